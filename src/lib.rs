@@ -1,0 +1,13 @@
+//! Pillion: an AI coding agent beside any editor. The person keeps the handlebars.
+
+pub mod transcript;
+
+pub mod provider;
+
+pub mod workspace;
+
+pub mod tool;
+
+pub mod permission;
+
+pub mod agent;

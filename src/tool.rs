@@ -1,0 +1,123 @@
+//! Tools: what the model can do, each in a file of its own.
+//!
+//! A tool sees a [`Context`] (the workspace, a cancellation, a progress sink) and never the session. It runs in two
+//! steps: [`Tool::propose`] says what the call would do without doing it, which is what the permission gate and the
+//! person see; [`Tool::run`] does it.
+
+use std::{path::PathBuf, sync::Arc};
+
+use async_trait::async_trait;
+use serde_json::Value;
+use tokio_util::sync::CancellationToken;
+
+pub use crate::provider::ToolSpec;
+use crate::{
+    transcript::ResultContent,
+    workspace::{FileDiff, Seen, Workspace},
+};
+
+/// Something the model can do.
+#[async_trait]
+pub trait Tool: Send + Sync + 'static {
+    fn spec(&self) -> &ToolSpec;
+
+    /// What this call would do. Reads at most; a wrong input is an error that the model reads.
+    async fn propose(&self, input: &Value, context: &Context) -> Result<Proposal, ToolError>;
+
+    /// Does it. The world may have changed since the proposal: what the proposal saw is checked again.
+    async fn run(&self, input: Value, context: &Context) -> Result<Output, ToolError>;
+}
+
+/// What a call may touch, from harmless to not. Decides whether calls may run side by side and whether to ask.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Class {
+    /// Looks, changes nothing. Consecutive ones run in parallel.
+    Read,
+    /// Changes files or buffers, in a way that can be undone.
+    Edit,
+    /// Runs a program: anything can happen.
+    Execute,
+    /// Reaches the network.
+    Network,
+}
+
+/// What a call would do, for the permission gate and the person.
+#[derive(Clone, Debug)]
+pub struct Proposal {
+    pub class: Class,
+    /// One line for a person, for example `Edit src/main.rs`.
+    pub title: String,
+    /// The absolute paths it touches.
+    pub paths: Vec<PathBuf>,
+    /// True if any of `paths` is outside the session's roots.
+    pub outside: bool,
+    /// The command line, for `Execute`.
+    pub command: Option<String>,
+    /// What would change, for `Edit`.
+    pub diff: Option<FileDiff>,
+    /// What makes this call riskier than its class, in a sentence.
+    pub risk: Option<String>,
+}
+
+/// What a tool is given.
+#[derive(Clone)]
+pub struct Context {
+    pub workspace: Arc<Workspace>,
+    /// Which revisions this conversation's model has read.
+    pub seen: Arc<Seen>,
+    /// Cancelled when the turn is. A tool ends what it started before it returns.
+    pub cancel: CancellationToken,
+    pub progress: Progress,
+    pub outputs: Arc<Outputs>,
+    pub call_id: String,
+    /// The hunks of the proposal's diff that the person chose, by index; all when absent.
+    pub hunks: Option<Vec<usize>>,
+}
+
+/// What a tool has to say to the model, and to the person.
+#[derive(Clone, Debug, Default)]
+pub struct Output {
+    pub content: Vec<ResultContent>,
+    /// What changed, for the editor to show.
+    pub diff: Option<FileDiff>,
+}
+
+/// A failure that the model reads as the call's result.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct ToolError(pub String);
+
+impl ToolError {
+    pub fn new(message: impl Into<String>) -> Self {
+        Self(message.into())
+    }
+}
+
+impl Output {
+    pub fn text(text: impl Into<String>) -> Self {
+        Self { content: vec![ResultContent::Text { text: text.into() }], diff: None }
+    }
+}
+
+/// Where a tool reports what it has printed so far. `offset` counts bytes of the call's whole output.
+#[derive(Clone)]
+pub struct Progress(Arc<dyn Fn(u64, String) + Send + Sync>);
+
+impl Progress {
+    pub fn new(report: impl Fn(u64, String) + Send + Sync + 'static) -> Self {
+        Self(Arc::new(report))
+    }
+
+    /// Goes nowhere.
+    pub fn none() -> Self {
+        Self::new(|_, _| {})
+    }
+
+    pub fn report(&self, offset: u64, text: impl Into<String>) {
+        (self.0)(offset, text.into());
+    }
+}
+
+/// Outputs too long for the model, kept for reading back as `output:<call id>` for as long as the session lives.
+#[derive(Debug, Default)]
+pub struct Outputs {}

@@ -1,0 +1,172 @@
+//! What was said: messages, their content, and the counts and reasons that come with them.
+//!
+//! These types know no provider. Each provider turns them into its own wire format and back, and what a provider needs
+//! to see again (a thinking block's signature) is kept here untouched.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// Who a message is from. Tool results travel in user messages, as Anthropic's API has it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Role {
+    User,
+    Assistant,
+}
+
+/// One message of a conversation.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Message {
+    pub role: Role,
+    pub content: Vec<Content>,
+}
+
+/// A part of a message.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "camelCase", rename_all_fields = "camelCase")]
+pub enum Content {
+    Text {
+        text: String,
+    },
+    /// The model's reasoning. `signature` is the provider's opaque proof of it and goes back unchanged; a block that
+    /// the provider sent encrypted has empty `text` and its payload in `redacted`.
+    Thinking {
+        text: String,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        signature: Option<String>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        redacted: Option<String>,
+    },
+    Image(Image),
+    ToolCall(ToolCall),
+    ToolResult(ToolResult),
+}
+
+/// An image, base64-encoded as providers take it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Image {
+    /// For example `image/png`.
+    pub media_type: String,
+    /// Standard base64 with padding.
+    pub data: String,
+}
+
+/// A call the model asked for. `input` is whole JSON, never a fragment.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ToolCall {
+    pub id: String,
+    pub name: String,
+    pub input: Value,
+}
+
+/// The one answer to a [`ToolCall`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ToolResult {
+    pub call_id: String,
+    pub content: Vec<ResultContent>,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_error: bool,
+}
+
+/// A part of a tool's result.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "camelCase")]
+pub enum ResultContent {
+    Text { text: String },
+    Image(Image),
+}
+
+/// Tokens of one model call, or the sum over several. `None` means that the provider did not say, which is not zero.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Usage {
+    /// Prompt tokens that were neither read from nor written to a cache.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub input_tokens: Option<u64>,
+    /// Generated tokens, reasoning included.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub output_tokens: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cache_read_tokens: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cache_write_tokens: Option<u64>,
+    /// The part of `output_tokens` that was reasoning, where the provider tells.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reasoning_tokens: Option<u64>,
+}
+
+/// Why a model call or a turn ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum StopReason {
+    /// The model had said what it wanted to say.
+    EndTurn,
+    /// The model waits for tool results. Never the reason of a whole turn.
+    ToolCalls,
+    /// The answer was cut at the token limit; a tool call cut in two was not run.
+    MaxTokens,
+    StopSequence,
+    /// The model, or a filter of the provider, declined.
+    Refusal,
+    /// The provider paused a long call and expects to be called again.
+    Pause,
+    /// The turn used up its rounds.
+    TurnLimit,
+    /// The person stopped it.
+    Cancelled,
+    /// It failed; the error says how.
+    Error,
+}
+
+impl Message {
+    /// A user message of one text.
+    pub fn user(text: impl Into<String>) -> Self {
+        Self { role: Role::User, content: vec![Content::Text { text: text.into() }] }
+    }
+
+    /// An assistant message of one text.
+    pub fn assistant(text: impl Into<String>) -> Self {
+        Self { role: Role::Assistant, content: vec![Content::Text { text: text.into() }] }
+    }
+
+    /// All text parts, joined.
+    pub fn text(&self) -> String {
+        self.content.iter().filter_map(|part| if let Content::Text { text } = part { Some(text.as_str()) } else { None }).collect()
+    }
+
+    /// The tool calls, in order.
+    pub fn tool_calls(&self) -> impl Iterator<Item = &ToolCall> {
+        self.content.iter().filter_map(|part| if let Content::ToolCall(call) = part { Some(call) } else { None })
+    }
+
+    /// The tool results, in order.
+    pub fn tool_results(&self) -> impl Iterator<Item = &ToolResult> {
+        self.content.iter().filter_map(|part| if let Content::ToolResult(result) = part { Some(result) } else { None })
+    }
+}
+
+impl ToolResult {
+    /// A result of one text.
+    pub fn text(call_id: impl Into<String>, text: impl Into<String>, is_error: bool) -> Self {
+        Self { call_id: call_id.into(), content: vec![ResultContent::Text { text: text.into() }], is_error }
+    }
+}
+
+impl std::ops::AddAssign for Usage {
+    fn add_assign(&mut self, other: Self) {
+        let add = |left: &mut Option<u64>, right: Option<u64>| {
+            if let Some(right) = right {
+                *left = Some(left.unwrap_or(0).saturating_add(right));
+            }
+        };
+        add(&mut self.input_tokens, other.input_tokens);
+        add(&mut self.output_tokens, other.output_tokens);
+        add(&mut self.cache_read_tokens, other.cache_read_tokens);
+        add(&mut self.cache_write_tokens, other.cache_write_tokens);
+        add(&mut self.reasoning_tokens, other.reasoning_tokens);
+    }
+}
