@@ -20,16 +20,36 @@ pub enum Event {
     Text(String),
     Thinking(String),
     /// A whole call that the model asked for, before the gate.
-    ToolCall { call: ToolCall, class: Class, title: String },
-    ToolProgress { call_id: String, offset: u64, text: String },
-    ToolResult { result: ToolResult, status: CallStatus, diff: Option<FileDiff> },
+    ToolCall {
+        call: ToolCall,
+        class: Class,
+        title: String,
+    },
+    ToolProgress {
+        call_id: String,
+        offset: u64,
+        text: String,
+    },
+    ToolResult {
+        result: ToolResult,
+        status: CallStatus,
+        diff: Option<FileDiff>,
+    },
     /// Usage of one model call.
     Usage(Usage),
-    Retry { attempt: u32, delay: Duration, error: String },
+    Retry {
+        attempt: u32,
+        delay: Duration,
+        error: String,
+    },
     /// The transcript grew by this message. Calls and their results are appended together, so that a transcript made of
     /// these messages never holds a call without its result.
     Message(Message),
-    TurnEnded { stop_reason: StopReason, usage: Usage, error: Option<String> },
+    TurnEnded {
+        stop_reason: StopReason,
+        usage: Usage,
+        error: Option<String>,
+    },
 }
 
 /// How a call ended.
@@ -58,8 +78,13 @@ pub struct ApprovalRequest {
 #[derive(Clone, Debug, PartialEq)]
 pub enum Answer {
     /// Run it, with another input or only some hunks of the diff if given.
-    Allow { input: Option<Value>, hunks: Option<Vec<usize>> },
-    Deny { reason: Option<String> },
+    Allow {
+        input: Option<Value>,
+        hunks: Option<Vec<usize>>,
+    },
+    Deny {
+        reason: Option<String>,
+    },
     /// Deny it and end the turn.
     CancelTurn,
 }

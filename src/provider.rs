@@ -72,7 +72,11 @@ pub enum StreamEvent {
     /// A whole call. The same call is part of [`Completion::content`].
     ToolCall(ToolCall),
     /// A try failed before any output was shown; the next follows after `delay`.
-    Retry { attempt: u32, delay: Duration, error: String },
+    Retry {
+        attempt: u32,
+        delay: Duration,
+        error: String,
+    },
     Done(Completion),
 }
 

@@ -135,7 +135,10 @@ impl Message {
 
     /// All text parts, joined.
     pub fn text(&self) -> String {
-        self.content.iter().filter_map(|part| if let Content::Text { text } = part { Some(text.as_str()) } else { None }).collect()
+        self.content
+            .iter()
+            .filter_map(|part| if let Content::Text { text } = part { Some(text.as_str()) } else { None })
+            .collect()
     }
 
     /// The tool calls, in order.
