@@ -11,3 +11,7 @@ pub mod tool;
 pub mod permission;
 
 pub mod agent;
+
+pub mod protocol;
+
+pub mod sidecar;
