@@ -15,3 +15,7 @@ pub mod agent;
 pub mod protocol;
 
 pub mod sidecar;
+
+pub mod store;
+
+pub mod config;
