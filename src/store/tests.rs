@@ -104,13 +104,13 @@ fn results(results: &[(&str, &str, bool)]) -> Message {
 /// A thing that a session appends.
 #[derive(Clone, Debug)]
 enum Entry {
-    Event(SessionEvent),
+    Event(Box<SessionEvent>),
     Message(Message),
     Settings(Settings),
 }
 
 fn event(event: SessionEvent) -> Entry {
-    Entry::Event(event)
+    Entry::Event(Box::new(event))
 }
 
 fn append(log: &mut Log, last_seq: &mut u64, entry: &Entry) {
