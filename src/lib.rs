@@ -19,3 +19,5 @@ pub mod sidecar;
 pub mod store;
 
 pub mod config;
+
+pub mod process;
