@@ -11,3 +11,5 @@ pub mod tool;
 pub mod permission;
 
 pub mod agent;
+
+pub mod rpc;
