@@ -13,3 +13,7 @@ pub mod permission;
 pub mod agent;
 
 pub mod rpc;
+
+pub mod protocol;
+
+pub mod sidecar;
