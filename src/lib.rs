@@ -31,6 +31,8 @@ pub mod store;
 
 pub mod config;
 
+pub mod rpc;
+
 pub mod protocol;
 
 pub mod agent;
