@@ -3,5 +3,6 @@
 
 mod approvals;
 mod laws;
+mod lifecycle;
 mod sessions;
 mod support;

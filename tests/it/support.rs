@@ -82,6 +82,16 @@ impl Ground {
         self.folder.path().join("state")
     }
 
+    /// Everything: project, state, configuration, and the server's `stderr.log`.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    fn stderr(&self) -> Stdio {
+        let file = std::fs::OpenOptions::new().create(true).append(true).open(self.folder.path().join("stderr.log"));
+        file.expect("a log").into()
+    }
+
     pub fn write(&self, name: &str, text: &str) -> PathBuf {
         let path = self.project().join(name);
         std::fs::write(&path, text).expect("a file");
@@ -100,7 +110,7 @@ impl Ground {
             .current_dir(self.project())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
-            .stderr(Stdio::inherit())
+            .stderr(self.stderr())
             .kill_on_drop(true)
             .spawn()
             .expect("the server starts");

@@ -9,17 +9,17 @@ mod editor;
 use std::{
     io::{self, IsTerminal},
     path::{Path, PathBuf},
+    process::Stdio,
     time::{Duration, Instant},
 };
 
 use anyhow::{Context, bail};
 use editor::Buffer;
 use serde_json::{Value, json, value::RawValue};
-use tokio::sync::mpsc;
+use tokio::{process::Child, sync::mpsc};
 
 use super::show::{self, Screen, Style};
 use crate::{
-    process,
     protocol::{
         Approval, ApprovalDecision, ApprovalRequestParams, ApprovalScope, SessionEvent, SessionEventNotification,
         SessionInfo, TurnStartResponse, TurnStopReason,
@@ -83,8 +83,8 @@ pub async fn run(args: Args) -> anyhow::Result<u8> {
     let folder = tempfile::Builder::new().prefix("pillion-demo-").tempdir()?;
     let project = folder.path().canonicalize()?.join("shop");
     write_project(folder.path(), &project)?;
-    let mut server = process::sidecar(&std::env::current_exe()?, &["lsp"], &project, &environment(folder.path()))?;
-    let (input, output) = server.streams().context("the server has no streams")?;
+    let mut server = start_server(folder.path(), &project)?;
+    let (input, output) = server.stdin.take().zip(server.stdout.take()).context("the server has no streams")?;
 
     let connection = Connection::new(Settings::LSP);
     let peer = connection.peer().clone();
@@ -98,7 +98,7 @@ pub async fn run(args: Args) -> anyhow::Result<u8> {
     demo.seam("editor → pillion", "shutdown, exit");
     let _: Value = demo.peer.call("shutdown", &(), LIMIT).await?;
     demo.peer.notify("exit", &());
-    let status = server.wait(LIMIT).await?;
+    let status = tokio::time::timeout(LIMIT, server.wait()).await.context("the server does not end")??;
     serving.abort();
     demo.screen.line(
         Style::Bold,
@@ -256,6 +256,14 @@ impl Demo {
         let between = self.screen.paint(Style::Dim, &format!("[{between}]"));
         self.screen.line(Style::Plain, &format!("{between} {what}"));
     }
+}
+
+fn start_server(folder: &Path, project: &Path) -> anyhow::Result<Child> {
+    #[expect(clippy::disallowed_methods, reason = "the demo plays the editor, which starts the server")]
+    let mut command = tokio::process::Command::new(std::env::current_exe()?);
+    command.arg("lsp").envs(environment(folder)).current_dir(project);
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).kill_on_drop(true);
+    command.spawn().context("the server cannot be started")
 }
 
 /// What the server needs to know: the played model, and folders that go away with the demo.
