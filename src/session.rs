@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 pub use turn_host::{Gate, TurnHost};
 
 use crate::{
-    agent::{self, Answer, Conversation},
+    agent::{self, Answer, Scope},
     permission::{Policy, Rule},
     protocol::{
         Approval, ApprovalOutcome, ContentBlock, Limits, Mode, NoticeLevel, SessionEvent, SessionInfo, TurnStopReason, Usage,
@@ -39,7 +39,7 @@ pub struct Session {
     pub policy: Arc<RwLock<Policy>>,
     pub messages: Vec<Message>,
     /// What the model has read, and outputs kept for reading back; it lasts as long as the session is open.
-    pub conversation: Arc<Conversation>,
+    pub scope: Scope,
     pub usage: transcript::Usage,
     pub last_seq: u64,
     pub created_at: u64,
@@ -97,7 +97,7 @@ impl Session {
             workspace,
             policy: Arc::new(RwLock::new(policy)),
             messages: Vec::new(),
-            conversation: Arc::default(),
+            scope: Scope::default(),
             usage: transcript::Usage::default(),
             last_seq: 0,
             created_at: now,

@@ -23,6 +23,7 @@ use crate::{
         TurnStartResponse, TurnStopReason, convert,
     },
     session::{OpenApproval, Session, Turn, TurnHost},
+    provider::Thinking,
     store::{Log, Meta, Recovered, Settings, Store, StoreError},
     tool::Registry,
     workspace::Workspace,
@@ -361,9 +362,9 @@ impl Hub {
         session.append(SessionEvent::TurnStarted { turn_id, prompt: params.prompt.clone() });
         session.push(convert::prompt_message(&params.prompt));
         session.log.sync();
-        let (history, conversation) = (session.messages.clone(), session.conversation.clone());
+        let (history, scope) = (session.messages.clone(), session.scope.clone());
         tokio::spawn(async move {
-            agent::turn::run(&agent, history, &conversation, &host, cancel).await;
+            agent::turn::run(&agent, &scope, history, &host, cancel).await;
         });
     }
 
@@ -385,25 +386,24 @@ impl Hub {
         let turn_id = format!("{}-t{}", session.id, session.last_seq + 1);
         let (model, limits, workspace) = (session.model.clone(), session.limits, session.workspace.clone());
         let (provider, model) = self.providers.get(&model).map_err(|error| not_configured(&error.to_string()))?;
+        let config = &self.config;
+        let thinking = limits.thinking_tokens.or(config.thinking_tokens).filter(|budget| *budget > 0);
         let mut agent = Agent::builder()
             .provider(provider)
             .model(model)
             .tools(self.tools.clone())
-            .system(prompt::system(&workspace.roots()))
-            .workspace(workspace)
-            .retry(self.config.retry)
-            .cache(self.config.cache)
-            .turn_limit(limits.turn_limit.or(self.config.turn_limit).unwrap_or(50));
-        if let Some(max_tokens) = limits.max_tokens.or(self.config.max_tokens) {
-            agent = agent.max_tokens(max_tokens);
+            .retry(config.retry)
+            .cache(config.cache)
+            .turn_limit(limits.turn_limit.unwrap_or(config.turn_limit))
+            .max_tokens(limits.max_tokens.or(config.max_tokens))
+            .temperature(limits.temperature.or(config.temperature))
+            .thinking(thinking.map(|budget_tokens| Thinking { budget_tokens }));
+        for block in prompt::system(&workspace.roots()) {
+            agent = agent.system(block);
         }
-        if let Some(temperature) = limits.temperature.or(self.config.temperature) {
-            agent = agent.temperature(temperature);
-        }
-        if let Some(budget) = limits.thinking_tokens.or(self.config.thinking_tokens).filter(|budget| *budget > 0) {
-            agent = agent.thinking(budget);
-        }
-        Ok((turn_id, agent.build()))
+        let agent = agent.workspace(workspace).build();
+        let agent = agent.map_err(|error| RequestError::new(RequestError::INTERNAL, error.to_string()))?;
+        Ok((turn_id, agent))
     }
 
     fn note_turn_end(&mut self) {
