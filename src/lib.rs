@@ -31,8 +31,6 @@ pub mod store;
 
 pub mod config;
 
-pub mod rpc;
-
 pub mod protocol;
 
 pub mod agent;
