@@ -24,7 +24,7 @@ pub mod parent;
 pub mod stdio;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use std::{
     io,

@@ -21,7 +21,7 @@ use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, BufReader, ReadBuf};
 use super::{Connection, End, Error, Peer, Reply, Service, Settings};
 
 /// An upper limit for what takes no time on an idle machine.
-const LONG: Duration = Duration::from_secs(60);
+pub(crate) const LONG: Duration = Duration::from_secs(60);
 
 /// A service with one method of each kind.
 struct Sample {
@@ -99,7 +99,7 @@ fn run(settings: Settings, pieces: impl IntoIterator<Item = Vec<u8>>) -> Outcome
     Outcome { sent, notified, end }
 }
 
-fn frame(body: impl AsRef<[u8]>) -> Vec<u8> {
+pub(crate) fn frame(body: impl AsRef<[u8]>) -> Vec<u8> {
     let body = body.as_ref();
     let mut bytes = format!("Content-Length: {}\r\n\r\n", body.len()).into_bytes();
     bytes.extend_from_slice(body);
@@ -111,7 +111,7 @@ fn request(id: impl Into<Value>, method: &str, params: Value) -> Vec<u8> {
 }
 
 /// Reads one message, strictly. `None` at the end.
-async fn read_message(reader: &mut BufReader<impl AsyncRead + Unpin>) -> Option<String> {
+pub(crate) async fn read_message(reader: &mut BufReader<impl AsyncRead + Unpin>) -> Option<String> {
     let mut header = String::new();
     if reader.read_line(&mut header).await.unwrap() == 0 {
         return None;

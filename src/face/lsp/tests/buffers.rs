@@ -1,0 +1,1 @@
+//! Documents coming in and edits going out.
