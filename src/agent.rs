@@ -175,3 +175,6 @@ pub trait Host: Send + Sync {
         Vec::new()
     }
 }
+
+#[cfg(test)]
+mod tests;
