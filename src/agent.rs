@@ -53,7 +53,7 @@ use async_trait::async_trait;
 use serde_json::Value;
 
 use crate::{
-    permission::Policy,
+    permission::{self, Policy, Rule},
     tool::Class,
     transcript::{Message, StopReason, ToolCall, ToolResult, Usage},
     workspace::FileDiff,
@@ -142,6 +142,22 @@ pub struct ApprovalRequest {
     pub diff: Option<FileDiff>,
 }
 
+impl ApprovalRequest {
+    /// The rules that would silence it and its like; `roots` as [`Workspace::resolved_roots`] gives them.
+    ///
+    /// [`Workspace::resolved_roots`]: crate::workspace::Workspace::resolved_roots
+    pub fn rules(&self, roots: &[PathBuf]) -> Vec<Rule> {
+        permission::suggest(&permission::Call {
+            tool: &self.call.name,
+            class: self.class,
+            paths: &self.paths,
+            outside: self.outside,
+            command: self.command.as_deref(),
+            roots,
+        })
+    }
+}
+
 /// What the person said.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Answer {
@@ -175,3 +191,6 @@ pub trait Host: Send + Sync {
         Vec::new()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -66,7 +66,7 @@ impl Agent {
             model: String::new(),
             system: Vec::new(),
             tools: BTreeMap::new(),
-            workspace: Arc::new(Workspace {}),
+            workspace: Workspace::new(Vec::new()),
             policy: Policy::default(),
             approver: None,
             turn_limit: 50,
