@@ -59,12 +59,15 @@ step_typos() {
 step_lua() {
   tool_stylua
   tool_luacheck
-  stylua --check editors/nvim tests/nvim
-  luacheck --quiet editors/nvim tests/nvim
+  stylua --check --config-path editors/nvim/.stylua.toml editors/nvim tests/nvim
+  luacheck --quiet --no-color --config editors/nvim/.luacheckrc editors/nvim tests/nvim
 }
 
 step_nvim() {
-  tests/nvim/run.sh
+  local target
+  target=$(cargo metadata --locked --format-version 1 --no-deps | sed -n 's/.*"target_directory":"\([^"]*\)".*/\1/p')
+  cargo build --locked --bin pillion
+  tests/nvim/run.sh "$target/debug/pillion" "$tools/nvim"
 }
 
 # The oldest Rust that Cargo.toml promises.
