@@ -145,6 +145,13 @@ impl Sidecar {
         Self { hub: sender, workspace, next_attachment: Arc::default() }
     }
 
+    /// A handle whose hub the caller plays.
+    #[cfg(test)]
+    pub(crate) fn without_hub(workspace: Arc<Workspace>) -> (Self, mpsc::UnboundedReceiver<Event>) {
+        let (sender, receiver) = mpsc::unbounded_channel();
+        (Self { hub: sender, workspace, next_attachment: Arc::default() }, receiver)
+    }
+
     /// The editors' buffers over the disk. Faces apply document changes to it directly, in their readers.
     pub fn workspace(&self) -> &Arc<Workspace> {
         &self.workspace

@@ -116,7 +116,7 @@ impl Lsp {
         self.sidecar.configure(handshake.settings.clone());
         let editor = Arc::new(Editor::new(self.peer.clone(), handshake.abilities));
         let attachment = self.sidecar.attach(editor.clone());
-        let buffers = self.sidecar.workspace().attach(editor.clone(), handshake.encoding);
+        let buffers = self.sidecar.workspace().attach(handshake.encoding, editor.clone());
         if let (Some(sender), Some(process_id)) = (self.process_id.take(), handshake.process_id) {
             // Nobody listens any more if the connection is just ending.
             let _ = sender.send(process_id);

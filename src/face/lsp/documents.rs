@@ -23,11 +23,14 @@ pub(super) fn apply(
 ) -> Option<Result<(), rpc::Error>> {
     match method {
         "textDocument/didOpen" => Some(read_params(params).map(|DidOpen { text_document: document }| {
-            workspace.open(editor, &document.uri, document.version.into(), &document.text);
+            workspace.open(editor, &document.uri, &document.language_id, document.version.into(), &document.text);
         })),
-        "textDocument/didChange" => Some(read_params(params).map(|change: DidChange| {
-            let changes = change.content_changes.into_iter().map(Into::into).collect();
-            workspace.change(editor, &change.text_document.uri, change.text_document.version.into(), changes);
+        "textDocument/didChange" => Some(read_params(params).and_then(|change: DidChange| {
+            let changes: Vec<_> = change.content_changes.into_iter().map(Into::into).collect();
+            let document = change.text_document;
+            workspace
+                .change(editor, &document.uri, document.version.into(), &changes)
+                .map_err(|error| rpc::Error::invalid_params(error.to_string()))
         })),
         "textDocument/didClose" => Some(read_params(params).map(|Named { text_document: document }| {
             workspace.close(editor, &document.uri);
@@ -80,8 +83,11 @@ struct DidOpen {
 }
 
 #[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
 struct OpenDocument {
     uri: String,
+    #[serde(default)]
+    language_id: String,
     #[serde(default)]
     version: Whole,
     text: String,

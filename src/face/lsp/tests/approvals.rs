@@ -8,7 +8,7 @@ use crate::{
     rpc::{Error, tests::LONG},
 };
 
-fn approval() -> Approval {
+pub(super) fn approval() -> Approval {
     Approval {
         approval_id: "a1".to_owned(),
         session_id: "s1".to_owned(),

@@ -8,7 +8,12 @@ use std::sync::{
 use serde_json::{json, value::to_raw_value};
 use tokio::io::AsyncWriteExt;
 
-use super::{Test, logged};
+use super::{
+    Test,
+    approvals::approval,
+    buffers::{change, document},
+    logged,
+};
 use crate::{
     protocol::{Request, SessionEvent, TurnCancelResponse},
     rpc::tests::{LONG, frame, read_message},
@@ -60,6 +65,69 @@ async fn a_client_that_does_not_read_can_still_cancel() {
         events += 1;
     }
     test.close().await;
+}
+
+/// 2,000 changes of a document beside 64 talking turns and 200 open approvals; nobody waits for anybody.
+#[tokio::test]
+async fn typing_goes_on_beside_everything_else() {
+    let pillion = json!({ "sessionEvent": true, "approvalRequest": true });
+    let (mut test, client) = Test::open(json!({ "experimental": { "pillion": pillion } })).await;
+    let asked: Vec<_> = (0..200).map(|_| tokio::spawn(client.ask(approval()))).collect();
+    let turns: Vec<_> = (0..64)
+        .map(|_| {
+            let client = client.clone();
+            tokio::spawn(async move {
+                for seq in 1..=200 {
+                    client.ready().await;
+                    client.event(&logged(seq, SessionEvent::MessageDelta { text: "x".repeat(50) }));
+                }
+            })
+        })
+        .collect();
+    let mut messages = String::new();
+    let mut expect = String::new();
+    for index in 0..2_000 {
+        let text = (index % 10).to_string();
+        let params = change(index as i32 + 2, (0, index), (0, index), &text);
+        messages
+            .push_str(&json!({ "jsonrpc": "2.0", "method": "textDocument/didChange", "params": params }).to_string());
+        messages.push('\n');
+        expect.push_str(&text);
+    }
+    test.notify("textDocument/didOpen", document("untitled:a", "")).await;
+    let Test { reader, mut writer, hub, workspace, served } = test;
+    let writing = tokio::spawn(async move {
+        for (index, message) in messages.lines().enumerate() {
+            if index == 1_000 {
+                let cancel = json!({
+                    "jsonrpc": "2.0", "id": "cancel", "method": "turn/cancel", "params": { "sessionId": "s1" },
+                });
+                writer.write_all(&frame(cancel.to_string())).await.unwrap();
+            }
+            writer.write_all(&frame(message)).await.unwrap();
+        }
+        writer
+    });
+    let mut test = Test { reader, writer: tokio::io::split(tokio::io::duplex(1).0).1, hub, workspace, served };
+    let (request, reply) = test.hub_request().await;
+    assert!(matches!(request, Request::TurnCancel(_)));
+    reply(Ok(to_raw_value(&TurnCancelResponse { cancelled: true }).unwrap()));
+    let (mut events, mut approvals, mut is_answered) = (0, 0, false);
+    while events < 64 * 200 || approvals < 200 || !is_answered {
+        let message = test.read().await;
+        match message["method"].as_str() {
+            Some("session/event") => events += 1,
+            Some("approval/request") => approvals += 1,
+            None => is_answered = message["id"] == "cancel",
+            Some(other) => panic!("{other}"),
+        }
+    }
+    test.writer = tokio::time::timeout(LONG, writing).await.unwrap().unwrap();
+    assert_eq!(test.text("untitled:a").await, expect);
+    for turn in turns {
+        turn.await.unwrap();
+    }
+    drop(asked);
 }
 
 /// The answer to a request stands before what the hub said after it, over thousands of short exchanges.
