@@ -147,6 +147,9 @@ impl<'a> Turn<'a> {
     async fn rounds(&mut self) -> Result<StopReason, ProviderError> {
         let Ground { agent, host, cancel, .. } = self.ground;
         for rounds_left in (0..agent.setup.turn_limit).rev() {
+            if cancel.is_cancelled() {
+                return Ok(StopReason::Cancelled);
+            }
             let answers = agent.ask(&self.request);
             let completion = match answer::hear(answers, host, cancel).await {
                 Ok(completion) => completion,

@@ -113,6 +113,7 @@ async fn a_turn_that_was_cancelled_before_calls_no_model() {
     let outcome = play(&model, &stage, &host).await;
     assert_eq!((outcome.stop_reason, outcome.messages.len()), (StopReason::Cancelled, 0));
     assert_eq!(host.events().len(), 1);
+    assert!(model.requests.lock().unwrap().is_empty());
 }
 
 #[tokio::test]

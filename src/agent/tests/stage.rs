@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 use super::super::*;
 use crate::{
     permission::Mode,
-    provider::{Completion, ErrorClass, Provider, ProviderError, Request, StreamEvent, ToolSpec},
+    provider::{Completion, ErrorClass, Provider, ProviderError, Request, StreamEvent, ToolSpec, retry},
     tool::{Context, Output, Proposal, Tool, ToolError},
     transcript::Content,
 };
@@ -326,7 +326,8 @@ impl Host for Recorder {
 
 pub fn agent(model: &Arc<Model>, stage: &Arc<Stage>) -> Agent {
     let builder = Agent::builder().provider(model.clone()).model("m").tools(tools(stage));
-    builder.cancel_grace(Duration::from_millis(5)).build().unwrap()
+    let once = retry::Policy { tries: 1, ..retry::Policy::default() };
+    builder.retry(once).cancel_grace(Duration::from_millis(5)).build().unwrap()
 }
 
 pub async fn play(model: &Arc<Model>, stage: &Arc<Stage>, host: &Recorder) -> Outcome {
