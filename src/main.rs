@@ -43,7 +43,7 @@ fn main() -> anyhow::Result<ExitCode> {
             Command::Run(args) => face::terminal::run::run(args).await,
             Command::Demo(args) => face::terminal::demo::run(args).await,
             Command::WireCheck { dir } => {
-                Ok(u8::from(!pillion::wire_check::run(&dir, &mut std::io::stdout()).await?.ok()))
+                Ok(u8::from(pillion::wire_check::run(&dir, &mut std::io::stdout()).await?.failed > 0))
             }
         }
     })?;

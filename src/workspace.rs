@@ -241,7 +241,7 @@ impl Workspace {
 
     /// The roots as [`Location::path`] spells what is in them: symlinks resolved.
     pub fn resolved_roots(&self) -> Vec<PathBuf> {
-        lock(&self.state).roots.iter().map(|root| root.path.clone()).collect()
+        lock(&self.roots).iter().map(|root| root.path.clone()).collect()
     }
 
     pub fn set_roots(&self, roots: Vec<PathBuf>) {

@@ -20,7 +20,7 @@ use crate::{
         Approval, ApprovalDecision, ApprovalOutcome, ApprovalRespondResponse, ApprovalScope, ContentBlock, Empty, Mode,
         ModelListResponse, NoticeLevel, Request, SessionConfigureParams, SessionEvent, SessionInfo, SessionListParams,
         SessionListResponse, SessionLoadParams, SessionNewParams, TurnCancelResponse, TurnStartParams,
-        TurnStartResponse, TurnStopReason, convert,
+        TurnStartResponse, convert,
     },
     session::{OpenApproval, Session, Turn, TurnHost},
     provider::Thinking,
@@ -425,7 +425,14 @@ impl Hub {
         if turn.cancel.is_cancelled() {
             return;
         }
-        let rules = permission::suggest(&request.as_call(), &session.workspace.roots());
+        let rules = permission::suggest(&permission::Call {
+            tool: &request.call.name,
+            class: request.class,
+            paths: &request.paths,
+            outside: request.outside,
+            command: request.command.as_deref(),
+            roots: &session.workspace.resolved_roots(),
+        });
         let approval = Approval {
             // Unique over restarts too: an answer to a question of a former life must not hit a new one.
             approval_id: format!("{}-a{}-{number}", session.id, session.last_seq + 1),

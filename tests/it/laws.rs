@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use serde_json::{Value, json};
 
-use crate::support::{self, Ground, Heard, LIMIT, everything, script, streamed, text};
+use crate::support::{Ground, everything, script, text};
 
 /// The order of each session's events as they arrived: `seq` from 1 without gaps, `turnEnded` once per `turnStarted`,
 /// and nothing of a turn after it.

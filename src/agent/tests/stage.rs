@@ -155,16 +155,13 @@ pub fn stage() -> Arc<Stage> {
 }
 
 /// `look` reads, `change` edits, `execute` runs a program.
-pub fn tools(stage: &Arc<Stage>) -> BTreeMap<String, Arc<dyn Tool>> {
-    [("look", Class::Read), ("change", Class::Edit), ("execute", Class::Execute)]
-        .into_iter()
-        .map(|(name, class)| {
-            let spec =
-                ToolSpec { name: name.into(), description: name.into(), input_schema: json!({"type": "object"}) };
-            let tool: Arc<dyn Tool> = Arc::new(Act { spec, class, stage: stage.clone() });
-            (name.to_owned(), tool)
-        })
-        .collect()
+pub fn tools(stage: &Arc<Stage>) -> Registry {
+    let mut tools = Registry::new();
+    for (name, class) in [("look", Class::Read), ("change", Class::Edit), ("execute", Class::Execute)] {
+        let spec = ToolSpec { name: name.into(), description: name.into(), input_schema: json!({"type": "object"}) };
+        tools.add(Arc::new(Act { spec, class, stage: stage.clone() })).unwrap();
+    }
+    tools
 }
 
 #[async_trait]
