@@ -10,8 +10,9 @@
 //! shell that waits for its stdin to close) kills what was running. `PR_SET_PDEATHSIG` is not used: it fires when the
 //! *thread* that started a child ends, which an async runtime does not promise to keep, and it reaches the child only.
 //!
-//! A program that uses this library should not start children in sessions of their own by other means while a
-//! [`Command`] runs: they cannot be told from a daemon that the command left behind.
+//! What clears its environment, leaves its session, closes its output and forks away cannot be told from what else this
+//! process may have started. A program that starts processes in no other way calls [`claim_orphans`], and then these
+//! are ended, too, with the last command that runs.
 #![expect(clippy::disallowed_methods, reason = "this is the one room that starts processes, and reads /proc")]
 
 mod environment;
@@ -340,6 +341,11 @@ pub async fn capture(command: Command, limit: Duration) -> Result<Captured, Proc
 /// Ends everything that was started here and still runs. For the end of the process.
 pub async fn end_all() {
     tree::end_all().await;
+}
+
+/// Says that this process starts others only through this module, so that any orphan it adopts is a command's.
+pub fn claim_orphans() {
+    tree::claim_orphans();
 }
 
 async fn read_capped(stream: Option<impl tokio::io::AsyncRead + Unpin>, into: &mut Vec<u8>) {

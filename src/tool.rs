@@ -5,9 +5,12 @@
 //! person see; [`Tool::run`] does it.
 
 mod bash;
+mod changed;
 mod edit;
+mod files;
 mod glob;
 mod grep;
+mod lines;
 mod outputs;
 mod read;
 mod registry;
@@ -179,4 +182,20 @@ impl Progress {
     pub fn report(&self, offset: u64, text: impl Into<String>) {
         (self.0)(offset, text.into());
     }
+}
+
+/// The call was cancelled before it had anything to say.
+fn stopped() -> ToolError {
+    ToolError::new("cancelled")
+}
+
+/// The first line of a text, cut to so many characters, for a title.
+fn shortened(text: &str, characters: usize) -> String {
+    let line = text.trim().lines().next().unwrap_or_default();
+    let is_whole = line.chars().count() <= characters && text.trim().lines().nth(1).is_none();
+    let mut short: String = line.chars().take(characters).collect();
+    if !is_whole {
+        short.push('…');
+    }
+    short
 }

@@ -302,7 +302,10 @@ mod tests {
             (json!({ "path": "a", "limit": "some" }), "`limit` should be an integer, not a string (\"some\")"),
             (json!({ "path": "a", "limit": 1.5 }), "`limit` should be an integer, not a number (1.5)"),
             (json!({ "path": "a", "limit": -1 }), "`limit` should be 0 or more, not -1"),
-            (json!({ "path": "a", "mode": "slow" }), "`mode` should be one of \"fast\", \"very_slow\", not a string (\"slow\")"),
+            (
+                json!({ "path": "a", "mode": "slow" }),
+                "`mode` should be one of \"fast\", \"very_slow\", not a string (\"slow\")",
+            ),
             (json!({ "path": "a", "parts": [{ "text": "a" }, {}] }), "`parts[1].text` is missing"),
             (json!({ "path": "a", "file": 1 }), "there is no `file`; the fields are all, limit, mode, parts, path"),
             (json!([]), "`the input` should be an object, not an array"),

@@ -45,9 +45,10 @@ pub fn typed<T: Typed>(tool: T) -> Arc<dyn Tool> {
 
 impl<T: Typed> Adapter<T> {
     fn parse(&self, input: &Value) -> Result<T::Input, ToolError> {
-        let input = self.shape.check(input).map_err(|wrong| {
-            ToolError::new(format!("wrong input for {}, nothing was done: {wrong}", T::NAME))
-        })?;
+        let input = self
+            .shape
+            .check(input)
+            .map_err(|wrong| ToolError::new(format!("wrong input for {}, nothing was done: {wrong}", T::NAME)))?;
         serde_json::from_value(input)
             .map_err(|error| ToolError::new(format!("wrong input for {}, nothing was done: {error}", T::NAME)))
     }

@@ -24,6 +24,9 @@ const GRACE: Duration = Duration::from_millis(300);
 /// When to give up: on what sleeps in the kernel or belongs to another user.
 const GIVE_UP: Duration = Duration::from_secs(2);
 
+/// Whether orphans that nothing else tells of are taken for ours.
+static CLAIMING: AtomicBool = AtomicBool::new(false);
+
 static LIVE: Mutex<Live> = Mutex::new(Live { trees: Vec::new(), since: 0, run: String::new() });
 
 /// The trees of this process. Locked while a program starts, so that nobody sees a child that is in no tree yet.
@@ -192,7 +195,7 @@ impl Live {
     }
 
     /// Whether an orphan is `tree`'s. One without a mark (a program can clear its environment) that holds no pipe either
-    /// may be any running tree's, so the last one to end takes it.
+    /// may be any running tree's, so the last one to end takes it, if they are claimed at all.
     fn owns(&self, tree: &Tree, orphan: &Entry) -> bool {
         let is_last = || self.trees.iter().all(|other| other.ending.load(Ordering::Relaxed));
         let others = || self.trees.iter().filter(|other| !std::ptr::eq(Arc::as_ptr(other), tree));
@@ -204,8 +207,13 @@ impl Live {
             return false;
         }
         let of_an_ended_tree = table::is_marked(orphan.pid, |mark| mark.starts_with(&self.run));
-        of_an_ended_tree || (is_last() && orphan.started >= self.since)
+        let is_claimed = || CLAIMING.load(Ordering::Relaxed) && orphan.started >= self.since;
+        of_an_ended_tree || (is_claimed() && is_last())
     }
+}
+
+pub fn claim_orphans() {
+    CLAIMING.store(true, Ordering::Relaxed);
 }
 
 pub async fn end_all() {

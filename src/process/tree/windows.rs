@@ -71,6 +71,9 @@ impl Tree {
     }
 }
 
+/// A job object misses nobody.
+pub fn claim_orphans() {}
+
 pub async fn end_all() {
     for tree in lock().iter() {
         tree.kill();
