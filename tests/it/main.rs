@@ -5,4 +5,5 @@ mod approvals;
 mod laws;
 mod lifecycle;
 mod sessions;
+mod store;
 mod support;

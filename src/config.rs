@@ -1,0 +1,3 @@
+//! What is set.
+
+pub(crate) mod folder;
