@@ -239,6 +239,11 @@ impl Workspace {
         lock(&self.roots).iter().map(|root| root.given.clone()).collect()
     }
 
+    /// The roots as [`Location::path`] spells what is in them: symlinks resolved.
+    pub fn resolved_roots(&self) -> Vec<PathBuf> {
+        lock(&self.state).roots.iter().map(|root| root.path.clone()).collect()
+    }
+
     pub fn set_roots(&self, roots: Vec<PathBuf>) {
         let roots = roots.into_iter().map(Root::new).collect();
         *lock(&self.roots) = roots;

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """A model that says what a test tells it to, over the wires of Anthropic's Messages and OpenAI's chat completions.
 
-    model_server.py SCENARIO.json [--gates DIR] [--port N]
+    model_server.py SCENARIO.json [--gates DIR] [--log FILE] [--port N]
 
 Prints its port on a line of its own. A scenario is `{"steps": [STEP, ...]}`; the first step that matches a request
 answers it:
@@ -24,7 +24,8 @@ Actions, in order:
     {"usage": {"input": 10, "output": 5, "cache_read": 0, "cache_write": 0}}
 
 A gate is opened by `POST /__release {"gate": "name"}`, or by a file of its name in DIR, and stays open.
-`GET /__log` lists the requests so far (method, path, headers with credentials starred, body);
+`GET /__log` lists the requests so far (method, path, headers with credentials starred, body); FILE gets the same, one
+a line.
 `POST /__scenario` replaces the scenario. A request that no step matches is answered with status 400 and says so.
 """
 
@@ -43,13 +44,21 @@ GATE_LIMIT_SECONDS = 120
 class Scenario:
     """The steps, the gates and the log; shared by all connections."""
 
-    def __init__(self, steps, gates_dir):
+    def __init__(self, steps, gates_dir, log_file):
         self.lock = threading.Condition()
         self.steps = steps
         self.uses = {}
         self.gates_dir = gates_dir
         self.released = set()
         self.log = []
+        self.log_file = log_file
+
+    def note(self, request):
+        with self.lock:
+            self.log.append(request)
+            if self.log_file:
+                with open(self.log_file, "a", encoding="utf-8") as file:
+                    file.write(json.dumps(request) + "\n")
 
     def replace(self, steps):
         with self.lock:
@@ -278,7 +287,7 @@ class Handler(BaseHTTPRequestHandler):
         if wire is None:
             return self.answer(404, {"error": {"message": f"nothing at {self.path}"}})
         headers = {k.lower(): "***" if k.lower() in SECRET_HEADERS else v for k, v in self.headers.items()}
-        self.scenario.log.append({"method": "POST", "path": self.path, "headers": headers, "body": body})
+        self.scenario.note({"method": "POST", "path": self.path, "headers": headers, "body": body})
         self.reply(wire, body, raw.decode())
 
     def reply(self, wire, body, raw):
@@ -331,10 +340,11 @@ def main():
     parser = argparse.ArgumentParser(description="A scripted model for tests.")
     parser.add_argument("scenario")
     parser.add_argument("--gates", help="a folder; a file in it opens the gate of its name")
+    parser.add_argument("--log", help="a file that gets each request as a line of JSON")
     parser.add_argument("--port", type=int, default=0)
     arguments = parser.parse_args()
     with open(arguments.scenario, encoding="utf-8") as file:
-        Handler.scenario = Scenario(json.load(file)["steps"], arguments.gates)
+        Handler.scenario = Scenario(json.load(file)["steps"], arguments.gates, arguments.log)
     server = ThreadingHTTPServer(("127.0.0.1", arguments.port), Handler)
     server.daemon_threads = True
     print(server.server_address[1], flush=True)

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # tests/run.sh               every test, as CI runs it
-# tests/run.sh portable      the part that needs nothing but Rust: fmt clippy test doc
-# tests/run.sh STEP...       single steps: fmt clippy test doc deny typos lua nvim, and msrv, which no set includes
+# tests/run.sh portable      the part that needs nothing but Rust: fmt clippy test doc ride
+# tests/run.sh STEP...       single steps: fmt clippy test doc ride deny typos lua nvim, and msrv, which no set includes
 #
 # Programs that are missing are fetched once, at fixed versions, into PILLION_TOOLS (else the user's cache folder);
 # the system itself is not changed. CARGO_TARGET_DIR is respected. Bash 3.2 is enough.
@@ -9,7 +9,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 tools=${PILLION_TOOLS:-${XDG_CACHE_HOME:-$HOME/.cache}/pillion-tools}
-portable="fmt clippy test doc"
+portable="fmt clippy test doc ride"
 all="$portable deny typos lua nvim"
 
 # ------------------------------------------------------------------ steps
@@ -39,6 +39,11 @@ step_doc() {
   RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps
 }
 
+# The built program, driven as an editor does, once and shortly. For figures: cargo bench --bench ride
+step_ride() {
+  cargo test --locked --bench ride
+}
+
 step_deny() {
   tool_deny
   cargo fetch --locked --quiet
@@ -59,12 +64,15 @@ step_typos() {
 step_lua() {
   tool_stylua
   tool_luacheck
-  stylua --check editors/nvim tests/nvim
-  luacheck --quiet editors/nvim tests/nvim
+  stylua --check --config-path editors/nvim/.stylua.toml editors/nvim tests/nvim
+  luacheck --quiet --no-color --config editors/nvim/.luacheckrc editors/nvim tests/nvim
 }
 
 step_nvim() {
-  tests/nvim/run.sh
+  local target
+  target=$(cargo metadata --locked --format-version 1 --no-deps | sed -n 's/.*"target_directory":"\([^"]*\)".*/\1/p')
+  cargo build --locked --bin pillion
+  tests/nvim/run.sh "$target/debug/pillion" "$tools/nvim"
 }
 
 # The oldest Rust that Cargo.toml promises.

@@ -29,7 +29,7 @@ pub fn run(url: &str) -> io::Result<()> {
     let address = url.trim_start_matches("http://").to_owned();
     let running = Running::default();
     let mut input = io::stdin().lock();
-    let mut count = 0;
+    let (mut sessions, mut turns) = (0, 0);
     while let Some(frame) = wire::read_frame(&mut input)? {
         let message: Value = serde_json::from_slice(&frame)?;
         let session = message["params"]["sessionId"].as_str().unwrap_or_default().to_owned();
@@ -37,17 +37,19 @@ pub fn run(url: &str) -> io::Result<()> {
         match message["method"].as_str().unwrap_or_default() {
             "initialize" => answer(json!({"capabilities": {}}))?,
             "session/new" => {
-                count += 1;
-                answer(json!({"sessionId": format!("s{count}")}))?;
+                sessions += 1;
+                answer(json!({"sessionId": format!("s{sessions}")}))?;
             }
             "turn/start" => {
-                answer(json!({"turnId": "t"}))?;
+                turns += 1;
+                let turn = format!("t{turns}");
+                answer(json!({"turnId": turn}))?;
                 let prompt = message["params"]["prompt"][0]["text"].as_str().unwrap_or_default().to_owned();
                 let (address, running) = (address.clone(), running.clone());
                 std::thread::spawn(move || {
                     let whole = relay(&address, &session, &prompt, &running).unwrap_or(false);
                     let stop_reason = if whole { "endTurn" } else { "cancelled" };
-                    let event = json!({"type": "turnEnded", "turnId": "t", "stopReason": stop_reason});
+                    let event = json!({"type": "turnEnded", "turnId": turn, "stopReason": stop_reason});
                     let params = json!({"sessionId": session, "seq": 0, "event": event});
                     send(&json!({"jsonrpc": "2.0", "method": "session/event", "params": params}))
                 });

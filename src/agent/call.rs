@@ -134,13 +134,14 @@ impl<'a> Ground<'a> {
     }
 
     fn decide(self, call: &ToolCall, proposal: &Proposal) -> Decision {
+        let roots = self.agent.setup.workspace.resolved_roots();
         let call = permission::Call {
             tool: &call.name,
             class: proposal.class,
             paths: &proposal.paths,
             outside: proposal.outside,
             command: proposal.command.as_deref(),
-            roots: &[],
+            roots: &roots,
         };
         permission::decide(&self.host.policy(), &call)
     }

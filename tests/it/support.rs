@@ -308,15 +308,21 @@ pub fn processes_with(mark: &str) -> Vec<u32> {
     found
 }
 
-/// Scripts for the scripted model.
+/// Scripts for the scripted model (the format is in `provider::scripted`).
 pub mod script {
     use serde_json::{Value, json};
 
-    /// The same answer to everything; after tool results it says `done`.
+    /// The same answer to everything; once tools have returned, `done`.
     pub fn always(steps: Value) -> Value {
-        json!({"answers": [
-            {"afterToolResult": true, "steps": [{"text": "done"}], "repeat": true},
-            {"steps": steps, "repeat": true},
-        ]})
+        json!([{"afterTools": true, "steps": [{"text": "done"}], "reuse": true}, {"steps": steps, "reuse": true}])
+    }
+
+    /// An answer for each prompt, by what it contains; once tools have returned, `done`.
+    pub fn by_prompt(answers: Value) -> Value {
+        let mut script = vec![json!({"afterTools": true, "steps": [{"text": "done"}], "reuse": true})];
+        for (prompt, steps) in answers.as_object().expect("an object") {
+            script.push(json!({"match": prompt, "steps": steps, "reuse": true}));
+        }
+        json!(script)
     }
 }

@@ -205,7 +205,7 @@ end
 ---@param method string
 ---@param params table
 ---@param on_result fun(result: any)?
----@param on_error fun(message: string)?
+---@param on_error fun(message: string, code: integer?)?
 function Server:request(method, params, on_result, on_error)
   local was_running = self.client ~= nil
   if not self:start() then
@@ -218,7 +218,12 @@ function Server:request(method, params, on_result, on_error)
     end
     local function answered(err, result)
       if err then
-        (on_error or M.notify)(err.message or tostring(err))
+        local message = err.message or tostring(err)
+        if on_error then
+          on_error(message, err.code)
+        else
+          M.notify(message)
+        end
       elseif on_result then
         on_result(result)
       end

@@ -158,7 +158,7 @@ local function map(popup)
   actions['<Esc>'] = actions.q
   for key, act in pairs(actions) do
     vim.keymap.set('n', key, function()
-      if vim.uv.now() < popup.armed_at then
+      if not M.is_armed() then
         give_back(key)
       else
         act()
@@ -263,6 +263,12 @@ function M.focus()
   vim.cmd.stopinsert()
   vim.api.nvim_set_current_win(open.window)
   decorate()
+end
+
+-- Whether a key pressed now would be an answer.
+---@return boolean
+function M.is_armed()
+  return open ~= nil and is_focused() and vim.uv.now() >= open.armed_at
 end
 
 -- Draws the border's words again after the cursor came or went by itself.

@@ -34,6 +34,9 @@ Session.__index = Session
 -- Of a running command, only the end is kept for looking at.
 local OUTPUT_BYTES = 64 * 1024
 
+-- The server's error codes for a turn that is not there, and for a session that is busy with one.
+local NOT_FOUND, BUSY = -32001, -32003
+
 ---@param server pillion.Server
 ---@param info pillion.SessionInfo
 ---@return pillion.Session
@@ -221,10 +224,18 @@ function Session:on_event(seq, event)
   end
 end
 
+-- Says it to the turn that runs, or starts one. Which of the two it is may have changed on the way.
 ---@param prompt pillion.ContentBlock[]
 function Session:say(prompt)
-  local method = self.turn and 'turn/steer' or 'turn/start'
-  self.server:request(method, { sessionId = self.id, prompt = prompt })
+  local params = { sessionId = self.id, prompt = prompt }
+  local methods = self.turn and { 'turn/steer', 'turn/start' } or { 'turn/start', 'turn/steer' }
+  self.server:request(methods[1], params, nil, function(message, code)
+    if code == NOT_FOUND or code == BUSY then
+      self.server:request(methods[2], params)
+    else
+      client.notify(message)
+    end
+  end)
 end
 
 function Session:cancel()
