@@ -168,7 +168,7 @@ impl Connection {
                     Ok(count) => queue.sent(count),
                     Err(error) => return End::Broken(error),
                 },
-                () = queue.filled(), if outgoing.is_written() => {}
+                () = queue.filled() => {}
                 read = reader.read_buf(decoder.space()), if is_reading => match read {
                     Ok(0) => {
                         let inside_message = self.finish(&mut decoder, service);

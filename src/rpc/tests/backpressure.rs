@@ -89,6 +89,37 @@ async fn answers_that_nobody_reads_end_the_connection() {
     assert!(matches!(end, End::Unread(unread) if unread < 2 * settings.unread_max), "{end:?}");
 }
 
+/// Neither the end that someone asks for nor the one for too much unread needs the client to do anything.
+#[tokio::test]
+async fn a_connection_that_is_stuck_can_end() {
+    for (size, count) in [(100, 100), (300_000, 10)] {
+        let (near, far) = tokio::io::duplex(1 << 10);
+        let linger = std::time::Duration::from_millis(20);
+        let connection = Connection::new(Settings { unread_max: 1 << 20, linger, ..Settings::LSP });
+        let peer = connection.peer().clone();
+        let mut service = Sample::new(&peer);
+        let served = tokio::spawn(async move {
+            let (reader, writer) = tokio::io::split(near);
+            connection.serve(reader, writer, &mut service).await
+        });
+        peer.notify("first", &json!({ "text": "x".repeat(100_000) }));
+        while peer.is_writable() {
+            tokio::task::yield_now().await;
+        }
+        for _ in 0..10 {
+            // The server is at its write by now and has nothing else to wake it.
+            tokio::task::yield_now().await;
+        }
+        for _ in 0..count {
+            peer.notify("more", &json!({ "text": "x".repeat(size) }));
+        }
+        peer.close();
+        let end = tokio::time::timeout(LONG, served).await.expect("it does not end").unwrap();
+        assert!(matches!((size, &end), (100, End::Closed) | (300_000, End::Unread(_))), "{end:?}");
+        drop(far);
+    }
+}
+
 #[tokio::test]
 async fn the_last_messages_have_a_time_limit() {
     let (near, far) = tokio::io::duplex(1 << 10);
