@@ -2,6 +2,7 @@
 #![allow(clippy::disallowed_methods, reason = "tests play the person, who has files and programs of their own")]
 
 mod approvals;
+mod layers;
 mod laws;
 mod lifecycle;
 mod sessions;
