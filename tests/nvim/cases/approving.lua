@@ -104,7 +104,11 @@ return {
       done(me)
       me:type(':Pillion the second<CR>')
       done(me, 2)
-      check.check('the second is not asked for', me:buffer('list.txt'):find('FOUR\nFIVE', 1, true), me:buffer('list.txt'))
+      check.check(
+        'the second is not asked for',
+        me:buffer('list.txt'):find('FOUR\nFIVE', 1, true),
+        me:buffer('list.txt')
+      )
     end,
   },
   {

@@ -132,8 +132,10 @@ return {
       check.eventually('the first ends too', function()
         return me:chat('task alpha'):find('· Done', 1, true)
       end)
-      check.check('neither has words of the other', not me:chat('task alpha'):find('Beta', 1, true)
-        and not me:chat('task beta'):find('Alpha', 1, true))
+      check.check(
+        'neither has words of the other',
+        not me:chat('task alpha'):find('Beta', 1, true) and not me:chat('task beta'):find('Alpha', 1, true)
+      )
     end,
   },
 }

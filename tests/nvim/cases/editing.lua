@@ -78,7 +78,12 @@ return {
     open = 'code.lua',
     steps = say.turn('change two', {
       { say.read('code.lua') },
-      { say.edit('code.lua', { { 'local a = 1', 'local a = 100\nlocal aa = 101' }, { 'local l = 12', 'local l = 1200' } }) },
+      {
+        say.edit(
+          'code.lua',
+          { { 'local a = 1', 'local a = 100\nlocal aa = 101' }, { 'local l = 12', 'local l = 1200' } }
+        ),
+      },
       { { text = 'Changed.' } },
     }),
     run = function(me, _, place)
@@ -166,6 +171,7 @@ return {
       check.wait('the line is changed', function()
         return me:buffer('code.lua'):find('local sea = 33', 1, true)
       end)
+      me:type(':PillionApprovals<CR>')
       me:expect_popup('code.lua')
       me:type('a')
       check.eventually('the edit is refused and the model hears why', function()
@@ -194,7 +200,10 @@ return {
       me:screen('approval-command-' .. place.wire)
       me:type('a')
       done(me)
-      check.check('the buffer was saved first', say.on_disk(place.project .. '/code.lua'):find('typed, not saved', 1, true))
+      check.check(
+        'the buffer was saved first',
+        say.on_disk(place.project .. '/code.lua'):find('typed, not saved', 1, true)
+      )
       check.check('so the command saw it', fake:was_sent('1\\n'), fake:requests()[2])
       check.eventually('the file that it changed is read again', function()
         return me:buffer('other.txt') == 'changed by the command'

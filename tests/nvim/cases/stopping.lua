@@ -11,7 +11,7 @@ end
 -- Three generations, one of them in a session of its own; each writes its process id.
 local family = table.concat({
   'sh -c \'echo $$ >> pids; sh -c "echo \\$\\$ >> pids; sleep 300" & wait\' &',
-  'setsid sh -c \'echo $$ >> pids; sleep 300\' &',
+  "setsid sh -c 'echo $$ >> pids; sleep 300' &",
   'echo $$ >> pids; echo started; wait',
 }, '\n')
 

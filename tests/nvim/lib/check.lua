@@ -35,7 +35,11 @@ end
 ---@param got any
 ---@param expected any
 function M.equal(name, got, expected)
-  M.check(name, vim.deep_equal(got, expected), ('expected %s\ngot      %s'):format(vim.inspect(expected), vim.inspect(got)))
+  M.check(
+    name,
+    vim.deep_equal(got, expected),
+    ('expected %s\ngot      %s'):format(vim.inspect(expected), vim.inspect(got))
+  )
 end
 
 -- Waits until `condition` is true and returns its value; ends the case if it never is.
@@ -75,7 +79,7 @@ function M.run(name, case, explain)
       or debug.traceback(tostring(message), 2)
   end)
   if not ok then
-    local explained, words = pcall(explain)
+    local _, words = pcall(explain)
     M.check(name, false, tostring(err) .. '\n' .. tostring(words))
   end
 end

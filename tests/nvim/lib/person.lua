@@ -103,7 +103,8 @@ function Person:mode()
   return vim.rpcrequest(self.channel, 'nvim_get_mode').mode
 end
 
-local tmux_names = { ['<CR>'] = 'Enter', ['<Esc>'] = 'Escape', ['<C-c>'] = 'C-c', ['<C-r>'] = 'C-r', ['<Down>'] = 'Down' }
+local tmux_names =
+  { ['<CR>'] = 'Enter', ['<Esc>'] = 'Escape', ['<C-c>'] = 'C-c', ['<C-r>'] = 'C-r', ['<Down>'] = 'Down' }
 
 -- Types keys, as |nvim_input()| takes them.
 ---@param keys string

@@ -1,4 +1,4 @@
--- What the server says and asks. Each returns at once, but for `approval/request`, whose coroutine waits for the person.
+-- What the server says and asks. Each returns at once, but for `approval/request`: its coroutine waits for the person.
 
 ---@type table<string, lsp.Handler>
 return {

@@ -150,14 +150,14 @@ function M.sessions()
   require('pillion.session_picker').pick(select(2, current()))
 end
 
----@param configure table part of `session/configure`'s params
-local function configure(configure)
+---@param settings table part of `session/configure`'s params
+local function configure(settings)
   local session = current()
   if not session then
     require('pillion.client').notify('no session yet; :Pillion <prompt> starts one', vim.log.levels.INFO)
     return
   end
-  session.server:request('session/configure', vim.tbl_extend('error', configure, { sessionId = session.id }))
+  session.server:request('session/configure', vim.tbl_extend('error', settings, { sessionId = session.id }))
 end
 
 ---@param mode string asked for when empty

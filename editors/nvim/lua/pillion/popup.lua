@@ -16,6 +16,7 @@ local M = {}
 ---@field armed_at integer from when on a key is an answer, in ms
 ---@field timer uv.uv_timer_t
 ---@field in_line integer how many wait
+---@field took boolean whether it has taken the cursor by itself; from a person who then left, it does not again
 
 ---@type pillion.Popup?
 local open
@@ -121,6 +122,7 @@ end
 ---@param key string
 local function give_back(key)
   local popup = assert(open)
+  popup.took = false
   if vim.api.nvim_win_is_valid(popup.before) then
     vim.api.nvim_set_current_win(popup.before)
     vim.api.nvim_feedkeys(vim.keycode(key), 'mti', false)
@@ -211,6 +213,7 @@ local function create(waiting, in_line)
     armed_at = 0,
     timer = assert(vim.uv.new_timer()),
     in_line = in_line,
+    took = false,
   }
   map(open)
 end
@@ -225,8 +228,13 @@ local function watch()
     if not vim.api.nvim_win_is_valid(popup.window) then
       -- Closed by hand: the call still waits.
       approval.put_off(popup.waiting)
-    elseif config.options.approval.focus and attention.is_resting(config.options.approval.idle_ms) then
+    elseif
+      config.options.approval.focus
+      and not popup.took
+      and attention.is_resting(config.options.approval.idle_ms)
+    then
       M.focus()
+      popup.took = true
       popup.armed_at = vim.uv.now() + config.options.approval.guard_ms
     end
   end

@@ -92,7 +92,7 @@ end
 ---@param call pillion.Call
 ---@param state string
 ---@param note string?
-function Session:set_call(call, state, note)
+local function set_call(call, state, note)
   call.state, call.note = state, note
   call.line:set(text.call(call))
 end
@@ -135,7 +135,7 @@ function on.approvalRequested(session, event)
   if call then
     call.diff = event.approval.diff
     session.asked[event.approval.approvalId] = call
-    session:set_call(call, 'waiting')
+    set_call(call, 'waiting')
   end
   session:set_doing('waiting for you')
 end
@@ -145,7 +145,7 @@ function on.approvalResolved(session, event)
   local call = session.asked[event.approvalId]
   session.asked[event.approvalId] = nil
   if call and call.state == 'waiting' then
-    session:set_call(call, 'running')
+    set_call(call, 'running')
   end
   session:set_doing('working')
 end
@@ -154,7 +154,7 @@ function on.toolProgress(session, event)
   local call = session.calls[event.callId]
   if call then
     call.output = (call.output .. event.text):sub(-OUTPUT_BYTES)
-    session:set_call(call, 'running', text.last_line(call.output))
+    set_call(call, 'running', text.last_line(call.output))
   end
 end
 
@@ -162,7 +162,7 @@ function on.toolResult(session, event)
   local call = session.calls[event.callId]
   if call then
     call.output, call.diff = event.text, event.diff or call.diff
-    session:set_call(call, event.status, event.status ~= 'ok' and text.first_line(event.text) or nil)
+    set_call(call, event.status, event.status ~= 'ok' and text.first_line(event.text) or nil)
   end
   session:set_doing('thinking')
   if session:is_live() then
