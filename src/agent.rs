@@ -8,38 +8,21 @@
 //! ```
 //! use std::sync::Arc;
 //!
-//! use futures::{StreamExt, stream::{self, BoxStream}};
 //! use pillion::{
 //!     agent::Agent,
-//!     provider::{Completion, Provider, ProviderError, Request, StreamEvent},
-//!     transcript::{Content, Message, StopReason},
+//!     provider::scripted::Scripted,
+//!     transcript::{Message, StopReason},
 //! };
 //!
-//! /// A model that knows one sentence.
-//! struct Parrot;
-//!
-//! impl Provider for Parrot {
-//!     fn name(&self) -> &str {
-//!         "parrot"
-//!     }
-//!
-//!     fn stream(&self, _: Arc<Request>) -> BoxStream<'static, Result<StreamEvent, ProviderError>> {
-//!         let said = "Hold on tight.".to_owned();
-//!         let done = Completion {
-//!             content: vec![Content::Text { text: said.clone() }],
-//!             stop_reason: Some(StopReason::EndTurn),
-//!             ..Completion::default()
-//!         };
-//!         stream::iter([Ok(StreamEvent::Text(said)), Ok(StreamEvent::Done(done))]).boxed()
-//!     }
-//! }
-//!
 //! # tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
-//! let agent = Agent::builder().provider(Arc::new(Parrot)).model("grey").build()?;
+//! let model = Scripted::parse(r#"["Hold on tight."]"#)?;
+//! let agent = Agent::builder().provider(Arc::new(model)).model("any").build()?;
+//!
 //! let mut history = vec![Message::user("Any advice?")];
 //! let result = agent.run(&history).await?;
 //! assert_eq!(result.text, "Hold on tight.");
 //! assert_eq!(result.stop_reason, StopReason::EndTurn);
+//!
 //! history.extend(result.messages);
 //! assert_eq!(history.len(), 2);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
@@ -53,7 +36,7 @@ use async_trait::async_trait;
 use serde_json::Value;
 
 use crate::{
-    permission::Policy,
+    permission::{self, Policy, Rule},
     tool::Class,
     transcript::{Message, StopReason, ToolCall, ToolResult, Usage},
     workspace::FileDiff,
@@ -142,6 +125,22 @@ pub struct ApprovalRequest {
     pub diff: Option<FileDiff>,
 }
 
+impl ApprovalRequest {
+    /// The rules that would silence it and its like; `roots` as [`Workspace::resolved_roots`] gives them.
+    ///
+    /// [`Workspace::resolved_roots`]: crate::workspace::Workspace::resolved_roots
+    pub fn rules(&self, roots: &[PathBuf]) -> Vec<Rule> {
+        permission::suggest(&permission::Call {
+            tool: &self.call.name,
+            class: self.class,
+            paths: &self.paths,
+            outside: self.outside,
+            command: self.command.as_deref(),
+            roots,
+        })
+    }
+}
+
 /// What the person said.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Answer {
@@ -175,3 +174,6 @@ pub trait Host: Send + Sync {
         Vec::new()
     }
 }
+
+#[cfg(test)]
+mod tests;

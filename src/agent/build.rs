@@ -1,14 +1,14 @@
 //! Putting an agent together.
 
-use std::{collections::BTreeMap, future::Future, sync::Arc, time::Duration};
+use std::{future::Future, sync::Arc, time::Duration};
 
 use futures::{FutureExt, future::BoxFuture, stream::BoxStream};
 
 use super::{Answer, ApprovalRequest};
 use crate::{
     permission::Policy,
-    provider::{Cache, Provider, ProviderError, Request, StreamEvent, Thinking},
-    tool::{Outputs, Tool},
+    provider::{Cache, Provider, ProviderError, Request, StreamEvent, Thinking, retry},
+    tool::{Outputs, Registry},
     workspace::{Seen, Workspace},
 };
 
@@ -34,7 +34,7 @@ pub struct Builder {
     provider: Option<Arc<dyn Provider>>,
     pub(super) model: String,
     pub(super) system: Vec<String>,
-    pub(super) tools: BTreeMap<String, Arc<dyn Tool>>,
+    pub(super) tools: Arc<Registry>,
     pub(super) workspace: Arc<Workspace>,
     pub(super) policy: Policy,
     pub(super) approver: Option<Approver>,
@@ -44,6 +44,7 @@ pub struct Builder {
     pub(super) stop_sequences: Vec<String>,
     pub(super) thinking: Option<Thinking>,
     pub(super) cache: Cache,
+    retry: retry::Policy,
     pub(super) cancel_grace: Duration,
 }
 
@@ -65,8 +66,8 @@ impl Agent {
             provider: None,
             model: String::new(),
             system: Vec::new(),
-            tools: BTreeMap::new(),
-            workspace: Arc::new(Workspace {}),
+            tools: Arc::default(),
+            workspace: Workspace::new(Vec::new()),
             policy: Policy::default(),
             approver: None,
             turn_limit: 50,
@@ -75,13 +76,14 @@ impl Agent {
             stop_sequences: Vec::new(),
             thinking: None,
             cache: Cache::default(),
+            retry: retry::Policy::default(),
             cancel_grace: Duration::from_secs(1),
         }
     }
 
     /// One model call, tried again where that may help.
     pub(super) fn ask(&self, request: &Arc<Request>) -> BoxStream<'static, Result<StreamEvent, ProviderError>> {
-        self.provider.stream(request.clone())
+        retry::stream(self.provider.clone(), request.clone(), self.setup.retry)
     }
 
     /// A builder that makes this agent again, to change a part of it.
@@ -106,8 +108,8 @@ impl Builder {
         self
     }
 
-    pub fn tools(self, tools: BTreeMap<String, Arc<dyn Tool>>) -> Self {
-        Self { tools, ..self }
+    pub fn tools(self, tools: impl Into<Arc<Registry>>) -> Self {
+        Self { tools: tools.into(), ..self }
     }
 
     /// Where the tools work. Without one there are no roots: every file is outside.
@@ -153,6 +155,11 @@ impl Builder {
 
     pub fn cache(self, cache: Cache) -> Self {
         Self { cache, ..self }
+    }
+
+    /// How often a model call that failed before it said anything is tried again.
+    pub fn retry(self, retry: retry::Policy) -> Self {
+        Self { retry, ..self }
     }
 
     /// How long a tool may take to end what it started once its turn is cancelled, before it is given up; a second

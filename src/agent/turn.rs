@@ -1,6 +1,11 @@
 //! The one loop: rounds of a model call and the tool calls it asked for, until the model is done.
 
-use std::{any::Any, collections::HashSet, panic::AssertUnwindSafe, sync::Arc};
+use std::{
+    any::Any,
+    collections::{HashSet, VecDeque},
+    panic::AssertUnwindSafe,
+    sync::Arc,
+};
 
 use futures::FutureExt;
 use tokio_util::sync::CancellationToken;
@@ -64,10 +69,10 @@ pub async fn run(
     } else {
         (CallStatus::Failed, "the turn broke off before this call returned. Whether it had an effect is not known.")
     };
-    let last_event =
-        Event::TurnEnded { stop_reason, usage: turn.usage, error: error.as_ref().map(ToString::to_string) };
-    for event in turn.close_round(why).into_iter().chain([last_event]) {
-        // A host that panics at one event still gets the others.
+    turn.close_round(why);
+    let error_text = error.as_ref().map(ToString::to_string);
+    turn.unsaid.push_back(Event::TurnEnded { stop_reason, usage: turn.usage, error: error_text });
+    for event in std::mem::take(&mut turn.unsaid) {
         let _ = AssertUnwindSafe(host.emit(event)).catch_unwind().await;
     }
     Outcome { usage: turn.usage, messages: turn.into_messages(), stop_reason, error }
@@ -104,6 +109,9 @@ struct Turn<'a> {
     usage: Usage,
     /// The calls of the last message while their results are not in the transcript.
     open: Vec<OpenCall>,
+    /// What the host is to be told of the transcript's end. Kept here, so that a host that panics in between still gets
+    /// the rest.
+    unsaid: VecDeque<Event>,
     /// The ids of all calls so far.
     ids: HashSet<String>,
 }
@@ -118,19 +126,30 @@ impl<'a> Turn<'a> {
             model: agent.model.clone(),
             system: agent.system.clone(),
             messages,
-            tools: agent.tools.values().map(|tool| tool.spec().clone()).collect(),
+            tools: agent.tools.specs(),
             max_tokens: agent.max_tokens,
             temperature: agent.temperature,
             stop_sequences: agent.stop_sequences.clone(),
             thinking: agent.thinking,
             cache: agent.cache,
         };
-        Self { ground, request: Arc::new(request), given, usage: Usage::default(), open: Vec::new(), ids }
+        Self {
+            ground,
+            request: Arc::new(request),
+            given,
+            usage: Usage::default(),
+            open: Vec::new(),
+            unsaid: VecDeque::new(),
+            ids,
+        }
     }
 
     async fn rounds(&mut self) -> Result<StopReason, ProviderError> {
         let Ground { agent, host, cancel, .. } = self.ground;
         for rounds_left in (0..agent.setup.turn_limit).rev() {
+            if cancel.is_cancelled() {
+                return Ok(StopReason::Cancelled);
+            }
             let answers = agent.ask(&self.request);
             let completion = match answer::hear(answers, host, cancel).await {
                 Ok(completion) => completion,
@@ -213,23 +232,23 @@ impl<'a> Turn<'a> {
     }
 
     async fn end_round(&mut self, why: (CallStatus, &str)) {
-        for event in self.close_round(why) {
+        self.close_round(why);
+        while let Some(event) = self.unsaid.pop_front() {
             self.ground.host.emit(event).await;
         }
     }
 
-    /// Appends the results of the open calls, filling in those that have none; gives what the host is to be told.
-    fn close_round(&mut self, (status, why): (CallStatus, &str)) -> Vec<Event> {
-        let mut events = Vec::new();
+    /// Appends the results of the open calls, filling in those that have none.
+    fn close_round(&mut self, (status, why): (CallStatus, &str)) {
         let mut content = Vec::new();
         for OpenCall { call, announced, result } in self.open.drain(..) {
             let result = result.unwrap_or_else(|| {
                 let result = ToolResult::text(&call.id, why, true);
                 if !announced {
                     let title = call.name.clone();
-                    events.push(Event::ToolCall { call, class: Class::Read, title });
+                    self.unsaid.push_back(Event::ToolCall { call, class: Class::Read, title });
                 }
-                events.push(Event::ToolResult { result: result.clone(), status, diff: None });
+                self.unsaid.push_back(Event::ToolResult { result: result.clone(), status, diff: None });
                 result
             });
             content.push(Content::ToolResult(result));
@@ -237,9 +256,8 @@ impl<'a> Turn<'a> {
         if !content.is_empty() {
             let message = Message { role: Role::User, content };
             Arc::make_mut(&mut self.request).messages.push(message.clone());
-            events.push(Event::Message(message));
+            self.unsaid.push_back(Event::Message(message));
         }
-        events
     }
 
     /// Appends what the person said meanwhile.
