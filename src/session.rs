@@ -19,8 +19,8 @@ use crate::{
     agent::{self, Answer, Scope},
     permission::{Policy, Rule},
     protocol::{
-        Approval, ApprovalOutcome, ContentBlock, Limits, Mode, NoticeLevel, SessionEvent, SessionInfo, TurnStopReason, Usage,
-        convert::plain_text,
+        Approval, ApprovalOutcome, ContentBlock, Limits, Mode, NoticeLevel, SessionEvent, SessionInfo, TurnStopReason,
+        Usage, convert::plain_text,
     },
     sidecar::{self, Attachment, AttachmentId, LoggedEvent},
     store::{Log, Recovered, Settings},

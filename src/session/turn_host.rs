@@ -47,11 +47,7 @@ impl Gate {
 }
 
 impl TurnHost {
-    pub fn new(
-        session: &super::Session,
-        turn: &super::Turn,
-        hub: UnboundedSender<sidecar::Event>,
-    ) -> Self {
+    pub fn new(session: &super::Session, turn: &super::Turn, hub: UnboundedSender<sidecar::Event>) -> Self {
         Self {
             session_id: session.id.clone(),
             turn_id: turn.id.as_str().into(),

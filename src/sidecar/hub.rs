@@ -22,8 +22,8 @@ use crate::{
         SessionListResponse, SessionLoadParams, SessionNewParams, TurnCancelResponse, TurnStartParams,
         TurnStartResponse, convert,
     },
-    session::{OpenApproval, Session, Turn, TurnHost},
     provider::Thinking,
+    session::{OpenApproval, Session, Turn, TurnHost},
     store::{Log, Meta, Recovered, Settings, Store, StoreError},
     tool::Registry,
     workspace::Workspace,
@@ -176,7 +176,7 @@ impl Hub {
             Request::ModelList(_) => answer(
                 reply,
                 Ok(ModelListResponse {
-                    models: self.providers.models(),
+                    models: self.providers.models().into_iter().map(Into::into).collect(),
                     default: self.providers.default_model(),
                 }),
             ),
@@ -195,7 +195,7 @@ impl Hub {
             None => self.providers.default_model().ok_or_else(|| not_configured(&self.providers.hint()))?,
         };
         self.providers.get(&model).map_err(|error| not_configured(&error.to_string()))?;
-        let mode = params.mode.unwrap_or(self.config.mode);
+        let mode = params.mode.unwrap_or(self.config.mode.into());
         let limits = params.limits.unwrap_or_default();
         let meta = Meta::new(workspace.roots(), Settings { model: model.clone(), mode, limits });
         let log = self.store.create(&meta).map_err(store_error)?;
@@ -271,8 +271,7 @@ impl Hub {
                 let workspace = if same { self.workspace.clone() } else { self.workspace.with_roots(roots) };
                 let settings = recovered.settings.clone();
                 let policy = self.policy(&workspace, settings.mode);
-                let mut session =
-                    Session::new(id.clone(), workspace, settings.model, settings.limits, policy, log);
+                let mut session = Session::new(id.clone(), workspace, settings.model, settings.limits, policy, log);
                 session.restore(recovered);
                 self.sessions.insert(id.clone(), session);
                 for Deferred { from, request, reply } in waiting {
@@ -453,7 +452,8 @@ impl Hub {
         turn.approvals.push(OpenApproval { approval: approval.clone(), answer, asking: Vec::new() });
         session.append(SessionEvent::ApprovalRequested { approval: approval.clone() });
         session.log.sync();
-        let watching: Vec<_> = session.watchers.iter().filter(|watcher| watcher.live).map(|watcher| watcher.id).collect();
+        let watching: Vec<_> =
+            session.watchers.iter().filter(|watcher| watcher.live).map(|watcher| watcher.id).collect();
         for id in watching {
             session.put(&approval, id, &sender);
         }
@@ -514,7 +514,7 @@ impl Hub {
             self.editor_settings = editor;
         }
         let (config, warnings) = Config::load(&self.workspace.roots(), self.editor_settings.as_ref());
-        self.providers = Providers::new(&config);
+        self.providers.configure(&config);
         self.config = config;
         for warning in warnings {
             tracing::warn!("{warning}");
