@@ -218,13 +218,7 @@ impl<'a> Ground<'a> {
         self.host.emit(event).await;
     }
 
-    fn context(
-        self,
-        call: &ToolCall,
-        progress: Progress,
-        hunks: Option<Vec<usize>>,
-        prepared: Prepared,
-    ) -> Context {
+    fn context(self, call: &ToolCall, progress: Progress, hunks: Option<Vec<usize>>, prepared: Prepared) -> Context {
         Context {
             workspace: self.agent.setup.workspace.clone(),
             seen: self.scope.seen.clone(),

@@ -2,8 +2,8 @@
 #![allow(clippy::disallowed_methods, reason = "tests play the person, who has files and programs of their own")]
 
 mod approvals;
-mod layers;
 mod laws;
+mod layers;
 mod lifecycle;
 mod sessions;
 mod store;

@@ -1,7 +1,7 @@
 //! A model, tools and a host that do as the script says.
 
 use std::{
-    collections::{BTreeMap, VecDeque},
+    collections::VecDeque,
     sync::{
         Arc, Mutex,
         atomic::{AtomicUsize, Ordering},
@@ -15,6 +15,7 @@ use tokio::sync::Barrier;
 use tokio_util::sync::CancellationToken;
 
 use super::super::*;
+use crate::tool::Registry;
 use crate::{
     permission::Mode,
     provider::{Completion, ErrorClass, Provider, ProviderError, Request, StreamEvent, ToolSpec, retry},

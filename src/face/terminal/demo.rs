@@ -131,7 +131,9 @@ impl Demo {
         let (stop_reason, error) = loop {
             match tokio::time::timeout(LIMIT, heard.recv()).await.context("the server has fallen silent")? {
                 None => bail!("the server went away in the middle of the turn"),
-                Some(Heard::Request { reply, method, params }) => self.request(reply, &method, params.as_deref()).await?,
+                Some(Heard::Request { reply, method, params }) => {
+                    self.request(reply, &method, params.as_deref()).await?
+                }
                 Some(Heard::Event(event)) => {
                     if let SessionEvent::TurnEnded { stop_reason, error, .. } = event.event {
                         break (stop_reason, error);
@@ -140,7 +142,10 @@ impl Demo {
                 }
             }
         };
-        self.seam("pillion → editor", &format!("turnEnded, the last event; {} pieces of text were streamed", self.deltas));
+        self.seam(
+            "pillion → editor",
+            &format!("turnEnded, the last event; {} pieces of text were streamed", self.deltas),
+        );
         if let Some(error) = error {
             bail!("the turn failed: {error}");
         }

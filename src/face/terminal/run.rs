@@ -172,12 +172,7 @@ async fn converse(
 
 /// Asks the person on the terminal, on a thread of its own so that a stop is heard meanwhile; without a terminal the
 /// answer is no, and says why.
-fn decide(
-    screen: &mut Screen,
-    args: &Args,
-    approval: Approval,
-    answer: oneshot::Sender<Option<ApprovalDecision>>,
-) {
+fn decide(screen: &mut Screen, args: &Args, approval: Approval, answer: oneshot::Sender<Option<ApprovalDecision>>) {
     if args.json || !io::stdin().is_terminal() || !io::stdout().is_terminal() {
         let reason = "Nobody can be asked here: the standard input is no terminal. The person can run this with \
                       --mode acceptEdits or --mode auto, or in a terminal.";
