@@ -236,7 +236,7 @@ impl Tool for Act {
             }
             // Never gives way to others until the test lets it.
             "block" => {
-                cancel_soon(stage.cancel.clone());
+                stage.cancel.cancel();
                 let _ = stage.unblock.lock().unwrap().recv();
                 Ok(Output::text("too late"))
             }
