@@ -15,3 +15,5 @@ pub mod agent;
 pub mod protocol;
 
 pub mod sidecar;
+
+pub mod process;

@@ -1,6 +1,6 @@
 //! Putting an agent together.
 
-use std::{collections::BTreeMap, future::Future, sync::Arc, time::Duration};
+use std::{future::Future, sync::Arc, time::Duration};
 
 use futures::{FutureExt, future::BoxFuture, stream::BoxStream};
 
@@ -8,7 +8,7 @@ use super::{Answer, ApprovalRequest};
 use crate::{
     permission::Policy,
     provider::{Cache, Provider, ProviderError, Request, StreamEvent, Thinking, retry},
-    tool::{Outputs, Tool},
+    tool::{Outputs, Registry},
     workspace::{Seen, Workspace},
 };
 
@@ -34,7 +34,7 @@ pub struct Builder {
     provider: Option<Arc<dyn Provider>>,
     pub(super) model: String,
     pub(super) system: Vec<String>,
-    pub(super) tools: BTreeMap<String, Arc<dyn Tool>>,
+    pub(super) tools: Registry,
     pub(super) workspace: Arc<Workspace>,
     pub(super) policy: Policy,
     pub(super) approver: Option<Approver>,
@@ -66,7 +66,7 @@ impl Agent {
             provider: None,
             model: String::new(),
             system: Vec::new(),
-            tools: BTreeMap::new(),
+            tools: Registry::new(),
             workspace: Workspace::new(Vec::new()),
             policy: Policy::default(),
             approver: None,
@@ -108,7 +108,7 @@ impl Builder {
         self
     }
 
-    pub fn tools(self, tools: BTreeMap<String, Arc<dyn Tool>>) -> Self {
+    pub fn tools(self, tools: Registry) -> Self {
         Self { tools, ..self }
     }
 

@@ -9,7 +9,7 @@ use tokio::task::JoinError;
 use super::{Answer, ApprovalRequest, CallStatus, Event, progress::Mailbox, turn::Ground, turn::said_by};
 use crate::{
     permission::{self, Decision},
-    tool::{Class, Context, Output, Progress, Proposal, Tool, ToolError},
+    tool::{Class, Context, Output, Prepared, Progress, Proposal, Tool, ToolError},
     transcript::{ResultContent, ToolCall, ToolResult},
     workspace::FileDiff,
 };
@@ -17,6 +17,7 @@ use crate::{
 /// What a call would do.
 pub(super) struct Proposed {
     tool: Arc<dyn Tool>,
+    prepared: Prepared,
     pub proposal: Proposal,
 }
 
@@ -30,6 +31,7 @@ pub(super) struct Settled {
 /// A call that may run.
 struct Cleared {
     tool: Arc<dyn Tool>,
+    prepared: Prepared,
     input: Value,
     hunks: Option<Vec<usize>>,
     /// What the person changed, for the model.
@@ -40,13 +42,14 @@ impl<'a> Ground<'a> {
     /// Asks the tool what the call would do.
     pub async fn propose(self, call: &ToolCall) -> Result<Proposed, Settled> {
         let Some(tool) = self.agent.setup.tools.get(&call.name) else {
-            let names: Vec<&str> = self.agent.setup.tools.keys().map(String::as_str).collect();
+            let names: Vec<&str> = self.agent.setup.tools.names().collect();
             let known =
                 if names.is_empty() { "there are none".into() } else { format!("there are: {}", names.join(", ")) };
             return Err(failed(call, format!("there is no tool `{}`; {known}", call.name)));
         };
         let (asked, input) = (tool.clone(), call.input.clone());
-        let context = self.context(call, Progress::none(), None);
+        let prepared = Prepared::default();
+        let context = self.context(call, Progress::none(), None, &prepared);
         let task = async move { asked.propose(&input, &context).await };
         let mut task = tokio::spawn(task);
         let proposed = select! {
@@ -58,7 +61,7 @@ impl<'a> Ground<'a> {
             proposed = &mut task => proposed,
         };
         match proposed {
-            Ok(Ok(proposal)) => Ok(Proposed { tool: tool.clone(), proposal }),
+            Ok(Ok(proposal)) => Ok(Proposed { tool: tool.clone(), prepared, proposal }),
             Ok(Err(ToolError(message))) => Err(failed(call, message)),
             Err(error) => Err(failed(call, broke(error))),
         }
@@ -78,10 +81,11 @@ impl<'a> Ground<'a> {
 
     /// The gate: the policy's word, and the person's where the policy wants it.
     async fn pass(self, call: &ToolCall, proposed: Proposed) -> Result<Cleared, Settled> {
-        let Proposed { tool, proposal } = proposed;
-        let unchanged = |hunks| Cleared { tool: tool.clone(), input: call.input.clone(), hunks, note: None };
+        let Proposed { tool, mut prepared, proposal } = proposed;
         match self.decide(call, &proposal) {
-            Decision::Allow => return Ok(unchanged(None)),
+            Decision::Allow => {
+                return Ok(Cleared { tool, prepared, input: call.input.clone(), hunks: None, note: None });
+            }
             Decision::Deny(reason) => return Err(denied(call, reason)),
             Decision::Ask => {}
         }
@@ -110,12 +114,15 @@ impl<'a> Ground<'a> {
             };
             let Some(input) = input.filter(|input| *input != shown.0.input) else {
                 let note = (shown.0.input != call.input).then(|| changed_to(&shown.0.input));
-                return Ok(Cleared { tool, input: shown.0.input, hunks, note });
+                return Ok(Cleared { tool, prepared, input: shown.0.input, hunks, note });
             };
             let note = changed_to(&input);
             let changed = ToolCall { input, ..call.clone() };
             let proposal = match self.propose(&changed).await {
-                Ok(proposed) => proposed.proposal,
+                Ok(proposed) => {
+                    prepared = proposed.prepared;
+                    proposed.proposal
+                }
                 Err(Settled { mut result, status, diff }) => {
                     result.content.insert(0, ResultContent::Text { text: note });
                     return Err(Settled { result, status, diff });
@@ -127,7 +134,7 @@ impl<'a> Ground<'a> {
                 Decision::Deny(reason) => return Err(denied(call, format!("{note}\n{reason}"))),
                 Decision::Ask if needs_another_look => shown = (changed, proposal),
                 Decision::Ask | Decision::Allow => {
-                    return Ok(Cleared { tool, input: changed.input, hunks, note: Some(note) });
+                    return Ok(Cleared { tool, prepared, input: changed.input, hunks, note: Some(note) });
                 }
             }
         }
@@ -152,9 +159,9 @@ impl<'a> Ground<'a> {
         if self.cancel.is_cancelled() {
             return cancelled(call, "not run: the turn was cancelled");
         }
-        let Cleared { tool, input, hunks, note } = cleared;
+        let Cleared { tool, prepared, input, hunks, note } = cleared;
         let mailbox = Arc::new(Mailbox::default());
-        let context = self.context(call, mailbox.progress(), hunks);
+        let context = self.context(call, mailbox.progress(), hunks, &prepared);
         let given_up = self.given_up();
         let mut task = tokio::spawn(async move {
             select! {
@@ -211,7 +218,7 @@ impl<'a> Ground<'a> {
         self.host.emit(event).await;
     }
 
-    fn context(self, call: &ToolCall, progress: Progress, hunks: Option<Vec<usize>>) -> Context {
+    fn context(self, call: &ToolCall, progress: Progress, hunks: Option<Vec<usize>>, prepared: &Prepared) -> Context {
         Context {
             workspace: self.agent.setup.workspace.clone(),
             seen: self.scope.seen.clone(),
@@ -220,6 +227,7 @@ impl<'a> Ground<'a> {
             outputs: self.scope.outputs.clone(),
             call_id: call.id.clone(),
             hunks,
+            prepared: prepared.clone(),
         }
     }
 }

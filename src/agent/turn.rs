@@ -126,7 +126,7 @@ impl<'a> Turn<'a> {
             model: agent.model.clone(),
             system: agent.system.clone(),
             messages,
-            tools: agent.tools.values().map(|tool| tool.spec().clone()).collect(),
+            tools: agent.tools.specs(),
             max_tokens: agent.max_tokens,
             temperature: agent.temperature,
             stop_sequences: agent.stop_sequences.clone(),

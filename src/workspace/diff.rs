@@ -10,8 +10,8 @@ use similar::{Algorithm, DiffOp, DiffTag};
 
 use super::{
     FileDiff, Hunk, Location,
-    edit::{TextEdit, trim},
-    text::{common_prefix, common_suffix, lines, without_end},
+    edit::{TextEdit, make, trim},
+    text::{common_prefix, common_suffix, line_feeds, lines, without_end},
 };
 
 /// How long a diff may look for the smallest answer before it takes a larger one. It also runs while an editor's
@@ -61,18 +61,24 @@ pub fn changes(old: &Rope, new: &Rope) -> Vec<TextEdit> {
 /// The edits that make the lines of `old` those of `new`, in whole lines. Lines that differ in nothing but how they end
 /// stay as they are.
 pub fn line_edits(old: &Rope, new: &str) -> Vec<TextEdit> {
-    let old = old.to_string();
-    let (old_lines, new_lines) = (lines(&old), lines(new));
+    let text = old.to_string();
+    let (old_lines, new_lines) = (lines(&text), lines(new));
     let key = |line: &&str| (without_end(line).to_owned(), without_end(line).len() < line.len());
     let old_keys: Vec<_> = old_lines.iter().map(key).collect();
     let new_keys: Vec<_> = new_lines.iter().map(key).collect();
     let starts = starts(&old_lines);
-    diff(&old_keys, &new_keys)
+    let edits: Vec<_> = diff(&old_keys, &new_keys)
         .map(|op| TextEdit {
             range: starts[op.old_range().start]..starts[op.old_range().end],
             text: new_lines[op.new_range()].concat(),
         })
-        .collect()
+        .collect();
+    // A new `\r` before a kept `\n` would be one line end instead of two.
+    if line_feeds(&make(old, &edits).to_string()) == line_feeds(new) {
+        edits
+    } else {
+        changes(old, &Rope::from_str(new))
+    }
 }
 
 /// The lines outside of which two texts are equal; `None` if they are equal altogether.

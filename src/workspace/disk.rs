@@ -14,8 +14,7 @@ use super::{Location, confine::real, error::ReadError};
 pub fn read(location: &Location, limit: u64) -> Result<Vec<u8>, ReadError> {
     let shown = || location.shown.clone();
     let failed = |source| ReadError::of(location, source);
-    // Confinement was judged on this path: a symlink that came since must not change where it leads.
-    if real(&location.path).map_err(failed)? != location.path {
+    if leads_elsewhere(&location.path).map_err(failed)? {
         return Err(ReadError::Moved(shown()));
     }
     // Before opening: a pipe would wait for its other end.
@@ -40,10 +39,18 @@ pub fn read(location: &Location, limit: u64) -> Result<Vec<u8>, ReadError> {
     Ok(bytes)
 }
 
+/// Confinement was judged on this path: a symlink that came since must not change where it leads.
+fn leads_elsewhere(path: &Path) -> io::Result<bool> {
+    Ok(real(path)? != path)
+}
+
 /// Puts `bytes` in the place of the file, keeping its mode and, where allowed, its owner. `ready` is asked at the last
 /// moment; if it says no, nothing happens and the answer is `false`.
 pub fn replace(path: &Path, bytes: &[u8], ready: impl FnOnce() -> bool) -> io::Result<bool> {
     let metadata = fs::metadata(path)?;
+    if leads_elsewhere(path)? {
+        return Ok(false);
+    }
     if metadata.permissions().readonly() {
         return Err(io::ErrorKind::ReadOnlyFilesystem.into());
     }
@@ -65,6 +72,9 @@ pub fn replace(path: &Path, bytes: &[u8], ready: impl FnOnce() -> bool) -> io::R
 /// Makes a file that must not exist, and with `folders` those above it. What fails leaves nothing behind.
 pub fn create(path: &Path, bytes: &[u8], folders: bool, ready: impl FnOnce() -> bool) -> io::Result<bool> {
     let folder = folder(path)?;
+    if leads_elsewhere(path)? {
+        return Err(io::Error::other("its folder leads somewhere else than it did"));
+    }
     let made = if folders { make_folders(folder)? } else { Vec::new() };
     let created = create_in(folder, path, bytes, ready);
     if !matches!(created, Ok(true)) {

@@ -1,7 +1,7 @@
 //! A model, tools and a host that do as the script says.
 
 use std::{
-    collections::{BTreeMap, VecDeque},
+    collections::VecDeque,
     sync::{
         Arc, Mutex,
         atomic::{AtomicUsize, Ordering},
@@ -19,7 +19,7 @@ use super::super::*;
 use crate::{
     permission::Mode,
     provider::{Completion, ErrorClass, Provider, ProviderError, Request, StreamEvent, ToolSpec, retry},
-    tool::{Context, Output, Proposal, Tool, ToolError},
+    tool::{Context, Output, Proposal, Registry, Tool, ToolError},
     transcript::Content,
 };
 
@@ -162,16 +162,13 @@ pub fn stage() -> Arc<Stage> {
 }
 
 /// `look` reads, `change` edits, `execute` runs a program.
-pub fn tools(stage: &Arc<Stage>) -> BTreeMap<String, Arc<dyn Tool>> {
-    [("look", Class::Read), ("change", Class::Edit), ("execute", Class::Execute)]
-        .into_iter()
-        .map(|(name, class)| {
-            let spec =
-                ToolSpec { name: name.into(), description: name.into(), input_schema: json!({"type": "object"}) };
-            let tool: Arc<dyn Tool> = Arc::new(Act { spec, class, stage: stage.clone() });
-            (name.to_owned(), tool)
-        })
-        .collect()
+pub fn tools(stage: &Arc<Stage>) -> Registry {
+    let mut tools = Registry::new();
+    for (name, class) in [("look", Class::Read), ("change", Class::Edit), ("execute", Class::Execute)] {
+        let spec = ToolSpec { name: name.into(), description: name.into(), input_schema: json!({"type": "object"}) };
+        tools.add(Arc::new(Act { spec, class, stage: stage.clone() })).unwrap();
+    }
+    tools
 }
 
 #[async_trait]
