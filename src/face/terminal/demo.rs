@@ -95,7 +95,8 @@ pub async fn run(args: Args) -> anyhow::Result<u8> {
 
     let buffer = Buffer::new(project.join(FILE), ON_DISK);
     let asks_person = !args.yes && io::stdin().is_terminal() && io::stdout().is_terminal();
-    let mut demo = Demo { screen: Screen::new(), peer, project, buffer, asks_person, deltas: 0, last_result: String::new() };
+    let mut demo =
+        Demo { screen: Screen::new(), peer, project, buffer, asks_person, deltas: 0, last_result: String::new() };
     let code = demo.play(heard).await?;
     demo.seam("editor → pillion", "shutdown, exit");
     let _: Value = demo.peer.call("shutdown", &(), LIMIT).await?;
