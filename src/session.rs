@@ -3,7 +3,9 @@
 //! Everything here happens in the hub's loop, with `&mut Session`. An event is written to the log before any client
 //! sees it, so that what was shown is never lost.
 
+mod signal;
 mod turn_host;
+mod watch;
 
 use std::{
     sync::{Arc, Mutex, PoisonError, RwLock},
@@ -11,9 +13,11 @@ use std::{
 };
 
 use serde_json::value::to_raw_value;
-use tokio::{sync::mpsc::UnboundedSender, task::AbortHandle};
+pub use signal::{Hub, Signal};
+use tokio::task::AbortHandle;
 use tokio_util::sync::CancellationToken;
 pub use turn_host::{Gate, TurnHost};
+pub use watch::{Attachment, AttachmentId, LoggedEvent};
 
 use crate::{
     agent::{self, Answer, Scope},
@@ -22,7 +26,6 @@ use crate::{
         Approval, ApprovalOutcome, ContentBlock, Limits, Mode, NoticeLevel, SessionEvent, SessionInfo, TurnStopReason,
         Usage, convert::plain_text,
     },
-    sidecar::{self, Attachment, AttachmentId, LoggedEvent},
     store::{Log, Recovered, Settings},
     transcript::{self, Message},
     workspace::Workspace,
@@ -298,7 +301,7 @@ impl Session {
     }
 
     /// Puts an open approval before one client; its answer comes to the hub.
-    pub fn put(&mut self, approval: &Approval, client: AttachmentId, hub: &UnboundedSender<sidecar::Event>) {
+    pub fn put(&mut self, approval: &Approval, client: AttachmentId, hub: &Hub) {
         let Some(watcher) = self.watchers.iter().find(|watcher| watcher.id == client) else { return };
         let Some(turn) = &mut self.turn else { return };
         let Some(open) = turn.approvals.iter_mut().find(|open| open.approval.approval_id == approval.approval_id)
@@ -309,7 +312,7 @@ impl Session {
         let (session_id, approval_id, hub) = (self.id.clone(), approval.approval_id.clone(), hub.clone());
         let asking = tokio::spawn(async move {
             let decision = answer.await;
-            let _ = hub.send(sidecar::Event::Answered { session_id, approval_id, decision });
+            hub.tell(Signal::Answered { session_id, approval_id, decision });
         });
         open.asking.push((client, asking.abort_handle()));
     }

@@ -14,47 +14,11 @@ use std::sync::{
     atomic::{AtomicU64, Ordering},
 };
 
-use futures::future::BoxFuture;
-use serde::Serialize;
 use serde_json::{Value, value::RawValue};
-use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot};
 
-use crate::{
-    agent::{self, Answer, ApprovalRequest},
-    protocol::{self, Approval, ApprovalDecision, SessionEvent},
-    store::Store,
-    workspace::Workspace,
-};
-
-/// A client, as the hub sees it. Implemented by each face. No method waits.
-pub trait Attachment: Send + Sync + 'static {
-    /// Takes an event of a watched session.
-    fn event(&self, event: &LoggedEvent);
-
-    /// Whether the client keeps up. While it does not, turns it watches hold their next delta back.
-    fn is_ready(&self) -> bool;
-
-    /// Resolves when [`Attachment::is_ready`] is true, or the client is gone.
-    fn ready(&self) -> BoxFuture<'static, ()>;
-
-    /// Puts an approval before the person. Resolves with the decision, or with `None` if this client cannot show it or
-    /// did not answer. Dropping the future withdraws the question.
-    fn ask(&self, approval: Approval) -> BoxFuture<'static, Option<ApprovalDecision>>;
-}
-
-/// An event of a session's log. It encodes as the params of `session/event`.
-#[derive(Clone, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct LoggedEvent {
-    pub session_id: Arc<str>,
-    /// From 1, without gaps.
-    pub seq: u64,
-    #[serde(skip)]
-    pub event: SessionEvent,
-    /// `event` as JSON, encoded once for the log and all clients.
-    #[serde(rename = "event")]
-    pub json: Box<RawValue>,
-}
+pub use crate::session::{Attachment, AttachmentId, LoggedEvent};
+use crate::{protocol, session::Signal, store::Store, workspace::Workspace};
 
 /// How a request is answered: called once, in the hub's loop.
 pub type Reply = Box<dyn FnOnce(Result<Box<RawValue>, RequestError>) + Send>;
@@ -68,10 +32,6 @@ pub struct RequestError {
     /// What happened and what to do.
     pub message: String,
 }
-
-/// A client attached to the hub.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct AttachmentId(pub u64);
 
 /// Everything that reaches the hub.
 pub enum Event {
@@ -102,26 +62,8 @@ pub enum Event {
         attachment: AttachmentId,
         seq: u64,
     },
-    /// A running turn says something. The permit goes back when it was taken.
-    Turn {
-        session_id: Arc<str>,
-        turn_id: Arc<str>,
-        event: agent::Event,
-        permit: Option<OwnedSemaphorePermit>,
-    },
-    /// A running turn needs the person's word.
-    Ask {
-        session_id: Arc<str>,
-        turn_id: Arc<str>,
-        request: Box<ApprovalRequest>,
-        answer: oneshot::Sender<Answer>,
-    },
-    /// A client that was asked has answered; `None` if it cannot.
-    Answered {
-        session_id: Arc<str>,
-        approval_id: String,
-        decision: Option<ApprovalDecision>,
-    },
+    /// A turn says or asks something, or a client has answered.
+    Session(Signal),
     /// Cancel everything; answered when no turn runs any more.
     ShutDown {
         done: oneshot::Sender<()>,

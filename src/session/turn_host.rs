@@ -3,13 +3,13 @@
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use async_trait::async_trait;
-use tokio::sync::{Semaphore, mpsc::UnboundedSender, oneshot};
+use tokio::sync::{Semaphore, oneshot};
 use tokio_util::sync::CancellationToken;
 
+use super::{Attachment, Hub, Signal};
 use crate::{
     agent::{self, Answer, ApprovalRequest, Host},
     permission::Policy,
-    sidecar::{self, Attachment},
     transcript::Message,
 };
 
@@ -20,7 +20,7 @@ const IN_FLIGHT: usize = 4;
 pub struct TurnHost {
     pub session_id: Arc<str>,
     pub turn_id: Arc<str>,
-    pub hub: UnboundedSender<sidecar::Event>,
+    pub hub: Hub,
     pub gate: Arc<Gate>,
     pub cancel: CancellationToken,
     pub policy: Arc<RwLock<Policy>>,
@@ -47,7 +47,7 @@ impl Gate {
 }
 
 impl TurnHost {
-    pub fn new(session: &super::Session, turn: &super::Turn, hub: UnboundedSender<sidecar::Event>) -> Self {
+    pub fn new(session: &super::Session, turn: &super::Turn, hub: Hub) -> Self {
         Self {
             session_id: session.id.clone(),
             turn_id: turn.id.as_str().into(),
@@ -74,14 +74,13 @@ impl Host for TurnHost {
             } => permit,
         };
         let (session_id, turn_id) = (self.session_id.clone(), self.turn_id.clone());
-        // The hub outlives every turn but at the end of the process, when nobody is left to tell.
-        let _ = self.hub.send(sidecar::Event::Turn { session_id, turn_id, event, permit });
+        self.hub.tell(Signal::Turn { session_id, turn_id, event, permit });
     }
 
     async fn approve(&self, request: ApprovalRequest) -> Answer {
         let (answer, answered) = oneshot::channel();
         let (session_id, turn_id) = (self.session_id.clone(), self.turn_id.clone());
-        let _ = self.hub.send(sidecar::Event::Ask { session_id, turn_id, request: Box::new(request), answer });
+        self.hub.tell(Signal::Ask { session_id, turn_id, request: Box::new(request), answer });
         answered.await.unwrap_or(Answer::CancelTurn)
     }
 

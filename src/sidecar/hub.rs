@@ -23,7 +23,7 @@ use crate::{
         TurnStartResponse, convert,
     },
     provider::Thinking,
-    session::{OpenApproval, Session, Turn, TurnHost},
+    session::{self, OpenApproval, Session, Signal, Turn, TurnHost},
     store::{Log, Meta, Recovered, Settings, Store, StoreError},
     tool::Registry,
     workspace::Workspace,
@@ -49,7 +49,7 @@ pub struct Hub {
     config: Config,
     editor_settings: Option<Value>,
     providers: Providers,
-    tools: Arc<Registry>,
+    tools: Registry,
     attachments: HashMap<AttachmentId, Arc<dyn Attachment>>,
     sessions: HashMap<Arc<str>, Session>,
     loading: HashMap<Arc<str>, Vec<Deferred>>,
@@ -68,7 +68,7 @@ impl Hub {
             workspace,
             store,
             sender,
-            tools: Arc::new(Registry::standard()),
+            tools: Registry::standard(),
             attachments: HashMap::new(),
             sessions: HashMap::new(),
             loading: HashMap::new(),
@@ -93,19 +93,7 @@ impl Hub {
             Event::Request { from, request, reply } => self.request(from, request, reply),
             Event::Loaded { id, loaded } => self.loaded(&id, loaded),
             Event::CaughtUp { session_id, attachment, seq } => self.caught_up(&session_id, attachment, seq),
-            Event::Turn { session_id, turn_id, event, permit } => {
-                if let Some(session) = self.running(&session_id, &turn_id) {
-                    session.take(event);
-                }
-                drop(permit);
-                self.note_turn_end();
-            }
-            Event::Ask { session_id, turn_id, request, answer } => self.ask(&session_id, &turn_id, *request, answer),
-            Event::Answered { session_id, approval_id, decision: Some(decision) } => {
-                self.decide(&session_id, &approval_id, decision);
-            }
-            // Somebody else may still answer, or `approval/respond` may come.
-            Event::Answered { decision: None, .. } => {}
+            Event::Session(signal) => self.signal(signal),
             Event::ShutDown { done } => {
                 self.shutting_down.push(done);
                 for session in self.sessions.values_mut() {
@@ -114,6 +102,31 @@ impl Hub {
                 self.note_turn_end();
             }
         }
+    }
+
+    fn signal(&mut self, signal: Signal) {
+        match signal {
+            Signal::Turn { session_id, turn_id, event, permit } => {
+                if let Some(session) = self.running(&session_id, &turn_id) {
+                    session.take(event);
+                }
+                drop(permit);
+                self.note_turn_end();
+            }
+            Signal::Ask { session_id, turn_id, request, answer } => self.ask(&session_id, &turn_id, *request, answer),
+            Signal::Answered { session_id, approval_id, decision: Some(decision) } => {
+                self.decide(&session_id, &approval_id, decision);
+            }
+            // Somebody else may still answer, or `approval/respond` may come.
+            Signal::Answered { decision: None, .. } => {}
+        }
+    }
+
+    /// The way for a session's tasks to come back here.
+    fn way_back(&self) -> session::Hub {
+        let sender = self.sender.clone();
+        // The hub outlives every session but at the end of the process, when nobody is left to tell.
+        session::Hub::new(move |signal| drop(sender.send(Event::Session(signal))))
     }
 
     fn request(&mut self, from: AttachmentId, request: Request, reply: Reply) {
@@ -175,10 +188,7 @@ impl Hub {
             }
             Request::ModelList(_) => answer(
                 reply,
-                Ok(ModelListResponse {
-                    models: self.providers.models().into_iter().map(Into::into).collect(),
-                    default: self.providers.default_model(),
-                }),
+                Ok(ModelListResponse { models: self.providers.models().into_iter().map(Into::into).collect(), default: self.providers.default_model() }),
             ),
         }
     }
@@ -346,7 +356,7 @@ impl Hub {
             Err(error) => return reply(Err(error)),
         };
         answer(reply, Ok(TurnStartResponse { turn_id: turn_id.clone() }));
-        let sender = self.sender.clone();
+        let hub = self.way_back();
         let Ok(session) = self.session(&params.session_id) else { return };
         let turn = Turn {
             id: turn_id.clone(),
@@ -355,7 +365,7 @@ impl Hub {
             usage: Default::default(),
             approvals: Vec::new(),
         };
-        let (host, cancel) = (TurnHost::new(session, &turn, sender), turn.cancel.clone());
+        let (host, cancel) = (TurnHost::new(session, &turn, hub), turn.cancel.clone());
         session.turn = Some(turn);
         session.name_after(&params.prompt);
         session.append(SessionEvent::TurnStarted { turn_id, prompt: params.prompt.clone() });
@@ -418,7 +428,7 @@ impl Hub {
 
     fn ask(&mut self, session_id: &str, turn_id: &str, request: ApprovalRequest, answer: oneshot::Sender<Answer>) {
         let number = self.next_approval;
-        let sender = self.sender.clone();
+        let hub = self.way_back();
         let Some(session) = self.running(session_id, turn_id) else { return };
         let Some(turn) = &mut session.turn else { return };
         if turn.cancel.is_cancelled() {
@@ -455,19 +465,19 @@ impl Hub {
         let watching: Vec<_> =
             session.watchers.iter().filter(|watcher| watcher.live).map(|watcher| watcher.id).collect();
         for id in watching {
-            session.put(&approval, id, &sender);
+            session.put(&approval, id, &hub);
         }
         self.next_approval += 1;
     }
 
     /// Puts the open approvals before a client that has just come.
     fn ask_again(&mut self, session_id: &str, id: AttachmentId) {
-        let sender = self.sender.clone();
+        let hub = self.way_back();
         let Some(session) = self.sessions.get_mut(session_id) else { return };
         let open = session.turn.iter().flat_map(|turn| &turn.approvals);
         let approvals: Vec<_> = open.map(|open| open.approval.clone()).collect();
         for approval in approvals {
-            session.put(&approval, id, &sender);
+            session.put(&approval, id, &hub);
         }
     }
 

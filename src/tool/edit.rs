@@ -9,7 +9,7 @@ use serde::Deserialize;
 
 use self::replacing::{Miss, Replacing};
 use super::{Class, Context, Output, Proposal, ToolError, Typed, changed, lines};
-use crate::workspace::{EditError, Location, Plan, ReadError, Snapshot};
+use crate::workspace::{EditError, FileDiff, Hunk, Location, Plan, ReadError, Snapshot};
 
 pub struct Edit;
 
@@ -71,9 +71,10 @@ impl Typed for Edit {
             None => Planned::new(&input, context).await?,
         };
         let Planned { location, base, plan, count } = planned;
+        let proposed = plan.diff().clone();
         let applied = match changed::apply(plan, context).await {
             Ok(applied) => applied,
-            Err(error) => return Err(failed(error, &input.replacements()?)),
+            Err(error) => return Err(failed(error, base.as_ref(), &proposed, context, &location)),
         };
         // Who had seen all of it before has seen all of it now, unless someone else changed it, too.
         let knew = base.is_none_or(|base| context.seen.has_whole(&location, &base));
@@ -159,9 +160,9 @@ impl Planned {
         }
         let plan = match &base {
             Some(base) => workspace.plan(&location, base, edits).await,
-            None => workspace.plan_write(&location, None, &replacing.text()).await,
+            None => workspace.plan_write(&location, None, replacing.text()).await,
         };
-        let plan = plan.map_err(|error| failed(error, &replacements))?;
+        let plan = plan.map_err(|error| ToolError::new(error.to_string()))?;
         Ok(Self { location, base, plan, count })
     }
 }
@@ -196,21 +197,36 @@ fn shown_near(miss: &Miss) -> String {
     }
 }
 
-/// The error, with the text as it is now around the place where the edit should have been.
-fn failed(error: EditError, replacements: &[Replacement]) -> ToolError {
-    let EditError::Conflict { fresh, shown } = &error else { return ToolError::new(error.to_string()) };
-    let fresh_text = &fresh.text;
-    let near = replacements
+/// The error; for a conflict with the text as it is now where the edit should have been.
+fn failed(
+    error: EditError,
+    base: Option<&Snapshot>,
+    proposed: &FileDiff,
+    context: &Context,
+    location: &Location,
+) -> ToolError {
+    let (EditError::Conflict { fresh, shown }, Some(base)) = (&error, base) else {
+        return ToolError::new(error.to_string());
+    };
+    let moved = context.workspace.diff(location, &base.text, &fresh.text);
+    let meets = |hunk: &&Hunk| {
+        let lines = hunk.old_start..=hunk.old_start + hunk.old_lines;
+        proposed
+            .hunks
+            .iter()
+            .any(|edit| *lines.start() <= edit.old_start + edit.old_lines && edit.old_start <= *lines.end())
+    };
+    let near: Vec<String> = moved
+        .hunks
         .iter()
-        .find_map(|replacement| nearest::lines_like(fresh_text, &replacement.old_string))
-        .map_or(String::new(), |lines| {
-            format!(
-                " Around there it is now:\n\n{}",
-                lines::excerpt(fresh_text, lines.start, lines.end - 1, 3).trim_end()
-            )
-        });
+        .filter(meets)
+        .map(|hunk| {
+            lines::excerpt(&fresh.text, hunk.new_start.max(1) - 1, (hunk.new_start + hunk.new_lines).max(2) - 2, 0)
+        })
+        .collect();
     ToolError::new(format!(
         "{shown} was changed at the place of this edit since it was proposed. Nothing was written. \
-         Make the edit for the text as it is now.{near}"
+         Make the edit for the text as it is now. Around there it is:\n\n{}",
+        near.join("\n").trim_end()
     ))
 }

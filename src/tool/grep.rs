@@ -5,6 +5,7 @@ mod hits;
 use std::sync::Mutex;
 
 use async_trait::async_trait;
+use grep_matcher::Matcher;
 use grep_regex::{RegexMatcher, RegexMatcherBuilder};
 use grep_searcher::{BinaryDetection, Searcher, SearcherBuilder};
 use ignore::{
@@ -80,7 +81,7 @@ struct Search {
 }
 
 enum Source {
-    Files(Scope),
+    Files(Box<Scope>),
     /// What a command printed, by its call.
     Output(String),
 }
@@ -132,7 +133,7 @@ impl Search {
                 let types = input.kind.as_deref().map_or(Ok(Types::empty()), types)?;
                 let filter = Filter { pattern, types, all: input.all.unwrap_or(false) };
                 let starts = files::starts(input.path.as_deref(), context)?;
-                Source::Files(Scope::new(starts, input.path.is_none(), filter, context))
+                Source::Files(Box::new(Scope::new(starts, input.path.is_none(), filter, context)))
             }
         };
         let mode = input.output_mode.unwrap_or_default();
@@ -140,16 +141,18 @@ impl Search {
             OutputMode::Content => asked.or(input.context).unwrap_or(0).min(CONTEXT),
             OutputMode::Files | OutputMode::Counts => 0,
         };
+        let matcher = matcher(input, multiline)?;
         let mut searcher = SearcherBuilder::new();
         searcher
             .multi_line(multiline)
+            .line_terminator(matcher.line_terminator().unwrap_or_default())
             .line_number(mode == OutputMode::Content)
             .before_context(lines(input.before))
             .after_context(lines(input.after))
             // What holds a NUL is no text.
             .binary_detection(BinaryDetection::quit(0));
         let wanted = Wanted { mode, limit: input.limit.unwrap_or(LIMIT).max(1) };
-        Ok(Self { source, matcher: matcher(input, multiline)?, searcher, wanted })
+        Ok(Self { source, matcher, searcher, wanted })
     }
 
     fn run(&self, context: &Context) -> Result<String, ToolError> {
@@ -238,13 +241,13 @@ impl Search {
 fn matcher(input: &Input, multiline: bool) -> Result<RegexMatcher, ToolError> {
     let mut builder = RegexMatcherBuilder::new();
     builder.multi_line(true).case_insensitive(input.case_insensitive.unwrap_or(false));
+    // Lines of Windows end before their \r. Only where it matters, since it costs speed.
+    builder.crlf(input.pattern.contains('$'));
     if multiline {
-        builder.dot_matches_new_line(true);
-    } else {
+        builder.dot_matches_new_line(true).line_terminator(None);
+    } else if !input.pattern.contains('$') {
         builder.line_terminator(Some(b'\n'));
     }
-    // Lines of Windows end before their \r. Only where it matters, since it costs speed.
-    builder.crlf(input.pattern.contains('$') && !multiline);
     builder.build(&input.pattern).map_err(|error| {
         let pattern = &input.pattern;
         ToolError::new(format!("`{pattern}` is no regular expression: {error}. To search for it as it is, escape it"))

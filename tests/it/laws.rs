@@ -64,7 +64,7 @@ async fn nothing_follows_the_end_of_a_turn_in_5000_short_turns() {
 #[tokio::test]
 async fn a_flood_of_changes_beside_turns_and_approvals_loses_nothing_and_a_cancel_is_served_within_it() {
     let ground = Ground::new(&script::by_prompt(json!({
-        "stream": [{"text": "word ", "repeat": 2_000_000}],
+        "stream": [{"text": "word ", "repeat": 2_000_000, "everyMs": 5}],
         "ask": [{"toolCall": {"name": "bash", "input": {"command": "true"}}}],
         "look": [{"toolCall": {"name": "read", "input": {"path": "flood.txt"}}}],
     })));

@@ -160,7 +160,7 @@ async fn read_until(output: &mut (impl AsyncReadExt + Unpin), read: &mut Vec<u8>
     loop {
         let seen = String::from_utf8_lossy(read).into_owned();
         if let Some((_, rest)) = seen.split_once(mark)
-            && rest.len() > 60
+            && rest.contains('"')
         {
             *read = rest.as_bytes().to_vec();
             return rest.to_owned();

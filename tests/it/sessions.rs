@@ -105,9 +105,10 @@ async fn sessions_are_listed_with_their_titles_and_settings() {
 
 #[tokio::test]
 async fn steering_reaches_the_model_before_its_next_call() {
-    let ground = Ground::new(&script::always(json!([
-        {"toolCall": {"name": "bash", "input": {"command": "true"}}},
-    ])));
+    let ground = Ground::new(&json!([
+        {"match": "mind the gap", "steps": [{"text": "I do."}]},
+        {"steps": [{"toolCall": {"name": "bash", "input": {"command": "true"}}}]},
+    ]));
     let mut client = ground.client(everything()).await;
     let session = client.new_session().await;
     client.start(&session, "go").await;
@@ -117,6 +118,7 @@ async fn steering_reaches_the_model_before_its_next_call() {
     reply.send(Ok(json!({"type": "allow"})));
     let events = client.events_until(&session, "turnEnded").await;
     assert!(events.iter().any(|event| event["type"] == "turnSteered"));
+    assert_eq!(streamed(&events), "I do.");
     let log = std::fs::read_to_string(log_file(&ground, &session)).expect("the log");
     let messages: Vec<Value> = log
         .lines()

@@ -16,7 +16,7 @@ use tokio::{
 };
 
 /// How long anything may take on a busy machine before a test calls it lost.
-pub const LIMIT: Duration = Duration::from_secs(60);
+pub const LIMIT: Duration = Duration::from_secs(20);
 
 /// A throw-away project, state folder and configuration with a scripted model.
 pub struct Ground {

@@ -1,10 +1,11 @@
 //! A model, tools and a host that do as the script says.
 
 use std::{
-    collections::{BTreeMap, VecDeque},
+    collections::VecDeque,
     sync::{
         Arc, Mutex,
         atomic::{AtomicUsize, Ordering},
+        mpsc,
     },
 };
 
@@ -18,7 +19,7 @@ use super::super::*;
 use crate::{
     permission::Mode,
     provider::{Completion, ErrorClass, Provider, ProviderError, Request, StreamEvent, ToolSpec, retry},
-    tool::{Context, Output, Proposal, Tool, ToolError},
+    tool::{Context, Output, Proposal, Registry, Tool, ToolError},
     transcript::Content,
 };
 
@@ -140,10 +141,16 @@ pub struct Stage {
     /// The turn's cancel, as the host holds it.
     pub cancel: CancellationToken,
     pub tool_cancelled: tokio::sync::Notify,
+    unblock: Mutex<mpsc::Receiver<()>>,
+    /// Unblocks when dropped.
+    pub blocked: Mutex<Option<mpsc::Sender<()>>>,
 }
 
 pub fn stage() -> Arc<Stage> {
+    let (blocked, unblock) = mpsc::channel();
     Arc::new(Stage {
+        unblock: Mutex::new(unblock),
+        blocked: Mutex::new(Some(blocked)),
         ran: Mutex::default(),
         hunks: Mutex::default(),
         running: AtomicUsize::new(0),
@@ -223,6 +230,12 @@ impl Tool for Act {
             "hang" => {
                 cancel_soon(stage.cancel.clone());
                 future::pending().await
+            }
+            // Never gives way to others until the test lets it.
+            "block" => {
+                stage.cancel.cancel();
+                let _ = stage.unblock.lock().unwrap().recv();
+                Ok(Output::text("too late"))
             }
             "wait" => {
                 stage.barrier.wait().await;
