@@ -131,6 +131,7 @@ fn errors_beside_and_inside_choices() {
     assert_eq!(class(r#"{"error":{"message":"Overloaded","code":503}}"#), ErrorClass::Overloaded);
     assert_eq!(class(r#"{"choices":[{"error":{"message":"m","code":429}}]}"#), ErrorClass::RateLimit);
     assert_eq!(class(r#"{"object":"error","message":"m","code":400}"#), ErrorClass::BadRequest);
+    assert_eq!(class(r#"{"object":"error","message":"m","code":400,"choices":[]}"#), ErrorClass::BadRequest);
     assert_eq!(class(r#"{"choices":[{"delta":{},"finish_reason":"error"}]}"#), ErrorClass::Overloaded);
     assert_eq!(class(r#"{"choices":[{"delta":{"content":"b"}}"#), ErrorClass::Truncated);
     assert_eq!(class(r#"{"choices":"none"}"#), ErrorClass::Malformed);
