@@ -19,7 +19,7 @@ fn limits(wait: Duration) -> Limits {
     Limits { apply: wait, confirm: wait, settle: wait, save: wait, ..Limits::default() }
 }
 
-const LONG: Duration = Duration::from_secs(2);
+const LONG: Duration = Duration::from_secs(60);
 const SHORT: Duration = Duration::from_millis(50);
 
 fn run<T>(test: impl Future<Output = T>) -> T {

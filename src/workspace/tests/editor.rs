@@ -212,7 +212,10 @@ impl Editor {
             let (start, mut end) =
                 (index(&before, range.start, self.encoding), index(&before, range.end, self.encoding));
             let new = line_end.map_or_else(|| new.clone(), |end| text::line_feeds(new).replace('\n', end));
-            if piecemeal {
+            let mut without = before.clone();
+            without.replace_range(byte(&before, start)..byte(&before, end), "");
+            // Unless what is left closes to a `\r\n` around the place.
+            if piecemeal && nameable(&without, start) == start {
                 self.replace(desk, start..end, "");
                 end = start;
             }
