@@ -24,8 +24,9 @@
 //! ]
 //! ```
 //!
-//! Each call takes an answer. One with `match` answers a call whose last text from the user contains it, and goes before
-//! those without; otherwise the first that was not taken yet. `reuse` leaves the answer in the script. `stop` is the
+//! Each call takes an answer. One with `match` answers a call whose last text from the user contains it, one with
+//! `afterTools` a call that brings results of tools; the first that fits goes before those without either, and of those
+//! the first that was not taken yet. `reuse` leaves the answer in the script. `stop` is the
 //! stop reason (`toolCalls` or `endTurn` where it is absent). A tool call without an `id` gets `call_1`, `call_2` and so
 //! on. A `gate` holds the answer until [`Gates::release`]; `hang` until the call is dropped. When no answer is left, the
 //! call fails with an error that says so.
@@ -69,6 +70,8 @@ pub struct Scene {
     pub steps: Vec<Step>,
     #[serde(default, rename = "match")]
     pub matches: Option<String>,
+    #[serde(default)]
+    pub after_tools: bool,
     #[serde(default)]
     pub reuse: bool,
     #[serde(default)]
@@ -220,9 +223,14 @@ impl Script {
     fn take(&mut self, request: &Request) -> Option<Scene> {
         let said = request.messages.iter().rev().filter(|message| message.role == Role::User);
         let said = said.map(|message| message.text()).find(|text| !text.is_empty()).unwrap_or_default();
-        let fits = |scene: &Scene| scene.matches.as_ref().is_some_and(|text| said.contains(text));
+        let has_results = request.messages.last().is_some_and(|message| message.tool_results().next().is_some());
+        let is_free = |scene: &Scene| scene.matches.is_none() && !scene.after_tools;
+        let fits = |scene: &Scene| {
+            let matches = scene.matches.as_ref().is_none_or(|text| said.contains(text));
+            matches && (has_results || !scene.after_tools) && !is_free(scene)
+        };
         let position = self.answers.iter().position(fits);
-        let position = position.or_else(|| self.answers.iter().position(|scene| scene.matches.is_none()))?;
+        let position = position.or_else(|| self.answers.iter().position(is_free))?;
         self.played += 1;
         let mut scene = if self.answers[position].reuse {
             self.answers[position].clone()
