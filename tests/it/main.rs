@@ -3,8 +3,9 @@
 
 mod agent;
 mod approvals;
-mod laws;
+mod config;
 mod generated;
+mod laws;
 mod layers;
 mod lifecycle;
 mod sessions;
