@@ -9,6 +9,8 @@ mod content;
 pub mod convert;
 mod event;
 
+pub mod generate;
+
 mod method;
 mod model;
 mod session;

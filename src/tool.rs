@@ -4,12 +4,35 @@
 //! steps: [`Tool::propose`] says what the call would do without doing it, which is what the permission gate and the
 //! person see; [`Tool::run`] does it.
 
-use std::{path::PathBuf, sync::Arc};
+mod bash;
+mod changed;
+mod edit;
+mod files;
+mod glob;
+mod grep;
+mod lines;
+mod outputs;
+mod read;
+mod registry;
+mod schema;
+mod typed;
+mod write;
+
+use std::{
+    any::Any,
+    path::PathBuf,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use async_trait::async_trait;
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
+pub use self::{
+    outputs::{Excerpt, Outputs, Recording},
+    registry::{DuplicateTool, Registry},
+    typed::{Typed, typed},
+};
 pub use crate::provider::ToolSpec;
 use crate::{
     transcript::ResultContent,
@@ -72,6 +95,19 @@ pub struct Context {
     pub call_id: String,
     /// The hunks of the proposal's diff that the person chose, by index; all when absent.
     pub hunks: Option<Vec<usize>>,
+    /// What `propose` found out and `run` goes on with. The same for both steps of a call, and of this call only.
+    pub prepared: Prepared,
+}
+
+/// Carries something from a call's proposal to its run, for example edits that are anchored to the text. A run with
+/// another input than the proposal's finds nothing.
+#[derive(Clone, Default)]
+pub struct Prepared(Arc<Mutex<Slot>>);
+
+#[derive(Default)]
+struct Slot {
+    input: Value,
+    content: Option<Box<dyn Any + Send>>,
 }
 
 /// What a tool has to say to the model, and to the person.
@@ -99,7 +135,37 @@ impl Output {
     }
 }
 
-/// Where a tool reports what it has printed so far. `offset` counts bytes of the call's whole output.
+impl Prepared {
+    pub fn keep(&self, content: impl Any + Send) {
+        self.lock().content = Some(Box::new(content));
+    }
+
+    /// What was kept, once.
+    pub fn take<T: Any>(&self) -> Option<T> {
+        let content = self.lock().content.take()?;
+        content.downcast().ok().map(|content| *content)
+    }
+
+    /// A proposal for this input begins: what an earlier one kept is dropped.
+    fn begin(&self, input: &Value) {
+        *self.lock() = Slot { input: input.clone(), content: None };
+    }
+
+    /// Drops what was kept for another input.
+    fn only_for(&self, input: &Value) {
+        let mut slot = self.lock();
+        if slot.input != *input {
+            slot.content = None;
+        }
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Slot> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Where a tool reports what it has printed so far. `offset` counts bytes of the call's whole output; where it jumps, so
+/// much was printed that not all of it is reported.
 #[derive(Clone)]
 pub struct Progress(Arc<dyn Fn(u64, String) + Send + Sync>);
 
@@ -118,6 +184,18 @@ impl Progress {
     }
 }
 
-/// Outputs too long for the model, kept for reading back as `output:<call id>` for as long as the session lives.
-#[derive(Debug, Default)]
-pub struct Outputs {}
+/// The call was cancelled before it had anything to say.
+fn stopped() -> ToolError {
+    ToolError::new("cancelled")
+}
+
+/// The first line of a text, cut to so many characters, for a title.
+fn shortened(text: &str, characters: usize) -> String {
+    let line = text.trim().lines().next().unwrap_or_default();
+    let is_whole = line.chars().count() <= characters && text.trim().lines().nth(1).is_none();
+    let mut short: String = line.chars().take(characters).collect();
+    if !is_whole {
+        short.push('…');
+    }
+    short
+}

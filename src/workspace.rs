@@ -4,17 +4,91 @@
 //! was read. Nothing here knows LSP: a face translates its document notifications into [`Workspace::open`],
 //! [`Workspace::change`], [`Workspace::close`] and [`Workspace::saved`], and implements [`BufferSink`] for the way back.
 
+mod apply;
+mod buffer;
+mod confine;
+mod diff;
+mod disk;
+mod edit;
+mod encoding;
+mod error;
+mod landing;
+mod plan;
+mod position;
+mod save;
+mod seen;
+mod text;
+mod uri;
+
+#[cfg(test)]
+mod tests;
+
 use std::{
+    collections::HashMap,
     ops::Range,
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
+    time::Duration,
 };
 
 use async_trait::async_trait;
 use ropey::Rope;
 
+use self::{
+    apply::blocking,
+    buffer::{OpenBuffer, State},
+    confine::{Root, locate, real},
+    encoding::Encoding,
+    text::digest_bytes,
+    uri::Named,
+};
+pub use self::{
+    edit::TextEdit,
+    error::{ChangeError, EditError, PathError, ReadError},
+    plan::Plan,
+    save::SaveOutcome,
+    seen::Seen,
+    text::LineEnd,
+};
+
 /// The roots, the open buffers and the disk below them.
-pub struct Workspace {}
+///
+/// [`Self::open`], [`Self::change`], [`Self::saved`] and [`Self::close`] are for the reader of an editor's messages: they
+/// take effect before they return, and at most look where a path leads.
+pub struct Workspace {
+    roots: Mutex<Vec<Root>>,
+    state: Arc<Mutex<State>>,
+    /// The files that are being edited.
+    turns: Arc<Mutex<HashMap<PathBuf, Weak<tokio::sync::Mutex<()>>>>>,
+    limits: Limits,
+}
+
+/// How long and how much.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// For an editor's answer to an edit.
+    pub apply: Duration,
+    /// For the change that shows it, after the answer.
+    pub confirm: Duration,
+    /// For a change that is already under way, since editors gather them: Neovim for 150 ms.
+    pub settle: Duration,
+    /// For an editor's answer to being asked to save. Saving may format.
+    pub save: Duration,
+    /// Bytes of the largest file that is read as text.
+    pub size: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            apply: Duration::from_secs(5),
+            confirm: Duration::from_secs(5),
+            settle: Duration::from_millis(500),
+            save: Duration::from_secs(10),
+            size: 64 << 20,
+        }
+    }
+}
 
 /// An editor that holds buffers, by the number [`Workspace::attach`] gave it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -99,9 +173,28 @@ pub struct Snapshot {
     pub unsaved: bool,
 }
 
-/// Which texts a conversation's model has read in whole, by path. A `write` over a text that is not among them is refused.
-#[derive(Debug, Default)]
-pub struct Seen {}
+/// An open buffer.
+#[derive(Clone, Debug)]
+pub struct BufferInfo {
+    pub editor: EditorId,
+    pub uri: String,
+    pub location: Location,
+    pub language: String,
+    pub version: i32,
+    pub unsaved: bool,
+    pub text: Rope,
+}
+
+/// An edit that was made.
+#[derive(Clone, Debug)]
+pub struct Applied {
+    /// What it changed, in the text as it was right before.
+    pub diff: FileDiff,
+    /// The text as it is now, with what else the person has typed.
+    pub snapshot: Snapshot,
+    /// True if that holds more than what the plan was based on and its edits: text that the model has not seen.
+    pub rebased: bool,
+}
 
 /// A change of a text, between two states of one file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -125,5 +218,196 @@ pub struct Hunk {
     pub text: String,
 }
 
-#[allow(dead_code)]
-fn unused(_: &Path, _: Arc<()>) {}
+impl Workspace {
+    pub fn new(roots: Vec<PathBuf>) -> Arc<Self> {
+        Self::with_limits(roots, Limits::default())
+    }
+
+    pub fn with_limits(roots: Vec<PathBuf>, limits: Limits) -> Arc<Self> {
+        let roots = Mutex::new(roots.into_iter().map(Root::new).collect());
+        Arc::new(Self { roots, state: Arc::default(), turns: Arc::default(), limits })
+    }
+
+    /// The same buffers over the same disk, with roots of its own.
+    pub fn with_roots(&self, roots: Vec<PathBuf>) -> Arc<Self> {
+        let roots = Mutex::new(roots.into_iter().map(Root::new).collect());
+        Arc::new(Self { roots, state: self.state.clone(), turns: self.turns.clone(), limits: self.limits })
+    }
+
+    /// The roots as they were given; the first is where relative paths begin.
+    pub fn roots(&self) -> Vec<PathBuf> {
+        lock(&self.roots).iter().map(|root| root.given.clone()).collect()
+    }
+
+    /// The roots as [`Location::path`] spells what is in them: symlinks resolved.
+    pub fn resolved_roots(&self) -> Vec<PathBuf> {
+        lock(&self.roots).iter().map(|root| root.path.clone()).collect()
+    }
+
+    pub fn set_roots(&self, roots: Vec<PathBuf>) {
+        let roots = roots.into_iter().map(Root::new).collect();
+        *lock(&self.roots) = roots;
+    }
+
+    /// Adds a root at the end; one that is there already stays where it is.
+    pub fn add_root(&self, root: PathBuf) {
+        let root = Root::new(root);
+        let mut roots = lock(&self.roots);
+        if roots.iter().all(|known| known.path != root.path) {
+            roots.push(root);
+        }
+    }
+
+    pub fn remove_root(&self, root: &Path) {
+        let root = Root::new(root.to_path_buf());
+        lock(&self.roots).retain(|known| known.path != root.path);
+    }
+
+    pub fn attach(&self, encoding: PositionEncoding, sink: Arc<dyn BufferSink>) -> EditorId {
+        lock(&self.state).attach(encoding, sink)
+    }
+
+    /// For an editor that was attached before it said how it counts.
+    pub fn set_encoding(&self, editor: EditorId, encoding: PositionEncoding) {
+        lock(&self.state).set_encoding(editor, encoding);
+    }
+
+    /// The editor is gone, and its buffers with it.
+    pub fn detach(&self, editor: EditorId) {
+        lock(&self.state).detach(editor);
+    }
+
+    /// The editor has opened a document; one that is open already has a new text.
+    pub fn open(&self, editor: EditorId, uri: &str, language: &str, version: i32, text: &str) {
+        let file = file_of(uri);
+        let on_disk = file.as_deref().is_some_and(Path::exists);
+        let path = file.unwrap_or_else(|| PathBuf::from(uri));
+        lock(&self.state).open(editor, OpenBuffer { uri, path, on_disk, language, version, text });
+    }
+
+    /// The editor has changed a document, by these changes one after the other.
+    ///
+    /// # Errors
+    /// A range that ends before it starts leaves the text as it was and the buffer out of sync, which reads and edits
+    /// say, until a change without a range or [`Self::open`].
+    pub fn change(&self, editor: EditorId, uri: &str, version: i32, changes: &[Change]) -> Result<(), ChangeError> {
+        lock(&self.state).change(editor, uri, version, changes)
+    }
+
+    pub fn saved(&self, editor: EditorId, uri: &str) {
+        // It may have been saved through a link that was not there before.
+        let file = file_of(uri);
+        lock(&self.state).saved(editor, uri, file);
+    }
+
+    pub fn close(&self, editor: EditorId, uri: &str) {
+        lock(&self.state).close(editor, uri);
+    }
+
+    /// The open buffers by path, each path once: of several editors' buffers the one that changed last.
+    pub fn buffers(&self) -> Vec<BufferInfo> {
+        let roots = lock(&self.roots).clone();
+        lock(&self.state).buffers(&roots)
+    }
+
+    /// Where `path` leads: relative to the first root (or to the first that has such a file), absolute, `~/...`, a
+    /// `file:` URI, or the URI of an open buffer.
+    pub fn resolve(&self, path: &str) -> Result<Location, PathError> {
+        let roots = lock(&self.roots).clone();
+        let open = lock(&self.state).find_uri(path).map(|buffer| buffer.path.clone());
+        if let Some(path) = open {
+            return Ok(locate(&roots, path));
+        }
+        if path.is_empty() {
+            return Err(PathError::Empty);
+        }
+        if path.contains('\0') {
+            return Err(PathError::Nul);
+        }
+        let real =
+            |path: PathBuf| real(&path).map_err(|source| PathError::Walk { path: path.display().to_string(), source });
+        let path = match uri::parse(path) {
+            Some(Named::File(path)) => path,
+            Some(Named::Malformed) => return Err(PathError::BadUri(path.to_owned())),
+            Some(Named::Other) => return Err(PathError::NotOpen(path.to_owned())),
+            None => match path.strip_prefix('~').map(|rest| rest.strip_prefix(std::path::is_separator).unwrap_or(rest))
+            {
+                Some(rest) if path == "~" || rest.len() + 2 == path.len() => {
+                    etcetera::home_dir().map_err(|_| PathError::NoHome)?.join(rest)
+                }
+                _ => PathBuf::from(path),
+            },
+        };
+        if path.is_absolute() {
+            return Ok(locate(&roots, real(path)?));
+        }
+        for root in roots.iter().filter(|_| roots.len() > 1) {
+            let candidate = real(root.path.join(&path))?;
+            if candidate.exists() || lock(&self.state).find(&candidate).is_some() {
+                return Ok(locate(&roots, candidate));
+            }
+        }
+        let root = roots.first().ok_or_else(|| PathError::NoRoot(path.display().to_string()))?;
+        Ok(locate(&roots, real(root.path.join(path))?))
+    }
+
+    /// The text: of the buffer if one is open, else of the file.
+    pub async fn read(&self, location: &Location) -> Result<Snapshot, ReadError> {
+        self.settle_saved(Some(&location.path)).await;
+        if let Some((editor, buffer)) = lock(&self.state).find(&location.path) {
+            return match buffer.out_of_sync {
+                true => Err(ReadError::OutOfSync(location.shown.clone())),
+                false => Ok(buffer.snapshot(editor)),
+            };
+        }
+        if !location.path.is_absolute() {
+            return Err(ReadError::NotOpen(location.shown.clone()));
+        }
+        let (location, limit) = (location.clone(), self.limits.size);
+        blocking(move || {
+            let bytes = disk::read(&location, limit)?;
+            let (_, text) = Encoding::decode(&bytes).map_err(|_| ReadError::Binary(location.shown))?;
+            let revision = Revision::Disk { hash: digest_bytes(&bytes) };
+            Ok(Snapshot { text: Rope::from_str(&text), revision, unsaved: false })
+        })
+        .await
+    }
+
+    /// The file's bytes as they are on the disk, at most `limit` of them.
+    pub async fn read_bytes(&self, location: &Location, limit: u64) -> Result<Vec<u8>, ReadError> {
+        let location = location.clone();
+        blocking(move || disk::read(&location, limit)).await
+    }
+
+    pub fn diff(&self, location: &Location, old: &Rope, new: &Rope) -> FileDiff {
+        let block = diff::block(old, new);
+        let changes = diff::line_changes(old, block.as_ref());
+        diff::file_diff(location, old, &changes).0
+    }
+}
+
+/// The path behind an editor's `file:` URI. Where it cannot be followed, as it is written.
+fn file_of(uri: &str) -> Option<PathBuf> {
+    match uri::parse(uri) {
+        Some(Named::File(path)) => Some(real(&path).unwrap_or(path)),
+        _ => None,
+    }
+}
+
+/// A panic elsewhere while it was held leaves nothing half done that the next holder could not work with.
+/// A folder to work in, named by its path or its `file:` URI.
+///
+/// # Errors
+/// If it names no absolute path of this machine.
+pub fn parse_root(root: &str) -> Result<PathBuf, PathError> {
+    let path = match uri::parse(root) {
+        Some(Named::File(path)) => path,
+        Some(Named::Malformed | Named::Other) => return Err(PathError::BadUri(root.to_owned())),
+        None => PathBuf::from(root),
+    };
+    if path.is_absolute() { Ok(path) } else { Err(PathError::NoRoot(root.to_owned())) }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

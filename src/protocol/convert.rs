@@ -109,3 +109,12 @@ pub fn prompt_message(prompt: &[ContentBlock]) -> transcript::Message {
         .collect();
     transcript::Message { role: transcript::Role::User, content }
 }
+
+/// What a tool's result says in words; images are left out.
+pub fn plain_text(content: &[transcript::ResultContent]) -> String {
+    let texts = content.iter().filter_map(|part| match part {
+        transcript::ResultContent::Text { text } => Some(text.as_str()),
+        transcript::ResultContent::Image(_) => None,
+    });
+    texts.collect::<Vec<_>>().join("\n")
+}

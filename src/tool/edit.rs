@@ -1,0 +1,216 @@
+//! Replaces text in a file.
+
+mod nearest;
+mod replacing;
+
+use async_trait::async_trait;
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use self::replacing::{Miss, Replacing};
+use super::{Class, Context, Output, Proposal, ToolError, Typed, changed, lines};
+use crate::workspace::{EditError, Location, Plan, ReadError, Snapshot};
+
+pub struct Edit;
+
+/// Replaces text in a file, exactly and in place.
+///
+/// `old_string` must be the file's text to the letter, indentation included, without the line numbers that read shows, and
+/// must occur once: take in lines around it until it does, or set `replace_all`. Give several `edits` of one file in one
+/// call; each is for the text as the ones before it leave it, and either all are made or none. With an empty `old_string`
+/// a new file is made.
+#[derive(Deserialize, JsonSchema)]
+pub struct Input {
+    /// The file: absolute, or relative to the first root of the workspace.
+    path: String,
+    /// The replacements, in order. For a single one its fields may stand beside `path` instead.
+    #[serde(default)]
+    edits: Vec<Replacement>,
+    /// The text to replace.
+    old_string: Option<String>,
+    /// The text to put in its place.
+    new_string: Option<String>,
+    /// Whether to replace it wherever it occurs.
+    replace_all: Option<bool>,
+}
+
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+struct Replacement {
+    /// The text to replace.
+    old_string: String,
+    /// The text to put in its place.
+    new_string: String,
+    /// Whether to replace it wherever it occurs.
+    #[serde(default)]
+    replace_all: bool,
+}
+
+#[async_trait]
+impl Typed for Edit {
+    const NAME: &'static str = "edit";
+    type Input = Input;
+
+    async fn propose(&self, input: &Input, context: &Context) -> Result<Proposal, ToolError> {
+        let planned = Planned::new(input, context).await?;
+        let proposal = Proposal {
+            class: Class::Edit,
+            title: format!("{} {}", if planned.base.is_some() { "Edit" } else { "Create" }, planned.location.shown),
+            paths: vec![planned.location.path.clone()],
+            outside: !planned.location.inside,
+            command: None,
+            diff: Some(planned.plan.diff().clone()),
+            risk: None,
+        };
+        context.prepared.keep(planned);
+        Ok(proposal)
+    }
+
+    async fn run(&self, input: Input, context: &Context) -> Result<Output, ToolError> {
+        let planned = match context.prepared.take::<Planned>() {
+            Some(planned) => planned,
+            None => Planned::new(&input, context).await?,
+        };
+        let Planned { location, base, plan, count } = planned;
+        let applied = match changed::apply(plan, context).await {
+            Ok(applied) => applied,
+            Err(error) => return Err(failed(error, &input.replacements()?)),
+        };
+        // Who had seen all of it before has seen all of it now, unless someone else changed it, too.
+        let knew = base.is_none_or(|base| context.seen.has_whole(&location, &base));
+        context.seen.note(&location, &applied.snapshot, knew && context.hunks.is_none() && !applied.rebased);
+        let lines = applied.diff.hunks.iter().map(|hunk| (hunk.new_start + leading(&hunk.text)).to_string());
+        let lines = lines.collect::<Vec<_>>().join(", ");
+        let done = match count {
+            _ if context.hunks.is_some() => format!("Edited {}.", location.shown),
+            1 => format!("Edited {}: 1 replacement, at line {lines}.", location.shown),
+            _ => format!("Edited {}: {count} replacements, from lines {lines}.", location.shown),
+        };
+        Ok(changed::output(done, applied, context))
+    }
+}
+
+/// How many lines of a hunk come before its first change.
+fn leading(hunk: &str) -> usize {
+    hunk.lines().take_while(|line| !line.starts_with(['-', '+'])).count()
+}
+
+impl Input {
+    fn replacements(&self) -> Result<Vec<Replacement>, ToolError> {
+        let replacements = match (&self.old_string, &self.new_string) {
+            (None, None) => self.edits.clone(),
+            (Some(_), Some(_)) if !self.edits.is_empty() => {
+                return Err(ToolError::new("give either `edits` or `old_string` and `new_string`, not both"));
+            }
+            (Some(old), Some(new)) => vec![Replacement {
+                old_string: old.clone(),
+                new_string: new.clone(),
+                replace_all: self.replace_all.unwrap_or(false),
+            }],
+            (None, Some(_)) => return Err(ToolError::new("`old_string` is missing: the text to replace")),
+            (Some(_), None) => return Err(ToolError::new("`new_string` is missing: the text to put in its place")),
+        };
+        if replacements.is_empty() {
+            return Err(ToolError::new("there is nothing to do: give `edits`, or `old_string` and `new_string`"));
+        }
+        Ok(replacements)
+    }
+}
+
+/// The replacements as one anchored edit.
+struct Planned {
+    location: Location,
+    /// `None` for a new file.
+    base: Option<Snapshot>,
+    plan: Plan,
+    /// How many places it replaces.
+    count: usize,
+}
+
+impl Planned {
+    async fn new(input: &Input, context: &Context) -> Result<Self, ToolError> {
+        let replacements = input.replacements()?;
+        let workspace = &context.workspace;
+        let location = workspace.resolve(&input.path).map_err(|error| ToolError::new(error.to_string()))?;
+        let shown = location.shown.clone();
+        let base = match workspace.read(&location).await {
+            Ok(base) => Some(base),
+            Err(ReadError::NotFound(_)) if replacements[0].old_string.is_empty() => None,
+            Err(error @ ReadError::NotFound(_)) => {
+                return Err(ToolError::new(format!("{error}. An empty `old_string` would make it a new file")));
+            }
+            Err(error) => return Err(ToolError::new(error.to_string())),
+        };
+        let text = base.as_ref().map(|base| base.text.clone()).unwrap_or_default();
+        let mut replacing = Replacing::new(&text);
+        let mut count = 0;
+        for (index, replacement) in replacements.iter().enumerate() {
+            let Replacement { old_string, new_string, replace_all } = replacement;
+            count += replacing.replace(old_string, new_string, *replace_all).map_err(|miss| {
+                let which = match replacements.len() {
+                    1 => String::new(),
+                    total => format!("Edit {} of {total}: ", index + 1),
+                };
+                ToolError::new(format!("{which}{} Nothing was written.{}", explained(&miss, &shown), shown_near(&miss)))
+            })?;
+        }
+        let edits = replacing.edits();
+        if edits.is_empty() {
+            return Err(ToolError::new("taken together, the edits change nothing. Nothing was written."));
+        }
+        let plan = match &base {
+            Some(base) => workspace.plan(&location, base, edits).await,
+            None => workspace.plan_write(&location, None, &replacing.text()).await,
+        };
+        let plan = plan.map_err(|error| failed(error, &replacements))?;
+        Ok(Self { location, base, plan, count })
+    }
+}
+
+fn explained(miss: &Miss, shown: &str) -> String {
+    match miss {
+        Miss::Same => "`old_string` and `new_string` are the same.".to_owned(),
+        Miss::Empty => format!("`old_string` is empty, but {shown} has text: give the text to replace."),
+        Miss::Several { lines } => {
+            let count = lines.len();
+            let mut places: Vec<String> = lines.iter().take(20).map(usize::to_string).collect();
+            if count > places.len() {
+                places.push("...".to_owned());
+            }
+            let places = places.join(", ");
+            format!(
+                "`old_string` occurs {count} times in {shown}, on lines {places}: take in lines around the one you mean, \
+                 or set `replace_all`."
+            )
+        }
+        Miss::None { numbered: true, .. } => {
+            format!("`old_string` is not in {shown}: leave out the line numbers and tabs that read shows.")
+        }
+        Miss::None { .. } => format!("`old_string` is not in {shown}."),
+    }
+}
+
+fn shown_near(miss: &Miss) -> String {
+    match miss {
+        Miss::None { nearest: Some(nearest), .. } => format!(" The nearest text is:\n\n{}", nearest.trim_end()),
+        _ => String::new(),
+    }
+}
+
+/// The error, with the text as it is now around the place where the edit should have been.
+fn failed(error: EditError, replacements: &[Replacement]) -> ToolError {
+    let EditError::Conflict { fresh, shown } = &error else { return ToolError::new(error.to_string()) };
+    let fresh_text = &fresh.text;
+    let near = replacements
+        .iter()
+        .find_map(|replacement| nearest::lines_like(fresh_text, &replacement.old_string))
+        .map_or(String::new(), |lines| {
+            format!(
+                " Around there it is now:\n\n{}",
+                lines::excerpt(fresh_text, lines.start, lines.end - 1, 3).trim_end()
+            )
+        });
+    ToolError::new(format!(
+        "{shown} was changed at the place of this edit since it was proposed. Nothing was written. \
+         Make the edit for the text as it is now.{near}"
+    ))
+}

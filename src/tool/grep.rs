@@ -1,0 +1,267 @@
+//! Searches the text of files, as the editor shows it where they are open.
+
+mod hits;
+
+use std::sync::Mutex;
+
+use async_trait::async_trait;
+use grep_regex::{RegexMatcher, RegexMatcherBuilder};
+use grep_searcher::{BinaryDetection, Searcher, SearcherBuilder};
+use ignore::{
+    WalkState,
+    types::{Types, TypesBuilder},
+};
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use self::hits::{Collected, Hits, Wanted};
+use super::{
+    Context, Output, Proposal, ToolError, Typed,
+    files::{self, Filter, Pattern, Scope},
+    stopped,
+};
+
+/// Lines or files that are shown when the model does not say how many.
+const LIMIT: usize = 200;
+
+/// The most lines of context, before and after.
+const CONTEXT: usize = 50;
+
+pub struct Grep;
+
+/// Searches files for a regular expression (Rust's syntax, as in ripgrep) and shows the lines it matches.
+///
+/// Files that are open in the editor are searched as the editor shows them, saved or not, new ones too. Binary files,
+/// hidden files and those that .gitignore or .ignore exclude are left out. Results are sorted by path. Use this in place of
+/// grep or rg in bash.
+#[derive(Deserialize, JsonSchema)]
+pub struct Input {
+    /// The regular expression. A brace, a parenthesis or a dot that is meant as such needs a backslash.
+    pattern: String,
+    /// The file or folder to search: all roots of the workspace if absent. Also `output:<call id>`.
+    path: Option<String>,
+    /// Only files with such names, like `*.rs` or `src/**/*.{ts,tsx}`; with `!` in front, only others.
+    glob: Option<String>,
+    /// Only files of this type, by ripgrep's names: rust, py, ts, js, go, java, c, cpp, md ...
+    #[serde(rename = "type")]
+    kind: Option<String>,
+    /// `content` shows the lines (the default), `files` only the paths, `counts` how many lines match in each.
+    output_mode: Option<OutputMode>,
+    /// Lines of context before each match.
+    before: Option<usize>,
+    /// Lines of context after each match.
+    after: Option<usize>,
+    /// Lines of context on both sides.
+    context: Option<usize>,
+    /// Whether upper and lower case are the same.
+    case_insensitive: Option<bool>,
+    /// Whether a match may span lines; then `.` matches line ends, too.
+    multiline: Option<bool>,
+    /// Also hidden and ignored files.
+    all: Option<bool>,
+    /// How many matching lines (or paths) to show at most: 200 if absent.
+    limit: Option<usize>,
+}
+
+#[derive(Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+enum OutputMode {
+    #[default]
+    Content,
+    Files,
+    Counts,
+}
+
+struct Search {
+    source: Source,
+    matcher: RegexMatcher,
+    searcher: SearcherBuilder,
+    wanted: Wanted,
+}
+
+enum Source {
+    Files(Scope),
+    /// What a command printed, by its call.
+    Output(String),
+}
+
+#[async_trait]
+impl Typed for Grep {
+    const NAME: &'static str = "grep";
+    type Input = Input;
+
+    async fn propose(&self, input: &Input, context: &Context) -> Result<Proposal, ToolError> {
+        let search = Search::new(input, context)?;
+        let mut title = format!("Search for {}", super::shortened(&input.pattern, 60));
+        if let Some(path) = &input.path {
+            title += &format!(" in {path}");
+        }
+        let starts = match &search.source {
+            Source::Files(scope) => scope.starts.as_slice(),
+            Source::Output(_) => &[],
+        };
+        let proposal = files::proposal(title, starts);
+        context.prepared.keep(search);
+        Ok(proposal)
+    }
+
+    async fn run(&self, input: Input, context: &Context) -> Result<Output, ToolError> {
+        let search = match context.prepared.take::<Search>() {
+            Some(search) => search,
+            None => Search::new(&input, context)?,
+        };
+        let context_of_run = context.clone();
+        let searching = tokio::task::spawn_blocking(move || search.run(&context_of_run));
+        let text = searching.await.map_err(|_| stopped())??;
+        if context.cancel.is_cancelled() {
+            return Err(stopped());
+        }
+        Ok(Output::text(text))
+    }
+}
+
+impl Search {
+    fn new(input: &Input, context: &Context) -> Result<Self, ToolError> {
+        // A pattern that names a line end can only be meant so.
+        let multiline =
+            input.multiline.unwrap_or(false) || input.pattern.contains(r"\n") || input.pattern.contains('\n');
+        let source = match input.path.as_deref().and_then(|path| path.strip_prefix("output:")) {
+            Some(call_id) => Source::Output(call_id.to_owned()),
+            None => {
+                let pattern = input.glob.as_deref().map(|glob| Pattern::new(glob, false)).transpose()?;
+                let types = input.kind.as_deref().map_or(Ok(Types::empty()), types)?;
+                let filter = Filter { pattern, types, all: input.all.unwrap_or(false) };
+                let starts = files::starts(input.path.as_deref(), context)?;
+                Source::Files(Scope::new(starts, input.path.is_none(), filter, context))
+            }
+        };
+        let mode = input.output_mode.unwrap_or_default();
+        let lines = |asked: Option<usize>| match mode {
+            OutputMode::Content => asked.or(input.context).unwrap_or(0).min(CONTEXT),
+            OutputMode::Files | OutputMode::Counts => 0,
+        };
+        let mut searcher = SearcherBuilder::new();
+        searcher
+            .multi_line(multiline)
+            .line_number(mode == OutputMode::Content)
+            .before_context(lines(input.before))
+            .after_context(lines(input.after))
+            // What holds a NUL is no text.
+            .binary_detection(BinaryDetection::quit(0));
+        let wanted = Wanted { mode, limit: input.limit.unwrap_or(LIMIT).max(1) };
+        Ok(Self { source, matcher: matcher(input, multiline)?, searcher, wanted })
+    }
+
+    fn run(&self, context: &Context) -> Result<String, ToolError> {
+        let collected = Mutex::new(Collected::new(self.wanted));
+        match &self.source {
+            Source::Files(scope) => {
+                files::exist(scope)?;
+                self.search_files(scope, context, &collected);
+                Ok(collected
+                    .into_inner()
+                    .unwrap_or_else(|poisoned| poisoned.into_inner())
+                    .text(|path| scope.shown(path)))
+            }
+            Source::Output(call_id) => {
+                let output = context.outputs.open(call_id);
+                let output =
+                    output.ok_or_else(|| ToolError::new(format!("there is no output kept for the call {call_id}")))?;
+                let mut hits = Hits::new(&self.matcher, self.wanted);
+                let searched = self.searcher.build().search_reader(&self.matcher, output, &mut hits);
+                searched.map_err(|error| ToolError::new(format!("the kept output cannot be read: {error}")))?;
+                let name = format!("output:{call_id}");
+                let mut collected = Collected::new(self.wanted);
+                collected.add(name.as_ref(), &mut hits);
+                Ok(collected.text(|path| path.display().to_string()))
+            }
+        }
+    }
+
+    fn search_files(&self, scope: &Scope, context: &Context, collected: &Mutex<Collected>) {
+        let search_buffer = |searcher: &mut Searcher, hits: &mut Hits, text: &ropey::Rope| {
+            let whole;
+            let bytes = match text.len_bytes() == text.chunk_at_byte(0).0.len() {
+                true => text.chunk_at_byte(0).0.as_bytes(),
+                false => {
+                    whole = text.to_string();
+                    whole.as_bytes()
+                }
+            };
+            searcher.search_slice(&self.matcher, bytes, hits)
+        };
+        let keep = |path: &std::path::Path, hits: &mut Hits| {
+            if hits.any()
+                && let Ok(mut collected) = collected.lock()
+            {
+                collected.add(path, hits);
+            }
+        };
+        let mut searcher = self.searcher.build();
+        for (path, buffer) in scope.only_open() {
+            let mut hits = Hits::new(&self.matcher, self.wanted);
+            if search_buffer(&mut searcher, &mut hits, &buffer.text).is_ok() {
+                keep(path, &mut hits);
+            }
+        }
+        let Some(mut walk) = scope.walk() else { return };
+        walk.threads(std::thread::available_parallelism().map_or(1, usize::from));
+        walk.build_parallel().run(|| {
+            let mut searcher = self.searcher.build();
+            // A matcher of its own spares the threads a lock.
+            let matcher = self.matcher.clone();
+            Box::new(move |entry| {
+                if context.cancel.is_cancelled() {
+                    return WalkState::Quit;
+                }
+                let Ok(entry) = entry else { return WalkState::Continue };
+                let path = entry.path();
+                let is_file = entry.file_type().is_some_and(|kind| kind.is_file());
+                if !is_file || !scope.filter.accepts(scope.start_of(path), path) {
+                    return WalkState::Continue;
+                }
+                let mut hits = Hits::new(&matcher, self.wanted);
+                let searched = match scope.buffers.get(path) {
+                    Some(buffer) => search_buffer(&mut searcher, &mut hits, &buffer.text),
+                    None => searcher.search_path(&matcher, path, &mut hits),
+                };
+                // A file that cannot be read, or vanished, has no matches.
+                if searched.is_ok() {
+                    keep(path, &mut hits);
+                }
+                WalkState::Continue
+            })
+        });
+    }
+}
+
+fn matcher(input: &Input, multiline: bool) -> Result<RegexMatcher, ToolError> {
+    let mut builder = RegexMatcherBuilder::new();
+    builder.multi_line(true).case_insensitive(input.case_insensitive.unwrap_or(false));
+    if multiline {
+        builder.dot_matches_new_line(true);
+    } else {
+        builder.line_terminator(Some(b'\n'));
+    }
+    // Lines of Windows end before their \r. Only where it matters, since it costs speed.
+    builder.crlf(input.pattern.contains('$') && !multiline);
+    builder.build(&input.pattern).map_err(|error| {
+        let pattern = &input.pattern;
+        ToolError::new(format!("`{pattern}` is no regular expression: {error}. To search for it as it is, escape it"))
+    })
+}
+
+fn types(name: &str) -> Result<Types, ToolError> {
+    let mut builder = TypesBuilder::new();
+    builder.add_defaults();
+    let known = builder.definitions();
+    if known.iter().all(|definition| definition.name() != name) {
+        let mut near: Vec<_> = known.iter().map(|known| (files::likeness(known.name(), name), known.name())).collect();
+        near.sort_by(|(a, _), (b, _)| b.total_cmp(a));
+        let near: Vec<&str> = near.iter().take(5).map(|(_, name)| *name).collect();
+        let message =
+            format!("there is no file type `{name}`; did you mean one of {}? A glob does, too", near.join(", "));
+        return Err(ToolError::new(message));
+    }
+    builder.select(name).build().map_err(|error| ToolError::new(error.to_string()))
+}

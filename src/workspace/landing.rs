@@ -1,0 +1,104 @@
+//! Has an edit arrived in the editor's text?
+
+use std::ops::Range;
+
+use ropey::Rope;
+
+use super::{
+    diff::changes,
+    edit::{TextEdit, make},
+    text::{line_feeds, with_line_feeds},
+};
+
+/// What an edit should make of a text. Line ends do not count: an editor may write its own.
+pub struct Expectation {
+    /// The whole text right after the edit, with `\n` only.
+    text: Rope,
+    /// What the edit brought, as places in `text`; empty where it only took away.
+    places: Vec<Range<usize>>,
+}
+
+/// How far a text meets an expectation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Landing {
+    /// The edit is not in it.
+    No,
+    /// The edit is in it, among other changes.
+    Among,
+    /// It is the expected text.
+    Exact,
+}
+
+impl Expectation {
+    /// Of `edits` (minimal, in order) made to `before`.
+    pub fn new(before: &Rope, edits: &[TextEdit]) -> Self {
+        let mut places = Vec::with_capacity(edits.len());
+        let (mut from, mut at) = (0, 0);
+        for edit in edits {
+            at += line_feeds(&before.slice(from..edit.range.start).to_string()).chars().count();
+            let length = line_feeds(&edit.text).chars().count();
+            places.push(at..at + length);
+            at += length;
+            from = edit.range.end;
+        }
+        Self { text: with_line_feeds(&make(before, edits)), places }
+    }
+
+    pub fn judge(&self, now: &Rope) -> Landing {
+        let now = with_line_feeds(now);
+        let others = changes(&self.text, &now);
+        if others.is_empty() {
+            return Landing::Exact;
+        }
+        let touched = others.iter().any(|other| self.places.iter().any(|place| self.touches(other, place)));
+        if touched { Landing::No } else { Landing::Among }
+    }
+
+    /// Whether `other` changed what is at `place`. A text without the edit differs from the expected one by its
+    /// reverse, so in doubt, where the same difference can be told in several ways, it did.
+    fn touches(&self, other: &TextEdit, place: &Range<usize>) -> bool {
+        let (mut start, mut end) = (other.range.start, other.range.end);
+        if place.is_empty() {
+            // Taken back: text appears where it was taken away.
+            let (before, after) = slack(&self.text, other);
+            return start - before <= place.start && place.start <= end + after;
+        }
+        if start == end {
+            let (before, after) = slack(&self.text, other);
+            // Typed at an edge, if the same typing can be told as that.
+            return place.start < start - before && start + after < place.end;
+        }
+        if other.text.is_empty() {
+            let (before, after) = slack(&self.text, other);
+            (start, end) = (start - before, end + after);
+        }
+        start < place.end && place.start < end
+    }
+}
+
+/// Whether `change` of a text is certainly not at or next to any of the places of `edits` of the same text.
+pub fn elsewhere(text: &Rope, change: &TextEdit, edits: &[TextEdit]) -> bool {
+    let (before, after) = slack(text, change);
+    let (start, end) = (change.range.start - before, change.range.end + after);
+    edits.iter().all(|edit| end < edit.range.start || edit.range.end < start)
+}
+
+/// By how many characters the same insertion or deletion can be told to be further to the left and to the right.
+fn slack(text: &Rope, change: &TextEdit) -> (usize, usize) {
+    let moved: Vec<char> = match change.range.is_empty() {
+        true => change.text.chars().collect(),
+        false if change.text.is_empty() => text.slice(change.range.clone()).chars().collect(),
+        false => return (0, 0),
+    };
+    if moved.is_empty() {
+        return (0, 0);
+    }
+    let repeated = |index: usize| moved[index % moved.len()];
+    let last = moved.len() - 1;
+    let after = text.chars_at(change.range.end).enumerate();
+    let before = text.chars_at(change.range.start).reversed().enumerate();
+    (
+        before.take_while(|(index, char)| *char == repeated(last - index % moved.len())).count(),
+        after.take_while(|(index, char)| *char == repeated(*index)).count(),
+    )
+}

@@ -1,0 +1,169 @@
+//! Edits that wait: for an approval, or for their turn.
+
+use std::sync::{Arc, Mutex};
+
+use ropey::Rope;
+
+use super::{
+    FileDiff, Location, Snapshot, Workspace,
+    buffer::{Pending, State},
+    diff::{blocks, changes, file_diff, line_changes, line_edits},
+    edit::{TextEdit, shift_by},
+    error::{EditError, ReadError},
+    lock,
+    text::LineEnd,
+};
+
+/// Edits of one text, anchored to it: what the person types meanwhile moves them, or marks them as in conflict.
+/// Dropping it forgets them.
+pub struct Plan {
+    state: Arc<Mutex<State>>,
+    pub(super) id: u64,
+    pub(super) location: Location,
+    /// What the model read.
+    pub(super) base: Rope,
+    /// The text when it was planned, which `pieces` are for.
+    pub(super) start: Rope,
+    pub(super) pieces: Vec<Piece>,
+    diff: FileDiff,
+    /// The file must not exist.
+    pub(super) create: bool,
+}
+
+/// An edit, or a part of one, that is in one hunk.
+#[derive(Clone)]
+pub(super) struct Piece {
+    pub edit: TextEdit,
+    pub hunk: usize,
+}
+
+impl Plan {
+    /// What it would change in the text as it was when it was planned.
+    pub fn diff(&self) -> &FileDiff {
+        &self.diff
+    }
+
+    pub fn location(&self) -> &Location {
+        &self.location
+    }
+
+    /// Which pieces the chosen hunks are made of.
+    pub(super) fn chosen(&self, hunks: Option<&[usize]>) -> Result<Vec<usize>, EditError> {
+        let count = self.diff.hunks.len();
+        if let Some(index) = hunks.and_then(|hunks| hunks.iter().copied().find(|index| *index >= count)) {
+            return Err(EditError::NoSuchHunk { index, count });
+        }
+        let wanted = |piece: &Piece| hunks.is_none_or(|hunks| hunks.contains(&piece.hunk));
+        Ok(self.pieces.iter().enumerate().filter(|(_, piece)| wanted(piece)).map(|(index, _)| index).collect())
+    }
+}
+
+impl Drop for Plan {
+    fn drop(&mut self) {
+        lock(&self.state).pending.remove(&self.id);
+    }
+}
+
+impl Workspace {
+    /// Anchors `edits` (ranges in characters of `base`, not overlapping) to the text as it is now. Their `\n` become the
+    /// line end that most of the text's lines have.
+    ///
+    /// # Errors
+    /// A conflict if the text is no longer `base` where they are.
+    pub async fn plan(
+        &self,
+        location: &Location,
+        base: &Snapshot,
+        mut edits: Vec<TextEdit>,
+    ) -> Result<Plan, EditError> {
+        let line_end = LineEnd::of(&base.text);
+        for edit in &mut edits {
+            edit.text = line_end.convert(&edit.text);
+        }
+        edits.sort_by_key(|edit| (edit.range.start, edit.range.end));
+        if edits.iter().any(|edit| edit.range.start > edit.range.end || edit.range.end > base.text.len_chars()) {
+            return Err(EditError::BadEdits("a range is outside of the text"));
+        }
+        if edits.windows(2).any(|pair| pair[1].range.start < pair[0].range.end) {
+            return Err(EditError::BadEdits("two ranges overlap"));
+        }
+        self.anchor(location, &base.text, edits, false)
+    }
+
+    /// Plans to make the whole text `text`, by the fewest lines. Without a `base` the file must not exist.
+    ///
+    /// # Errors
+    /// As [`Self::plan`]; [`EditError::Exists`] if there is a file where none should be.
+    pub async fn plan_write(
+        &self,
+        location: &Location,
+        base: Option<&Snapshot>,
+        text: &str,
+    ) -> Result<Plan, EditError> {
+        let Some(base) = base else {
+            match self.read(location).await {
+                Err(ReadError::NotFound(_)) => {}
+                // A new file that the person has opened but not written yet.
+                Ok(snapshot) if snapshot.unsaved && snapshot.text.len_chars() == 0 => {}
+                Ok(snapshot) => {
+                    let shown = location.shown.clone();
+                    return Err(EditError::Exists { shown, fresh: Some(Box::new(snapshot)) });
+                }
+                Err(error) => return Err(error.into()),
+            }
+            let whole = TextEdit { range: 0..0, text: text.to_owned() };
+            return self.anchor(location, &Rope::new(), vec![whole], true);
+        };
+        let edits = line_edits(&base.text, &LineEnd::of(&base.text).convert(text));
+        self.anchor(location, &base.text, edits, false)
+    }
+
+    fn anchor(
+        &self,
+        location: &Location,
+        base: &Rope,
+        mut edits: Vec<TextEdit>,
+        create: bool,
+    ) -> Result<Plan, EditError> {
+        let target = lock(&self.state).target(&location.path);
+        // What is on the disk is read when the plan is applied.
+        let start = target.as_ref().map_or_else(|| base.clone(), |target| target.text.clone());
+        let moved = changes(base, &start);
+        for edit in &mut edits {
+            edit.range = shift_by(&edit.range, &moved).ok_or_else(|| self.conflict(location, &start))?;
+        }
+        let (diff, pieces) = pieces(location, &start, &edits);
+        let mut state = lock(&self.state);
+        let id = state.next();
+        // If it moved on since, the anchors are brought up to it when they matter.
+        let now = state.find(&location.path).map(|(_, buffer)| (buffer.opening, buffer.generation));
+        let opening =
+            target.filter(|target| now == Some((target.opening, target.generation))).map(|target| target.opening);
+        let anchors = pieces.iter().map(|piece| Some(piece.edit.range.clone())).collect();
+        state.pending.insert(id, Pending { path: location.path.clone(), text: start.clone(), opening, anchors });
+        drop(state);
+        let (state, location, base) = (self.state.clone(), location.clone(), base.clone());
+        Ok(Plan { state, id, location, base, start, pieces, diff, create })
+    }
+}
+
+/// The diff of `edits` and the edits cut so that each is in one hunk.
+pub(super) fn pieces(location: &Location, text: &Rope, edits: &[TextEdit]) -> (FileDiff, Vec<Piece>) {
+    let blocks = blocks(text, edits);
+    let changes = line_changes(text, blocks.iter().map(|(block, _)| block));
+    let (diff, hunks) = file_diff(location, text, &changes);
+    let mut pieces = Vec::with_capacity(edits.len());
+    for (index, (_, of_block)) in blocks.iter().enumerate() {
+        let parts: Vec<_> = changes.iter().zip(&hunks).filter(|(change, _)| change.block == index).collect();
+        let Some((_, first)) = parts.first() else { continue };
+        if parts.iter().all(|(_, hunk)| hunk == first) {
+            pieces.extend(edits[of_block.clone()].iter().map(|edit| Piece { edit: edit.clone(), hunk: **first }));
+        } else {
+            pieces.extend(parts.iter().map(|(change, hunk)| Piece {
+                edit: TextEdit { range: change.range.clone(), text: change.text.clone() },
+                hunk: **hunk,
+            }));
+        }
+    }
+    (diff, pieces)
+}
