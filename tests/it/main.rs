@@ -3,7 +3,6 @@
 
 mod agent;
 mod approvals;
-mod config;
 mod generated;
 mod laws;
 mod layers;
