@@ -493,17 +493,13 @@ impl Hub {
         let (answer, outcome) = match decision {
             ApprovalDecision::Allow { scope, input, hunks } => {
                 let rules = session.rules_of(approval_id);
+                if scope != ApprovalScope::Once {
+                    session.add_rules(&rules);
+                }
                 let added = match scope {
-                    ApprovalScope::Once => Ok(()),
-                    ApprovalScope::Session => Ok(session.add_rules(&rules)),
-                    ApprovalScope::Project => {
-                        session.add_rules(&rules);
-                        store_rules(RuleScope::Project(session.workspace.roots()), &rules)
-                    }
-                    ApprovalScope::User => {
-                        session.add_rules(&rules);
-                        store_rules(RuleScope::User, &rules)
-                    }
+                    ApprovalScope::Once | ApprovalScope::Session => Ok(()),
+                    ApprovalScope::Project => store_rules(RuleScope::Project(session.workspace.roots()), &rules),
+                    ApprovalScope::User => store_rules(RuleScope::User, &rules),
                 };
                 if let Err(error) = added {
                     session.notice(
