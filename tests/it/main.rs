@@ -3,8 +3,8 @@
 
 mod agent;
 mod approvals;
-mod laws;
 mod generated;
+mod laws;
 mod layers;
 mod lifecycle;
 mod sessions;
