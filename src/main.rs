@@ -1,1 +1,53 @@
-fn main() {}
+//! Arguments -> face -> exit code.
+
+use std::{path::PathBuf, process::ExitCode};
+
+use clap::{Parser, Subcommand};
+use pillion::face;
+
+/// An AI coding agent beside any editor: you keep the handlebars.
+#[derive(Parser)]
+#[command(version, propagate_version = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Serve an editor over LSP on the standard input and output
+    Lsp {
+        /// Accepted, since some editors always add it
+        #[arg(long)]
+        stdio: bool,
+    },
+    /// Do one job in the current folder, from the terminal
+    Run(face::terminal::run::Args),
+    /// See the main job with nothing set up: no key, no network, a throw-away project
+    Demo(face::terminal::demo::Args),
+    /// Check the providers against a folder of recorded responses
+    #[command(hide = true)]
+    WireCheck {
+        /// One folder a provider, in it one folder a case
+        dir: PathBuf,
+    },
+}
+
+fn main() -> anyhow::Result<ExitCode> {
+    let cli = Cli::parse();
+    face::terminal::log::start();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let code = runtime.block_on(async {
+        match cli.command {
+            Command::Lsp { stdio: _ } => face::lsp::serve_stdio().await,
+            Command::Run(args) => face::terminal::run::run(args).await,
+            Command::Demo(args) => face::terminal::demo::run(args).await,
+            Command::WireCheck { dir } => {
+                Ok(u8::from(pillion::wire_check::run(&dir, &mut std::io::stdout()).await?.failed > 0))
+            }
+        }
+    })?;
+    // A blocking read of a terminal cannot be interrupted, and nothing is left that it could be needed for.
+    runtime.shutdown_background();
+    Ok(ExitCode::from(code))
+}

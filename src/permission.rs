@@ -1,8 +1,30 @@
 //! May this call run? A pure function of a policy and a call, which asks when in doubt.
+//!
+//! ```
+//! use pillion::permission::{Call, Decision, Mode, Policy, decide};
+//! use pillion::tool::Class;
+//!
+//! let policy = Policy { mode: Mode::Ask, rules: vec!["bash(cargo test *)".parse()?] };
+//! let bash = |command| Call {
+//!     tool: "bash",
+//!     class: Class::Execute,
+//!     paths: &[],
+//!     outside: false,
+//!     command: Some(command),
+//!     roots: &[],
+//! };
+//! assert_eq!(decide(&policy, &bash("cargo test --lib")), Decision::Allow);
+//! assert_eq!(decide(&policy, &bash("cargo test; rm -rf .")), Decision::Ask);
+//! # Ok::<(), pillion::permission::RuleError>(())
+//! ```
 
 use std::path::PathBuf;
 
 use crate::tool::Class;
+
+mod rule;
+
+pub use rule::RuleError;
 
 /// How much happens without asking.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -25,11 +47,19 @@ pub struct Policy {
     pub rules: Vec<Rule>,
 }
 
-/// A kind of call that was allowed beforehand. Shown to the person as it will be stored.
+/// A kind of call that was allowed beforehand. Shown to the person as it will be stored: `bash(cargo test *)`,
+/// `edit(src/**)`, or `plan` for every call of a tool inside the roots.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rule {
     pub tool: String,
-    /// What the call must match; see [`decide`]. `None` matches every call of the tool inside the roots.
+    /// What the call must match. `None` matches every call of the tool inside the roots.
+    ///
+    /// For a call with a command line: the exact command, or a prefix that ends in ` *`, which takes any further
+    /// arguments and never a command that a shell would read as more than one simple command. A command that leaves
+    /// the roots matches nothing.
+    ///
+    /// For a call on files: a glob (`*` stays within a folder, `**` does not) on the path relative to its root; an
+    /// absolute glob is matched against the whole path and is the only one that reaches outside the roots.
     pub pattern: Option<String>,
 }
 
@@ -41,6 +71,8 @@ pub struct Call<'a> {
     pub paths: &'a [PathBuf],
     pub outside: bool,
     pub command: Option<&'a str>,
+    /// What `paths` are relative to in rules; absolute, like them.
+    pub roots: &'a [PathBuf],
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,3 +82,36 @@ pub enum Decision {
     /// With a reason that the model reads.
     Deny(String),
 }
+
+/// Whether this call runs, waits for a person, or does not run.
+///
+/// [`Mode::Plan`] comes before the rules: they never let anything change in it. Otherwise a call runs if its mode or a
+/// rule allows it, and asks if nothing does. A call on several files needs a rule for each.
+pub fn decide(policy: &Policy, call: &Call) -> Decision {
+    let changes = matches!(call.class, Class::Edit | Class::Execute);
+    if policy.mode == Mode::Plan && changes {
+        return Decision::Deny(format!(
+            "plan mode: nothing may be changed or run, so `{}` was not called. Go on reading, and say what you would do.",
+            call.tool
+        ));
+    }
+    let allowed_by_mode = match policy.mode {
+        Mode::Ask | Mode::Plan => call.class == Class::Read,
+        Mode::AcceptEdits => matches!(call.class, Class::Read | Class::Edit),
+        Mode::Auto => true,
+    };
+    if (allowed_by_mode && !call.outside) || rule::allows(&policy.rules, call) {
+        return Decision::Allow;
+    }
+    Decision::Ask
+}
+
+/// The rules that, taken together, would silence this call and others like it; none where only the person's word will
+/// do. As narrow as is of use: the very files, and the command with the arguments left open unless it is one that can
+/// be made to do anything.
+pub fn suggest(call: &Call) -> Vec<Rule> {
+    rule::suggest(call)
+}
+
+#[cfg(test)]
+mod tests;

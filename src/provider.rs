@@ -2,9 +2,26 @@
 //!
 //! A provider owns its wire format and nothing else. Retries are [`retry`]'s, the turn is [`crate::agent`]'s.
 
+pub mod anthropic;
+pub mod openai;
+pub mod scripted;
+
+pub mod presets;
+pub mod retry;
+
+pub mod http;
+pub mod key;
+pub mod sse;
+
+mod answer;
+mod error;
+mod json;
+mod think;
+
 use std::{sync::Arc, time::Duration};
 
 use futures::stream::BoxStream;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::transcript::{Content, Message, StopReason, ToolCall, Usage};
@@ -109,7 +126,8 @@ pub struct ProviderError {
 }
 
 /// What kind of failure it was, and with it what to do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub enum ErrorClass {
     /// The key is missing, wrong, or not allowed to do this.
     Auth,
@@ -126,4 +144,9 @@ pub enum ErrorClass {
     Malformed,
     /// The answer stopped in the middle.
     Truncated,
+}
+
+/// 0.2 as a 32-bit number would otherwise be sent as 0.20000000298.
+fn round(number: f32) -> f64 {
+    (f64::from(number) * 1e4).round() / 1e4
 }

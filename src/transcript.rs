@@ -6,6 +6,10 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+mod whole;
+
+pub use whole::{is_whole, repair};
+
 /// Who a message is from. Tool results travel in user messages, as Anthropic's API has it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

@@ -56,9 +56,10 @@ pub use self::{
 /// [`Self::open`], [`Self::change`], [`Self::saved`] and [`Self::close`] are for the reader of an editor's messages: they
 /// take effect before they return, and at most look where a path leads.
 pub struct Workspace {
+    roots: Mutex<Vec<Root>>,
     state: Arc<Mutex<State>>,
     /// The files that are being edited.
-    turns: Mutex<HashMap<PathBuf, Weak<tokio::sync::Mutex<()>>>>,
+    turns: Arc<Mutex<HashMap<PathBuf, Weak<tokio::sync::Mutex<()>>>>>,
     limits: Limits,
 }
 
@@ -223,33 +224,43 @@ impl Workspace {
     }
 
     pub fn with_limits(roots: Vec<PathBuf>, limits: Limits) -> Arc<Self> {
-        let workspace = Self { state: Arc::default(), turns: Mutex::default(), limits };
-        workspace.set_roots(roots);
-        Arc::new(workspace)
+        let roots = Mutex::new(roots.into_iter().map(Root::new).collect());
+        Arc::new(Self { roots, state: Arc::default(), turns: Arc::default(), limits })
+    }
+
+    /// The same buffers over the same disk, with roots of its own.
+    pub fn with_roots(&self, roots: Vec<PathBuf>) -> Arc<Self> {
+        let roots = Mutex::new(roots.into_iter().map(Root::new).collect());
+        Arc::new(Self { roots, state: self.state.clone(), turns: self.turns.clone(), limits: self.limits })
     }
 
     /// The roots as they were given; the first is where relative paths begin.
     pub fn roots(&self) -> Vec<PathBuf> {
-        lock(&self.state).roots.iter().map(|root| root.given.clone()).collect()
+        lock(&self.roots).iter().map(|root| root.given.clone()).collect()
+    }
+
+    /// The roots as [`Location::path`] spells what is in them: symlinks resolved.
+    pub fn resolved_roots(&self) -> Vec<PathBuf> {
+        lock(&self.roots).iter().map(|root| root.path.clone()).collect()
     }
 
     pub fn set_roots(&self, roots: Vec<PathBuf>) {
         let roots = roots.into_iter().map(Root::new).collect();
-        lock(&self.state).roots = roots;
+        *lock(&self.roots) = roots;
     }
 
     /// Adds a root at the end; one that is there already stays where it is.
     pub fn add_root(&self, root: PathBuf) {
         let root = Root::new(root);
-        let mut state = lock(&self.state);
-        if state.roots.iter().all(|known| known.path != root.path) {
-            state.roots.push(root);
+        let mut roots = lock(&self.roots);
+        if roots.iter().all(|known| known.path != root.path) {
+            roots.push(root);
         }
     }
 
     pub fn remove_root(&self, root: &Path) {
         let root = Root::new(root.to_path_buf());
-        lock(&self.state).roots.retain(|known| known.path != root.path);
+        lock(&self.roots).retain(|known| known.path != root.path);
     }
 
     pub fn attach(&self, encoding: PositionEncoding, sink: Arc<dyn BufferSink>) -> EditorId {
@@ -295,16 +306,15 @@ impl Workspace {
 
     /// The open buffers by path, each path once: of several editors' buffers the one that changed last.
     pub fn buffers(&self) -> Vec<BufferInfo> {
-        lock(&self.state).buffers()
+        let roots = lock(&self.roots).clone();
+        lock(&self.state).buffers(&roots)
     }
 
     /// Where `path` leads: relative to the first root (or to the first that has such a file), absolute, `~/...`, a
     /// `file:` URI, or the URI of an open buffer.
     pub fn resolve(&self, path: &str) -> Result<Location, PathError> {
-        let (roots, open) = {
-            let state = lock(&self.state);
-            (state.roots.clone(), state.find_uri(path).map(|buffer| buffer.path.clone()))
-        };
+        let roots = lock(&self.roots).clone();
+        let open = lock(&self.state).find_uri(path).map(|buffer| buffer.path.clone());
         if let Some(path) = open {
             return Ok(locate(&roots, path));
         }
@@ -382,6 +392,19 @@ fn file_of(uri: &str) -> Option<PathBuf> {
         Some(Named::File(path)) => Some(real(&path).unwrap_or(path)),
         _ => None,
     }
+}
+
+/// A folder to work in, named by its path or its `file:` URI.
+///
+/// # Errors
+/// If it names no absolute path of this machine.
+pub fn parse_root(root: &str) -> Result<PathBuf, PathError> {
+    let path = match uri::parse(root) {
+        Some(Named::File(path)) => path,
+        Some(Named::Malformed | Named::Other) => return Err(PathError::BadUri(root.to_owned())),
+        None => PathBuf::from(root),
+    };
+    if path.is_absolute() { Ok(path) } else { Err(PathError::NoRoot(root.to_owned())) }
 }
 
 /// A panic elsewhere while it was held leaves nothing half done that the next holder could not work with.

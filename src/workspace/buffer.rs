@@ -19,7 +19,6 @@ use super::{
 /// Everything that is shared between the reader and the tools, behind one lock that nobody holds for long.
 #[derive(Default)]
 pub struct State {
-    pub roots: Vec<Root>,
     editors: HashMap<EditorId, Editor>,
     pub pending: HashMap<u64, Pending>,
     count: u64,
@@ -168,6 +167,8 @@ impl State {
         }
         buffer.out_of_sync = out_of_sync;
         if steps.iter().all(Vec::is_empty) {
+            // The version alone has moved, which is news to whoever waits with an edit of the old one.
+            buffer.tell();
             return Ok(());
         }
         buffer.text = text;
@@ -250,7 +251,7 @@ impl State {
     }
 
     /// One entry for each path.
-    pub fn buffers(&self) -> Vec<BufferInfo> {
+    pub fn buffers(&self, roots: &[Root]) -> Vec<BufferInfo> {
         let shown = self.all().filter(|(id, buffer)| {
             self.find(&buffer.path).is_some_and(|(winner, found)| (winner, &found.uri) == (*id, &buffer.uri))
         });
@@ -258,7 +259,7 @@ impl State {
             .map(|(editor, buffer)| BufferInfo {
                 editor,
                 uri: buffer.uri.clone(),
-                location: locate(&self.roots, buffer.path.clone()),
+                location: locate(roots, buffer.path.clone()),
                 language: buffer.language.clone(),
                 version: buffer.version,
                 unsaved: buffer.saved == Saved::No,

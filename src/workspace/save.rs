@@ -50,13 +50,14 @@ impl Workspace {
     }
 
     fn unsaved(&self) -> Vec<Unsaved> {
+        let roots = lock(&self.roots).clone();
         let state = lock(&self.state);
         let unsaved = state.all().filter(|(_, buffer)| buffer.saved == Saved::No && buffer.path.is_absolute());
         unsaved
             .map(|(editor, buffer)| Unsaved {
                 editor,
                 uri: buffer.uri.clone(),
-                location: locate(&state.roots, buffer.path.clone()),
+                location: locate(&roots, buffer.path.clone()),
                 generation: buffer.generation,
             })
             .filter(|unsaved| unsaved.location.inside)
@@ -90,13 +91,14 @@ impl Workspace {
     /// may have opened them with text it restored from its last run.
     pub(super) async fn settle_saved(&self, path: Option<&Path>) {
         let unknown: Vec<_> = {
+            let roots = lock(&self.roots).clone();
             let state = lock(&self.state);
             let unknown = state
                 .all()
                 .filter(|(_, buffer)| buffer.saved == Saved::Unknown && path.is_none_or(|path| buffer.path == path));
             unknown
                 .map(|(editor, buffer)| {
-                    let location = locate(&state.roots, buffer.path.clone());
+                    let location = locate(&roots, buffer.path.clone());
                     (editor, buffer.uri.clone(), buffer.generation, location, buffer.text.clone())
                 })
                 .collect()

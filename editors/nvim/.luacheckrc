@@ -1,0 +1,5 @@
+std = 'luajit'
+cache = false
+max_line_length = 120
+-- `vim` is Neovim's; its option tables are assigned to.
+globals = { 'vim' }

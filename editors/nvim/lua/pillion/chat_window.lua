@@ -1,0 +1,129 @@
+-- How a chat is shown: its window, its keys, and a closer look at a call.
+local config = require('pillion.config')
+
+local M = {}
+
+---@param window integer
+local function dress(window)
+  local options = vim.wo[window][0]
+  options.wrap, options.linebreak, options.breakindent = true, true, true
+  options.number, options.relativenumber, options.signcolumn = false, false, 'no'
+  options.spell, options.list, options.cursorline = false, false, false
+  options.foldmethod = 'expr'
+  options.foldexpr = "v:lua.require'pillion.chat'.fold_level()"
+  options.foldtext = "v:lua.require'pillion.chat'.fold_text()"
+  options.foldlevel = config.options.chat.fold_reasoning and 0 or 99
+  options.foldenable, options.foldminlines = true, 0
+  options.winfixwidth = true
+end
+
+-- What a call was given, printed and changed.
+---@param call pillion.Call
+local function look_closer(call)
+  local lines = { '# ' .. call.title, '', '```json' }
+  vim.list_extend(lines, require('pillion.json').lines(call.input))
+  table.insert(lines, '```')
+  if call.diff then
+    vim.list_extend(lines, { '', '```diff' })
+    vim.list_extend(lines, vim.split(vim.trim(call.diff.unified), '\n', { plain = true }))
+    table.insert(lines, '```')
+  end
+  if call.output ~= '' then
+    vim.list_extend(lines, { '', '````' })
+    vim.list_extend(lines, vim.split((call.output:gsub('\r', '')), '\n', { plain = true }))
+    table.insert(lines, '````')
+  end
+  local _, window = vim.lsp.util.open_floating_preview(lines, 'markdown', {
+    focus_id = 'pillion.call',
+    border = 'rounded',
+    max_width = math.floor(vim.o.columns * 0.8),
+    max_height = math.floor(vim.o.lines * 0.8),
+  })
+  vim.api.nvim_set_current_win(window)
+end
+
+-- Sets a new chat's keys, and what any window that shows it looks like.
+---@param chat pillion.Chat
+function M.prepare(chat)
+  local function key(keys, description, action)
+    for _, lhs in ipairs(keys) do
+      vim.keymap.set('n', lhs, action, { buffer = chat.buf, nowait = true, desc = 'Pillion: ' .. description })
+    end
+  end
+  key({ 'i', 'a', 'o' }, 'ask', function()
+    require('pillion').ask('')
+  end)
+  key({ '<CR>' }, 'look closer at a call, or ask', function()
+    local call = chat:call_at(vim.api.nvim_win_get_cursor(0)[1])
+    if call then
+      look_closer(call)
+    else
+      require('pillion').ask('')
+    end
+  end)
+  key({ '<C-c>' }, 'stop the turn', function()
+    require('pillion').cancel()
+  end)
+  key({ 'q' }, 'hide the chat', function()
+    M.hide(chat)
+  end)
+  vim.api.nvim_create_autocmd('BufWinEnter', {
+    buffer = chat.buf,
+    callback = function()
+      dress(vim.api.nvim_get_current_win())
+    end,
+  })
+end
+
+---@return integer? window of this tab page that shows a chat, the given one if possible
+---@param chat pillion.Chat
+local function window_of(chat)
+  local other
+  for _, window in ipairs(vim.api.nvim_tabpage_list_wins(0)) do
+    local buf = vim.api.nvim_win_get_buf(window)
+    if buf == chat.buf then
+      return window
+    elseif require('pillion.chat').of(buf) then
+      other = window
+    end
+  end
+  return other
+end
+
+---@param chat pillion.Chat
+---@return boolean
+function M.is_shown(chat)
+  local window = window_of(chat)
+  return window ~= nil and vim.api.nvim_win_get_buf(window) == chat.buf
+end
+
+-- Shows a chat beside what the person works on, and leaves the cursor where it is.
+---@param chat pillion.Chat
+---@return integer window
+function M.show(chat)
+  local window = window_of(chat)
+  if window then
+    if vim.api.nvim_win_get_buf(window) == chat.buf then
+      return window
+    end
+    vim.api.nvim_win_set_buf(window, chat.buf)
+  else
+    local width = config.options.chat.width
+    width = width < 1 and math.floor(vim.o.columns * width) or width
+    window = vim.api.nvim_open_win(chat.buf, false, { split = 'right', win = -1, width = width })
+  end
+  dress(window)
+  vim.api.nvim_win_set_cursor(window, { vim.api.nvim_buf_line_count(chat.buf), 0 })
+  return window
+end
+
+---@param chat pillion.Chat
+function M.hide(chat)
+  for _, window in ipairs(vim.api.nvim_tabpage_list_wins(0)) do
+    if vim.api.nvim_win_get_buf(window) == chat.buf and #vim.api.nvim_tabpage_list_wins(0) > 1 then
+      vim.api.nvim_win_close(window, false)
+    end
+  end
+end
+
+return M

@@ -1,0 +1,119 @@
+-- Edits and saves that the server asks for. `vim.lsp.util` does the work; what is added here is that an edit is one
+-- undo step of its own, and that an edit of an outdated text is refused in words.
+local M = {}
+
+-- Ends the undo step that is open, so that what comes next begins another; see |undo-break|. In insert mode this also
+-- makes what is typed next a step of its own.
+---@param buf integer
+local function break_undo(buf)
+  vim.bo[buf].undolevels = vim.bo[buf].undolevels
+end
+
+---@param client vim.lsp.Client
+---@param document { uri: string, version: integer? }
+---@return integer? buf, string? refusal
+local function target(client, document)
+  local buf = vim.uri_to_bufnr(document.uri)
+  if type(document.version) ~= 'number' then
+    return buf
+  end
+  if not vim.lsp.buf_is_attached(buf, client.id) then
+    return nil, 'the buffer is no longer open: ' .. document.uri
+  elseif (vim.lsp.util.buf_versions[buf] or 0) > document.version then
+    return nil, 'the buffer has changed meanwhile: ' .. document.uri
+  elseif not vim.bo[buf].modifiable then
+    return nil, "the buffer is not modifiable ('nomodifiable' is set): " .. document.uri
+  end
+  return buf
+end
+
+---@param client vim.lsp.Client
+---@param edit lsp.WorkspaceEdit
+---@return integer[]? bufs, string? refusal
+local function targets(client, edit)
+  local bufs = {}
+  for _, change in ipairs(edit.documentChanges or {}) do
+    if change.textDocument then
+      local buf, refusal = target(client, change.textDocument)
+      if not buf then
+        return nil, refusal
+      end
+      table.insert(bufs, buf)
+    end
+  end
+  for uri in pairs(edit.changes or {}) do
+    table.insert(bufs, vim.uri_to_bufnr(uri))
+  end
+  return bufs
+end
+
+---@param client vim.lsp.Client
+---@param params lsp.ApplyWorkspaceEditParams
+---@return lsp.ApplyWorkspaceEditResult
+function M.apply(client, params)
+  local bufs, refusal = targets(client, params.edit)
+  if not bufs then
+    return { applied = false, failureReason = refusal }
+  end
+  vim.tbl_map(break_undo, bufs)
+  local ok, err = pcall(vim.lsp.util.apply_workspace_edit, params.edit, client.offset_encoding)
+  vim.tbl_map(break_undo, bufs)
+  return { applied = ok, failureReason = not ok and tostring(err) or nil }
+end
+
+-- Whether the file was changed by somebody else since it was read: writing it would then ask, or lose their change.
+---@param buf integer
+---@return boolean
+local function conflicts(buf)
+  local conflict = false
+  local watch = vim.api.nvim_create_autocmd('FileChangedShell', {
+    buffer = buf,
+    callback = function()
+      conflict = conflict or vim.v.fcs_reason == 'conflict'
+      vim.v.fcs_choice = ''
+    end,
+  })
+  pcall(vim.cmd.checktime, { args = { tostring(buf) }, mods = { silent = true } })
+  vim.api.nvim_del_autocmd(watch)
+  return conflict
+end
+
+---@param buf integer
+---@return boolean saved
+local function save(buf)
+  if not vim.bo[buf].modified then
+    return true
+  end
+  if conflicts(buf) then
+    vim.notify(
+      ('pillion: %s has changed on disk too, so it was not saved. Look at both, then :write! or :edit!'):format(
+        vim.fn.fnamemodify(vim.api.nvim_buf_get_name(buf), ':~:.')
+      ),
+      vim.log.levels.WARN
+    )
+    return false
+  end
+  local ok, err = pcall(vim.api.nvim_buf_call, buf, function()
+    vim.cmd('silent lockmarks update')
+  end)
+  if not ok then
+    vim.notify('pillion: not saved: ' .. tostring(err), vim.log.levels.WARN)
+  end
+  return ok and not vim.bo[buf].modified
+end
+
+---@param uris string[]
+---@return string[] failed
+function M.save(uris)
+  local bufs = {}
+  for _, buf in ipairs(vim.api.nvim_list_bufs()) do
+    if vim.api.nvim_buf_is_loaded(buf) and vim.bo[buf].buftype == '' then
+      bufs[vim.uri_from_bufnr(buf)] = buf
+    end
+  end
+  return vim.tbl_filter(function(uri)
+    return not (bufs[uri] and save(bufs[uri]))
+  end, uris)
+end
+
+return M

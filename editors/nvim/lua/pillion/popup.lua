@@ -1,0 +1,292 @@
+-- The popup of a call that waits. Its keys work only while the cursor is in it, and it takes the cursor by itself only
+-- from a person who rests in normal mode: what is typed is never taken for an answer.
+local approval = require('pillion.approval')
+local attention = require('pillion.attention')
+local config = require('pillion.config')
+local diff = require('pillion.diff')
+
+local M = {}
+
+---@class pillion.Popup
+---@field waiting pillion.Waiting
+---@field view pillion.View
+---@field buf integer
+---@field window integer
+---@field before integer the window the cursor came from
+---@field armed_at integer from when on a key is an answer, in ms
+---@field timer uv.uv_timer_t
+---@field in_line integer how many wait
+---@field took boolean whether it has taken the cursor by itself; from a person who then left, it does not again
+
+---@type pillion.Popup?
+local open
+
+local POLL_MS = 100
+local namespace = vim.api.nvim_create_namespace('pillion.popup')
+
+---@return boolean
+local function is_focused()
+  return open ~= nil and vim.api.nvim_get_current_win() == open.window
+end
+
+local function close()
+  if not open then
+    return
+  end
+  local popup, was_focused = open, is_focused()
+  open = nil
+  popup.timer:stop()
+  popup.timer:close()
+  if vim.api.nvim_win_is_valid(popup.window) then
+    vim.api.nvim_win_close(popup.window, true)
+  end
+  if was_focused and vim.api.nvim_win_is_valid(popup.before) then
+    vim.api.nvim_set_current_win(popup.before)
+  end
+end
+
+---@param popup pillion.Popup
+---@return string
+local function footer(popup)
+  if not is_focused() then
+    return ' waits for you: rest a moment, or :PillionApprovals '
+  end
+  local keys = { 'a once' }
+  if #popup.waiting.approval.rules > 0 then
+    vim.list_extend(keys, { 's session', 'p project' })
+  end
+  vim.list_extend(keys, { 'd deny', 'r reason' })
+  if #popup.waiting.chosen > 1 then
+    table.insert(keys, 'h hunk')
+  end
+  vim.list_extend(keys, { 'e edit', 'c cancel turn', 'q later' })
+  return ' ' .. table.concat(keys, ' · ') .. ' '
+end
+
+-- The border's words and the marks of the chosen hunks.
+local function decorate()
+  local popup = assert(open)
+  local title = popup.waiting.approval.title:gsub('\n.*', '')
+  local where = popup.in_line > 1 and (' (1 of %d)'):format(popup.in_line) or ''
+  vim.api.nvim_win_set_config(popup.window, {
+    title = { { (' Pillion: %s%s '):format(title, where), 'FloatTitle' } },
+    footer = { { footer(popup), is_focused() and 'Title' or 'Comment' } },
+  })
+  vim.api.nvim_buf_clear_namespace(popup.buf, namespace, 0, -1)
+  if #popup.waiting.chosen > 1 then
+    for hunk, row in ipairs(popup.view.hunk_rows) do
+      local mark = popup.waiting.chosen[hunk] and '[x]' or '[ ]'
+      vim.api.nvim_buf_set_extmark(popup.buf, namespace, row - 1, 0, { virt_text = { { mark, 'Special' } } })
+    end
+  end
+  for row, line in ipairs(popup.view.lines) do
+    if vim.startswith(line, '! ') then
+      vim.api.nvim_buf_set_extmark(popup.buf, namespace, row - 1, 0, {
+        end_col = #line,
+        hl_group = 'DiagnosticWarn',
+      })
+    end
+  end
+end
+
+---@param scope 'once'|'session'|'project'
+local function allow(scope)
+  local popup = assert(open)
+  local hunks = diff.chosen(popup.waiting.chosen)
+  if hunks and #hunks == 0 then
+    vim.notify('pillion: no hunk is chosen; h chooses one, d denies all', vim.log.levels.WARN)
+    return
+  end
+  approval.answer(popup.waiting, { type = 'allow', scope = scope, hunks = hunks })
+end
+
+local function deny_with_reason()
+  local waiting = assert(open).waiting
+  vim.ui.input({ prompt = 'Why not? ' }, function(reason)
+    if reason then
+      approval.answer(waiting, { type = 'deny', reason = reason ~= '' and reason or nil })
+    end
+  end)
+end
+
+local function toggle_hunk()
+  local popup = assert(open)
+  local hunk = diff.hunk_at(popup.view, vim.api.nvim_win_get_cursor(popup.window)[1])
+  if hunk and #popup.waiting.chosen > 1 then
+    popup.waiting.chosen[hunk] = not popup.waiting.chosen[hunk]
+    decorate()
+  end
+end
+
+-- Gives the cursor back, with a key that was meant for where it was.
+---@param key string
+local function give_back(key)
+  local popup = assert(open)
+  popup.took = false
+  if vim.api.nvim_win_is_valid(popup.before) then
+    vim.api.nvim_set_current_win(popup.before)
+    vim.api.nvim_feedkeys(vim.keycode(key), 'mti', false)
+  end
+end
+
+---@param popup pillion.Popup
+local function map(popup)
+  local waiting = popup.waiting
+  local actions = {
+    a = function()
+      allow('once')
+    end,
+    s = function()
+      allow('session')
+    end,
+    p = function()
+      allow('project')
+    end,
+    d = function()
+      approval.answer(waiting, { type = 'deny' })
+    end,
+    r = deny_with_reason,
+    h = toggle_hunk,
+    e = function()
+      require('pillion.input_editor').open(waiting)
+    end,
+    c = function()
+      approval.answer(waiting, { type = 'cancelTurn' })
+    end,
+    q = function()
+      approval.put_off(waiting)
+    end,
+  }
+  actions['<Esc>'] = actions.q
+  for key, act in pairs(actions) do
+    vim.keymap.set('n', key, function()
+      if not M.is_armed() then
+        give_back(key)
+      else
+        act()
+      end
+    end, { buffer = popup.buf, nowait = true })
+  end
+end
+
+-- Where it hides least: in the half of the screen that the cursor is not in.
+---@param lines string[]
+---@return table
+local function geometry(lines)
+  local width = math.min(100, vim.o.columns - 4)
+  local rows = 0
+  for _, line in ipairs(lines) do
+    rows = rows + math.max(1, math.ceil(vim.fn.strdisplaywidth(line) / width))
+  end
+  local height = math.max(1, math.min(rows, math.floor((vim.o.lines - 4) / 2)))
+  local screen_row = vim.fn.screenpos(0, vim.fn.line('.'), 1).row
+  local low = screen_row <= vim.o.lines / 2
+  return {
+    relative = 'editor',
+    width = width,
+    height = height,
+    row = low and vim.o.lines - vim.o.cmdheight - height - 3 or 1,
+    col = math.floor((vim.o.columns - width - 2) / 2),
+  }
+end
+
+---@param waiting pillion.Waiting
+---@param in_line integer
+local function create(waiting, in_line)
+  local view = diff.view(waiting.approval)
+  local buf = vim.api.nvim_create_buf(false, true)
+  vim.api.nvim_buf_set_lines(buf, 0, -1, true, view.lines)
+  vim.bo[buf].bufhidden, vim.bo[buf].modifiable = 'wipe', false
+  local options = geometry(view.lines)
+  options.style, options.border, options.zindex, options.noautocmd = 'minimal', 'rounded', 60, true
+  local window = vim.api.nvim_open_win(buf, false, options)
+  vim.wo[window].wrap = true
+  if waiting.approval.diff and not waiting.approval.command then
+    vim.bo[buf].syntax = 'diff'
+  end
+  open = {
+    waiting = waiting,
+    view = view,
+    buf = buf,
+    window = window,
+    before = vim.api.nvim_get_current_win(),
+    armed_at = 0,
+    timer = assert(vim.uv.new_timer()),
+    in_line = in_line,
+    took = false,
+  }
+  map(open)
+end
+
+-- Takes the cursor once the person rests.
+local function watch()
+  local popup = assert(open)
+  local function look()
+    if open ~= popup or is_focused() then
+      return
+    end
+    if not vim.api.nvim_win_is_valid(popup.window) then
+      -- Closed by hand: the call still waits.
+      approval.put_off(popup.waiting)
+    elseif
+      config.options.approval.focus
+      and not popup.took
+      and attention.is_resting(config.options.approval.idle_ms)
+    then
+      M.focus()
+      popup.took = true
+      popup.armed_at = vim.uv.now() + config.options.approval.guard_ms
+    end
+  end
+  popup.timer:start(POLL_MS, POLL_MS, vim.schedule_wrap(look))
+  look()
+end
+
+-- Shows a call that waits, or nothing.
+---@param waiting pillion.Waiting?
+---@param in_line integer how many wait
+function M.show(waiting, in_line)
+  if open and open.waiting == waiting and vim.api.nvim_win_is_valid(open.window) then
+    open.in_line = in_line
+    decorate()
+    return
+  end
+  close()
+  if waiting then
+    create(waiting, in_line)
+    decorate()
+    watch()
+  end
+end
+
+-- Goes into the popup; its keys answer from then on.
+function M.focus()
+  if not open then
+    return
+  end
+  if not is_focused() then
+    open.before = vim.api.nvim_get_current_win()
+  end
+  open.armed_at = 0
+  vim.cmd.stopinsert()
+  vim.api.nvim_set_current_win(open.window)
+  decorate()
+end
+
+-- Whether a key pressed now would be an answer.
+---@return boolean
+function M.is_armed()
+  return open ~= nil and is_focused() and vim.uv.now() >= open.armed_at
+end
+
+-- Draws the border's words again after the cursor came or went by itself.
+vim.api.nvim_create_autocmd('WinEnter', {
+  group = vim.api.nvim_create_augroup('pillion.popup', {}),
+  callback = function()
+    if open and vim.api.nvim_win_is_valid(open.window) then
+      decorate()
+    end
+  end,
+})
+
+return M

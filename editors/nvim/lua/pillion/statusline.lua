@@ -1,0 +1,44 @@
+-- What happens, in a few words for a statusline.
+local M = {}
+
+-- Empty while Pillion was not used; else for example `pillion: writing` or `pillion: 2 wait for you`.
+---@return string
+function M.text()
+  if not package.loaded['pillion.session'] then
+    return ''
+  end
+  local waiting = require('pillion.approval').count()
+  if waiting > 0 then
+    return waiting == 1 and 'pillion: 1 waits for you' or ('pillion: %d wait for you'):format(waiting)
+  end
+  local running, doing, known = 0, nil, false
+  for _, session in ipairs(require('pillion.session').all()) do
+    known = true
+    if session.turn then
+      running, doing = running + 1, session.doing
+    end
+  end
+  if running > 1 then
+    return ('pillion: %d turns'):format(running)
+  elseif running == 1 then
+    return 'pillion: ' .. (doing or 'working')
+  end
+  return known and 'pillion' or ''
+end
+
+local pending = false
+
+-- Redraws, and tells statuslines that redraw by themselves through the event `User PillionStatus`.
+function M.changed()
+  if pending then
+    return
+  end
+  pending = true
+  vim.schedule(function()
+    pending = false
+    vim.api.nvim_exec_autocmds('User', { pattern = 'PillionStatus', modeline = false })
+    vim.cmd.redrawstatus()
+  end)
+end
+
+return M

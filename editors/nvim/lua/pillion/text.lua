@@ -1,0 +1,140 @@
+-- The words of the chat: events as lines for a person.
+local M = {}
+
+-- In front of a line, and always beside a word: nothing is said by the mark alone.
+M.marks = {
+  running = '▸',
+  waiting = '?',
+  ok = '✓',
+  failed = '✗',
+  denied = '⊘',
+  cancelled = '⊘',
+  retry = '↻',
+  info = '·',
+  warning = '!',
+  error = '✗',
+}
+
+local words = { waiting = 'waits for you', failed = 'failed', denied = 'denied', cancelled = 'stopped' }
+
+---@param text string
+---@return string
+function M.first_line(text)
+  return (vim.trim(text):match('^[^\r\n]*'))
+end
+
+---@param text string
+---@return string
+function M.last_line(text)
+  return (vim.trim(text):match('[^\r\n]*$'))
+end
+
+---@param text string
+---@param width integer in characters
+local function cut(text, width)
+  return vim.fn.strcharlen(text) > width and vim.fn.strcharpart(text, 0, width - 1) .. '…' or text
+end
+
+-- For a message beside the chat, which has it all: one that fits below the window, so that no key is asked for.
+---@param text string
+---@return string
+function M.brief(text)
+  return cut(M.first_line(text), math.max(20, vim.v.echospace - #'pillion: '))
+end
+
+---@param call { title: string, state: string, note: string? }
+---@return string
+function M.call(call)
+  local parts = { words[call.state] or false, call.note ~= '' and call.note or false }
+  local said = table.concat(
+    vim.tbl_filter(function(part)
+      return part
+    end, parts),
+    ': '
+  )
+  local line = M.marks[call.state] .. ' ' .. M.first_line(call.title)
+  return cut(said == '' and line or line .. ' — ' .. said, 300)
+end
+
+---@param block pillion.ContentBlock
+---@return string
+local function content(block)
+  if block.type == 'text' then
+    return block.text
+  elseif block.type == 'selection' then
+    local path = vim.fn.fnamemodify(block.path, ':~:.')
+    if block.startLine == block.endLine then
+      return ('(line %d of %s)'):format(block.startLine, path)
+    end
+    return ('(lines %d to %d of %s)'):format(block.startLine, block.endLine, path)
+  end
+  return '(an image)'
+end
+
+---@param prompt pillion.ContentBlock[]
+---@return string
+function M.prompt(prompt)
+  return '## You\n\n' .. table.concat(vim.tbl_map(content, prompt), '\n\n')
+end
+
+---@param prompt pillion.ContentBlock[]
+---@return string
+function M.title(prompt)
+  for _, block in ipairs(prompt) do
+    if block.type == 'text' then
+      return cut(M.first_line(block.text), 60)
+    end
+  end
+  return ''
+end
+
+---@param count integer
+---@return string
+local function tokens(count)
+  if count < 1000 then
+    return tostring(count)
+  end
+  return count < 1000000 and ('%.1fk'):format(count / 1000) or ('%.1fM'):format(count / 1000000)
+end
+
+---@param usage pillion.Usage
+---@return string
+function M.usage(usage)
+  local parts = {}
+  for _, part in ipairs({
+    { usage.inputTokens, 'in' },
+    { usage.outputTokens, 'out' },
+    { usage.cacheReadTokens, 'from cache' },
+    { usage.cacheWriteTokens, 'to cache' },
+  }) do
+    if part[1] then
+      table.insert(parts, tokens(part[1]) .. ' ' .. part[2])
+    end
+  end
+  return table.concat(parts, ', ')
+end
+
+local ends = {
+  endTurn = 'Done',
+  stopSequence = 'Done',
+  maxTokens = 'Cut off at the token limit',
+  refusal = 'The model declined',
+  turnLimit = 'Stopped after the most model calls a turn may make; a new prompt goes on',
+  cancelled = 'Stopped',
+  error = 'Failed',
+  interrupted = 'Interrupted: the server ended in the middle of the turn',
+}
+
+---@param event { stopReason: string, usage: pillion.Usage, error: string? }
+---@return string
+function M.turn_end(event)
+  local failed = event.stopReason == 'error' or event.stopReason == 'interrupted'
+  local line = (failed and M.marks.error or M.marks.info) .. ' ' .. (ends[event.stopReason] or event.stopReason)
+  if event.error then
+    line = line .. ': ' .. event.error
+  end
+  local used = M.usage(event.usage)
+  return used == '' and line or ('%s (%s)'):format(line, used)
+end
+
+return M

@@ -1,0 +1,149 @@
+//! The loop as a library call: a stream of events, and the same collected.
+
+use std::{
+    pin::Pin,
+    task::{Context, Poll},
+};
+
+use async_trait::async_trait;
+use futures::{FutureExt, Stream, StreamExt, future::BoxFuture};
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    Agent, Answer, ApprovalRequest, Event, Host, Scope,
+    turn::{self, Outcome, TurnError},
+};
+use crate::{
+    permission::Policy,
+    transcript::{Message, Role, StopReason, Usage},
+};
+
+/// What a turn gave.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RunResult {
+    /// What to append to the history; together they are [whole](crate::transcript::is_whole) if the history was.
+    pub messages: Vec<Message>,
+    /// The text of the last answer.
+    pub text: String,
+    /// The sum over all model calls that told theirs.
+    pub usage: Usage,
+    pub stop_reason: StopReason,
+}
+
+/// A turn that failed, with what it gave until then.
+#[derive(Debug, thiserror::Error)]
+#[error("{source}")]
+pub struct RunError {
+    pub source: TurnError,
+    pub partial: Box<RunResult>,
+}
+
+/// A turn as its events come. Works only while it is read; dropping it cancels the turn.
+pub struct RunStream {
+    turn: Option<BoxFuture<'static, Outcome>>,
+    events: mpsc::Receiver<Event>,
+    outcome: Option<Outcome>,
+}
+
+impl Agent {
+    /// Runs one turn to its end. Being cancelled or cut short is a [`StopReason`], not an error.
+    pub async fn run(&self, history: &[Message]) -> Result<RunResult, RunError> {
+        self.stream(history).into_result().await
+    }
+
+    /// [`Agent::run`] within a conversation of several turns, and with a way to cancel.
+    pub async fn run_in(
+        &self,
+        scope: &Scope,
+        history: &[Message],
+        cancel: CancellationToken,
+    ) -> Result<RunResult, RunError> {
+        self.stream_in(scope, history, cancel).into_result().await
+    }
+
+    /// Runs one turn and gives its events, the last of them [`Event::TurnEnded`].
+    pub fn stream(&self, history: &[Message]) -> RunStream {
+        self.stream_in(&Scope::default(), history, CancellationToken::new())
+    }
+
+    /// [`Agent::stream`] within a conversation of several turns, and with a way to cancel.
+    pub fn stream_in(&self, scope: &Scope, history: &[Message], cancel: CancellationToken) -> RunStream {
+        // Few, so that a reader that pauses soon pauses the model; more than one, so that a flood is not one wake each.
+        let (sender, events) = mpsc::channel(16);
+        let (agent, scope, history) = (self.clone(), scope.clone(), history.to_vec());
+        let turn = async move {
+            let host = Unattended { agent: &agent, events: sender };
+            turn::run(&agent, &scope, history, &host, cancel).await
+        };
+        RunStream { turn: Some(turn.boxed()), events, outcome: None }
+    }
+}
+
+impl RunStream {
+    /// Runs what is left of the turn and gives its result, whatever was read before.
+    pub async fn into_result(mut self) -> Result<RunResult, RunError> {
+        while self.next().await.is_some() {}
+        let Outcome { messages, usage, stop_reason, error } = match self.outcome.take() {
+            Some(outcome) => outcome,
+            None => unreachable!("the stream ends after the outcome is there"),
+        };
+        let last_answer = messages.iter().rfind(|message| message.role == Role::Assistant);
+        let text = last_answer.map(Message::text).unwrap_or_default();
+        let result = RunResult { messages, text, usage, stop_reason };
+        match error {
+            None => Ok(result),
+            Some(source) => Err(RunError { source, partial: Box::new(result) }),
+        }
+    }
+}
+
+impl Stream for RunStream {
+    type Item = Event;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Event>> {
+        loop {
+            if let Poll::Ready(event) = self.events.poll_recv(context) {
+                return Poll::Ready(event);
+            }
+            let Some(turn) = &mut self.turn else {
+                return Poll::Pending;
+            };
+            match turn.poll_unpin(context) {
+                Poll::Ready(outcome) => {
+                    self.outcome = Some(outcome);
+                    self.turn = None;
+                }
+                // It may have said something before it went to wait.
+                Poll::Pending => return self.events.poll_recv(context),
+            }
+        }
+    }
+}
+
+/// The host when there is no other.
+struct Unattended<'a> {
+    agent: &'a Agent,
+    events: mpsc::Sender<Event>,
+}
+
+#[async_trait]
+impl Host for Unattended<'_> {
+    async fn emit(&self, event: Event) {
+        // The receiver is dropped only together with this.
+        let _ = self.events.send(event).await;
+    }
+
+    async fn approve(&self, request: ApprovalRequest) -> Answer {
+        match &self.agent.setup.approver {
+            Some(approver) => approver(request).await,
+            None => {
+                Answer::Deny { reason: Some("nobody is there to ask, and the policy does not allow it unasked".into()) }
+            }
+        }
+    }
+
+    fn policy(&self) -> Policy {
+        self.agent.setup.policy.clone()
+    }
+}

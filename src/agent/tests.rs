@@ -1,0 +1,7 @@
+mod ends;
+mod gate;
+mod law;
+mod library;
+mod listening;
+mod rounds;
+mod stage;

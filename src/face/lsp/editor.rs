@@ -1,0 +1,166 @@
+//! The editor at the other end: what the hub and the workspace may ask of it.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use futures::{FutureExt, future::BoxFuture};
+use serde_json::{Value, json};
+
+use super::{handshake::Abilities, plain::Plain};
+use crate::{
+    protocol::{
+        APPROVAL_REQUEST, Approval, ApprovalDecision, ApprovalRequestParams, EDITOR_SAVE, EditorSaveParams,
+        EditorSaveResponse, SESSION_EVENT,
+    },
+    rpc::{self, CallError, Peer},
+    sidecar::{Attachment, LoggedEvent},
+    workspace::{BufferEdit, BufferSink, Position, SinkError},
+};
+
+/// An editor may be busy for a while (a modal dialog, a slow plugin), but a turn must not hang on it.
+const EDITOR_LIMIT: Duration = Duration::from_secs(15);
+/// A person may be at lunch, or asleep. The approval itself stays open after it.
+pub(super) const PERSON_LIMIT: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// An editor, and what it can do.
+pub(super) struct Editor {
+    peer: Peer,
+    abilities: Abilities,
+    plain: Plain,
+}
+
+impl Editor {
+    pub(super) fn new(peer: Peer, abilities: Abilities) -> Self {
+        Self { plain: Plain::new(peer.clone(), abilities), peer, abilities }
+    }
+
+    pub(super) fn plain(&self) -> &Plain {
+        &self.plain
+    }
+
+    /// The editor's settings for Pillion, if it can be asked for them and has some.
+    pub(super) async fn settings(&self) -> Option<Value> {
+        if !self.abilities.configuration {
+            return None;
+        }
+        let params = json!({ "items": [{ "section": "pillion" }] });
+        match self.peer.call::<Vec<Value>>("workspace/configuration", &params, EDITOR_LIMIT).await {
+            Ok(sections) => sections.into_iter().next().filter(Value::is_object),
+            Err(error) => {
+                tracing::warn!(%error, "the editor's settings are not known");
+                None
+            }
+        }
+    }
+
+    /// Asks to be told of changed settings, where that has to be asked for.
+    pub(super) async fn watch_settings(&self) {
+        if !self.abilities.dynamic_configuration {
+            return;
+        }
+        let params = json!({ "registrations": [{
+            "id": "pillion-settings",
+            "method": "workspace/didChangeConfiguration",
+            "registerOptions": { "section": "pillion" },
+        }] });
+        if let Err(error) = self.peer.request("client/registerCapability", &params, EDITOR_LIMIT).await {
+            tracing::warn!(%error, "changed settings will not be noticed");
+        }
+    }
+}
+
+impl Attachment for Editor {
+    fn event(&self, event: &LoggedEvent) {
+        if self.abilities.pillion.session_event {
+            self.peer.notify(SESSION_EVENT, event);
+        } else {
+            self.plain.event(event);
+        }
+    }
+
+    fn is_ready(&self) -> bool {
+        self.peer.is_writable()
+    }
+
+    fn ready(&self) -> BoxFuture<'static, ()> {
+        let peer = self.peer.clone();
+        async move { peer.writable().await }.boxed()
+    }
+
+    fn ask(&self, approval: Approval) -> BoxFuture<'static, Option<ApprovalDecision>> {
+        let (peer, plain) = (self.peer.clone(), self.plain.clone());
+        if !self.abilities.pillion.approval_request {
+            return async move { plain.ask(&approval).await }.boxed();
+        }
+        async move {
+            let params = ApprovalRequestParams { approval };
+            match peer.call::<ApprovalDecision>(APPROVAL_REQUEST, &params, PERSON_LIMIT).await {
+                Ok(decision) => Some(decision),
+                Err(CallError::Remote { error, .. }) if error.code == rpc::Error::METHOD_NOT_FOUND => {
+                    tracing::warn!("the editor declared `approvalRequest` but does not know `approval/request`");
+                    plain.ask(&params.approval).await
+                }
+                Err(error) => {
+                    tracing::warn!(%error, approval = params.approval.approval_id, "an approval was not answered");
+                    None
+                }
+            }
+        }
+        .boxed()
+    }
+}
+
+#[async_trait]
+impl BufferSink for Editor {
+    async fn apply(&self, edit: BufferEdit) -> Result<bool, SinkError> {
+        if !self.abilities.apply_edit {
+            return Err(SinkError(
+                "The editor does not take edits (it did not declare `workspace.applyEdit`), so an open buffer cannot be \
+                 changed. Close the file in the editor, or use one that does."
+                    .to_owned(),
+            ));
+        }
+        let params = edit_params(&edit, self.abilities.document_changes);
+        let answer = self.peer.call::<Value>("workspace/applyEdit", &params, EDITOR_LIMIT).await;
+        let answer = answer.map_err(|error| SinkError(format!("The editor did not apply the edit: {error}.")))?;
+        let applied = answer["applied"].as_bool().ok_or_else(|| {
+            SinkError("The editor did not say whether it applied the edit: its answer has no `applied`.".to_owned())
+        })?;
+        if !applied {
+            tracing::info!(uri = edit.uri, reason = %answer["failureReason"], "the editor refused an edit");
+        }
+        Ok(applied)
+    }
+
+    async fn save(&self, uris: Vec<String>) -> Result<Vec<String>, SinkError> {
+        if !self.abilities.pillion.editor_save {
+            return Ok(uris);
+        }
+        let params = EditorSaveParams { uris };
+        match self.peer.call::<EditorSaveResponse>(EDITOR_SAVE, &params, EDITOR_LIMIT).await {
+            Ok(response) => Ok(response.failed),
+            Err(CallError::Remote { error, .. }) if error.code == rpc::Error::METHOD_NOT_FOUND => Ok(params.uris),
+            Err(error) => Err(SinkError(format!("The editor did not save its buffers: {error}."))),
+        }
+    }
+}
+
+fn edit_params(edit: &BufferEdit, has_versions: bool) -> Value {
+    let place = |position: &Position| json!({ "line": position.line, "character": position.column });
+    let edits: Vec<_> = edit
+        .edits
+        .iter()
+        .map(|(range, text)| {
+            json!({ "range": { "start": place(&range.start), "end": place(&range.end) }, "newText": text })
+        })
+        .collect();
+    let edit_of_workspace = if has_versions {
+        json!({ "documentChanges": [{
+            "textDocument": { "uri": edit.uri, "version": edit.version },
+            "edits": edits,
+        }] })
+    } else {
+        json!({ "changes": { &edit.uri: edits } })
+    };
+    json!({ "label": edit.label, "edit": edit_of_workspace })
+}

@@ -1,0 +1,4 @@
+# total PRICE COUNT: what COUNT pieces cost.
+total() {
+    echo $(($1 * $2))
+}

@@ -1,0 +1,211 @@
+//! What a rule says, matches and looks like.
+
+use std::{
+    fmt,
+    path::{Component, Path},
+    str::FromStr,
+};
+
+use globset::GlobBuilder;
+
+use super::{Call, Rule};
+
+/// A text that is not a rule.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is not a rule: write `tool`, or `tool(pattern)` as in `bash(cargo test *)` or `edit(src/**)`")]
+pub struct RuleError(String);
+
+/// What makes a shell read more than one simple command, or read or write a file. Stricter than any one shell: quoted
+/// ones count too, and `$` and parentheses count alone.
+const SHELL_OPERATORS: &[char] = &[';', '|', '&', '`', '$', '(', ')', '<', '>', '\n', '\r', '\0'];
+
+/// Commands whose arguments can be made to run or destroy anything, so that leaving the arguments open allows all. Not
+/// complete, and need not be: it only keeps what is *suggested* narrow.
+const OPEN_ENDED: &[&str] = &[
+    "awk",
+    "bash",
+    "builtin",
+    "bun",
+    "busybox",
+    "chmod",
+    "chown",
+    "cmd",
+    "command",
+    "curl",
+    "dash",
+    "dd",
+    "deno",
+    "doas",
+    "docker",
+    "env",
+    "eval",
+    "exec",
+    "find",
+    "fish",
+    "kill",
+    "ksh",
+    "mv",
+    "nice",
+    "node",
+    "nohup",
+    "npx",
+    "perl",
+    "php",
+    "pip",
+    "pkill",
+    "podman",
+    "powershell",
+    "pwsh",
+    "python",
+    "python3",
+    "rm",
+    "rmdir",
+    "ruby",
+    "sed",
+    "setsid",
+    "sh",
+    "ssh",
+    "su",
+    "sudo",
+    "tee",
+    "time",
+    "timeout",
+    "uvx",
+    "watch",
+    "wget",
+    "xargs",
+    "zsh",
+];
+
+/// Whether each thing the call touches is covered by some rule.
+pub(super) fn allows(rules: &[Rule], call: &Call) -> bool {
+    let mut rules = rules.iter().filter(|rule| rule.tool == call.tool);
+    let whole_tool = |rule: &Rule| rule.pattern.is_none() && !call.outside;
+    match call.command {
+        Some(command) => rules
+            .any(|rule| whole_tool(rule) || rule.pattern.as_deref().is_some_and(|p| covers_command(p, command, call))),
+        None if call.paths.is_empty() => rules.any(whole_tool),
+        None => {
+            let rules: Vec<&Rule> = rules.collect();
+            call.paths.iter().all(|path| {
+                rules
+                    .iter()
+                    .any(|rule| whole_tool(rule) || rule.pattern.as_deref().is_some_and(|p| covers_path(p, path, call)))
+            })
+        }
+    }
+}
+
+fn covers_command(pattern: &str, command: &str, call: &Call) -> bool {
+    if call.outside {
+        return false;
+    }
+    let command = command.trim_matches(' ');
+    if command == pattern {
+        return true;
+    }
+    let Some(prefix) = pattern.strip_suffix(" *").filter(|prefix| !prefix.trim().is_empty()) else {
+        return false;
+    };
+    let Some(rest) = command.strip_prefix(prefix) else {
+        return false;
+    };
+    (rest.is_empty() || rest.starts_with(' ')) && !command.contains(SHELL_OPERATORS)
+}
+
+fn covers_path(pattern: &str, path: &Path, call: &Call) -> bool {
+    let candidate = if is_absolute(pattern) { slashed(path) } else { relative(path, call) };
+    let Some(candidate) = candidate.filter(|candidate| !candidate.is_empty()) else {
+        return false;
+    };
+    let glob = GlobBuilder::new(pattern).literal_separator(true).backslash_escape(true).build();
+    glob.is_ok_and(|glob| glob.compile_matcher().is_match(candidate))
+}
+
+/// The path below its root, with `/` between its parts; the whole of it if it is no path on a disk (an untitled buffer).
+fn relative(path: &Path, call: &Call) -> Option<String> {
+    if !path.is_absolute() {
+        return slashed(path);
+    }
+    call.roots
+        .iter()
+        .filter_map(|root| path.strip_prefix(root).ok())
+        .min_by_key(|path| path.as_os_str().len())
+        .and_then(slashed)
+}
+
+/// `None` for a path that is not plain text or not plainly where it says.
+fn slashed(path: &Path) -> Option<String> {
+    if path.components().any(|component| component == Component::ParentDir) {
+        return None;
+    }
+    let text = path.to_str()?;
+    Some(if cfg!(windows) { text.replace('\\', "/") } else { text.to_owned() })
+}
+
+fn is_absolute(pattern: &str) -> bool {
+    pattern.starts_with('/') || Path::new(pattern).is_absolute()
+}
+
+pub(super) fn suggest(call: &Call) -> Vec<Rule> {
+    let rule = |pattern| Rule { tool: call.tool.to_owned(), pattern };
+    let rules: Vec<Rule> = match call.command {
+        Some(command) => vec![rule(Some(command_pattern(command.trim_matches(' '))))],
+        None if call.paths.is_empty() => vec![rule(None)],
+        None => call
+            .paths
+            .iter()
+            .filter_map(|path| relative(path, call).or_else(|| slashed(path)))
+            .map(|path| rule(Some(globset::escape(&path))))
+            .collect(),
+    };
+    // What cannot silence the call is not offered: a command that leaves the roots, a path that is no text, a name that
+    // is no rule.
+    let readable = rules.iter().all(|rule| rule.to_string().parse().as_ref() == Ok(rule));
+    if readable && allows(&rules, call) { rules } else { Vec::new() }
+}
+
+/// `cargo test *` for `cargo test --lib`; the command itself where open arguments would allow too much.
+fn command_pattern(command: &str) -> String {
+    let mut words = command.split(' ');
+    let is_plain = |word: &&str| {
+        word.starts_with(|c: char| c.is_ascii_alphabetic())
+            && word.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_'))
+    };
+    let Some(program) = words.next().filter(is_plain) else {
+        return command.to_owned();
+    };
+    if OPEN_ENDED.contains(&program) || command.contains(SHELL_OPERATORS) {
+        return command.to_owned();
+    }
+    match words.next() {
+        Some(subcommand) if is_plain(&subcommand) => format!("{program} {subcommand} *"),
+        _ => format!("{program} *"),
+    }
+}
+
+impl fmt::Display for Rule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.pattern {
+            Some(pattern) => write!(f, "{}({pattern})", self.tool),
+            None => f.write_str(&self.tool),
+        }
+    }
+}
+
+impl FromStr for Rule {
+    type Err = RuleError;
+
+    fn from_str(text: &str) -> Result<Self, RuleError> {
+        let text = text.trim();
+        let (tool, pattern) = match text.split_once('(') {
+            Some((tool, rest)) => (tool, Some(rest.strip_suffix(')').ok_or_else(|| RuleError(text.to_owned()))?)),
+            None => (text, None),
+        };
+        let is_name = !tool.is_empty() && !tool.contains(|c: char| c.is_whitespace() || matches!(c, '(' | ')'));
+        if !is_name || pattern.is_some_and(|pattern| pattern.trim().is_empty()) {
+            return Err(RuleError(text.to_owned()));
+        }
+        Ok(Self { tool: tool.to_owned(), pattern: pattern.map(str::to_owned) })
+    }
+}

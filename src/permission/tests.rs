@@ -1,0 +1,228 @@
+use std::path::PathBuf;
+
+use proptest::prelude::*;
+
+use super::*;
+
+fn roots() -> Vec<PathBuf> {
+    vec![absolute("project"), absolute("other/deep")]
+}
+
+fn absolute(path: &str) -> PathBuf {
+    PathBuf::from(if cfg!(windows) { "C:\\" } else { "/" }).join(path)
+}
+
+fn rules(texts: &[&str]) -> Vec<Rule> {
+    texts.iter().map(|text| text.parse().expect("a rule")).collect()
+}
+
+fn bash(policy_rules: &[&str], command: &str) -> Decision {
+    let policy = Policy { mode: Mode::Ask, rules: rules(policy_rules) };
+    let call = Call {
+        tool: "bash",
+        class: Class::Execute,
+        paths: &[],
+        outside: false,
+        command: Some(command),
+        roots: &roots(),
+    };
+    decide(&policy, &call)
+}
+
+fn file(mode: Mode, policy_rules: &[&str], tool: &str, class: Class, paths: &[&str]) -> Decision {
+    let (roots, paths): (_, Vec<_>) = (roots(), paths.iter().map(|path| absolute(path)).collect());
+    let outside = paths.iter().any(|path| !roots.iter().any(|root| path.starts_with(root)));
+    let call = Call { tool, class, paths: &paths, outside, command: None, roots: &roots };
+    decide(&Policy { mode, rules: rules(policy_rules) }, &call)
+}
+
+#[test]
+fn modes_decide_by_class_and_place() {
+    use Class::{Edit, Execute, Network, Read};
+    use Mode::{AcceptEdits, Ask, Auto, Plan};
+    let word = |mode, class, path| match file(mode, &[], "any", class, &[path]) {
+        Decision::Allow => "allow",
+        Decision::Ask => "ask",
+        Decision::Deny(_) => "deny",
+    };
+    let inside = |mode| [Read, Edit, Execute, Network].map(|class| word(mode, class, "project/a"));
+    let outside = |mode| [Read, Edit, Execute, Network].map(|class| word(mode, class, "etc/a"));
+    assert_eq!(inside(Ask), ["allow", "ask", "ask", "ask"]);
+    assert_eq!(inside(AcceptEdits), ["allow", "allow", "ask", "ask"]);
+    assert_eq!(inside(Plan), ["allow", "deny", "deny", "ask"]);
+    assert_eq!(inside(Auto), ["allow"; 4]);
+    for mode in [Ask, AcceptEdits, Auto] {
+        assert_eq!(outside(mode), ["ask"; 4], "{mode:?}");
+    }
+    assert_eq!(outside(Plan), ["ask", "deny", "deny", "ask"]);
+}
+
+#[test]
+fn rules_never_lift_plan_mode() {
+    assert!(matches!(file(Mode::Plan, &["edit"], "edit", Class::Edit, &["project/a"]), Decision::Deny(_)));
+}
+
+#[test]
+fn a_command_matches_exactly_or_by_a_prefix_of_words() {
+    let rules = &["bash(cargo test *)", "bash(make && make install)"];
+    for command in ["cargo test", "cargo test --lib", "  cargo test a b ", "make && make install"] {
+        assert_eq!(bash(rules, command), Decision::Allow, "{command}");
+    }
+    for command in ["cargo tests", "cargo", "/bin/cargo test", "X=1 cargo test", "make", "make && make install x", ""] {
+        assert_eq!(bash(rules, command), Decision::Ask, "{command}");
+    }
+}
+
+#[test]
+fn an_empty_list_and_empty_patterns_allow_nothing() {
+    assert_eq!(bash(&[], "ls"), Decision::Ask);
+    let odd = |pattern: &str| Policy {
+        mode: Mode::Ask,
+        rules: vec![Rule { tool: "bash".into(), pattern: Some(pattern.into()) }],
+    };
+    for pattern in ["", " *", "  *", "*"] {
+        let call =
+            Call { tool: "bash", class: Class::Execute, paths: &[], outside: false, command: Some("ls"), roots: &[] };
+        assert_eq!(decide(&odd(pattern), &call), Decision::Ask, "{pattern:?}");
+    }
+    assert_eq!(file(Mode::Ask, &["edit(**)"], "edit", Class::Edit, &[]), Decision::Ask, "a pattern needs a path");
+}
+
+#[test]
+fn a_prefix_never_covers_a_second_command() {
+    for tail in [
+        "; rm x",
+        "| sh",
+        "& rm x",
+        "&& rm x",
+        "`rm x`",
+        "$(rm x)",
+        "\nrm x",
+        "> x",
+        "< x",
+        "<(rm x)",
+        "\"; rm x\"",
+        "\r\nrm",
+    ] {
+        assert_eq!(bash(&["bash(rm *)", "bash(echo *)"], &format!("echo a {tail}")), Decision::Ask, "{tail:?}");
+    }
+    assert_eq!(bash(&["bash(echo; *)"], "echo; rm x"), Decision::Ask, "not even if the prefix holds it");
+}
+
+#[test]
+fn a_command_that_leaves_the_roots_always_asks() {
+    let policy = Policy { mode: Mode::Auto, rules: rules(&["bash", "bash(ls *)", "bash(ls)"]) };
+    let call = Call {
+        tool: "bash",
+        class: Class::Execute,
+        paths: &[absolute("etc")],
+        outside: true,
+        command: Some("ls"),
+        roots: &roots(),
+    };
+    assert_eq!(decide(&policy, &call), Decision::Ask);
+    assert_eq!(suggest(&call), []);
+}
+
+#[test]
+fn globs_are_relative_to_the_root() {
+    let edit = |rules: &[&str], paths: &[&str]| file(Mode::Ask, rules, "edit", Class::Edit, paths);
+    let src = &["edit(src/**)"];
+    assert_eq!(edit(src, &["project/src/a.rs"]), Decision::Allow);
+    assert_eq!(edit(src, &["other/deep/src/x/y.rs"]), Decision::Allow);
+    assert_eq!(edit(src, &["project/src/a.rs", "project/b.rs"]), Decision::Ask, "each path needs a rule");
+    assert_eq!(edit(&["edit(src/*)", "edit(b.rs)"], &["project/src/a.rs", "project/b.rs"]), Decision::Allow);
+    for path in ["project/lib/src/a.rs", "project/srcs/a", "elsewhere/src/a.rs", "project/src/../../etc/x"] {
+        assert_eq!(edit(src, &[path]), Decision::Ask, "{path}");
+    }
+    assert_eq!(edit(&["edit(src/*)"], &["project/src/x/y.rs"]), Decision::Ask, "* stays in its folder");
+    assert_eq!(edit(&["edit([)"], &["project/["]), Decision::Ask, "a broken glob matches nothing");
+    assert_eq!(edit(&["write(src/**)"], &["project/src/a.rs"]), Decision::Ask, "another tool");
+    assert_eq!(edit(&["edit"], &["etc/passwd"]), Decision::Ask, "a whole tool means inside the roots");
+}
+
+#[cfg(unix)]
+#[test]
+fn only_an_absolute_glob_reaches_outside() {
+    let read = |rules, path| file(Mode::Ask, rules, "read", Class::Read, &[path]);
+    assert_eq!(read(&["read(/usr/include/**)"], "usr/include/stdio.h"), Decision::Allow);
+    assert_eq!(read(&["read(**)"], "usr/include/stdio.h"), Decision::Ask);
+    assert_eq!(read(&["read(/usr/include/**)"], "usr/include/../../etc/shadow"), Decision::Ask);
+}
+
+#[test]
+fn suggestions_are_as_narrow_as_is_of_use() {
+    let command = |command| {
+        let call = Call {
+            tool: "bash",
+            class: Class::Execute,
+            paths: &[],
+            outside: false,
+            command: Some(command),
+            roots: &[],
+        };
+        suggest(&call).iter().map(Rule::to_string).collect::<Vec<_>>()
+    };
+    assert_eq!(command("cargo test --lib"), ["bash(cargo test *)"]);
+    assert_eq!(command("cargo test"), ["bash(cargo test *)"]);
+    assert_eq!(command("ls -l"), ["bash(ls *)"]);
+    assert_eq!(command("rm -rf target"), ["bash(rm -rf target)"]);
+    assert_eq!(command("/bin/rm x"), ["bash(/bin/rm x)"]);
+    assert_eq!(command("git log | head"), ["bash(git log | head)"]);
+
+    let paths = [absolute("project/src/a[1].rs"), absolute("project/b.rs")];
+    let call = Call {
+        tool: "edit",
+        class: Class::Edit,
+        paths: &paths,
+        outside: false,
+        command: None,
+        roots: &[absolute("project")],
+    };
+    assert_eq!(suggest(&call).iter().map(Rule::to_string).collect::<Vec<_>>(), ["edit(src/a[[]1[]].rs)", "edit(b.rs)"]);
+}
+
+#[test]
+fn what_is_no_rule_is_refused() {
+    for text in ["", "bash(", "bash()", "(x)", "bash(x", "ba sh(x)", "bash)x", "bash(x) y"] {
+        assert!(text.parse::<Rule>().is_err(), "{text}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn rules_read_back_as_they_are_shown(tool in "[a-z_]{1,8}", pattern in prop::option::of("[^\\s].{0,12}")) {
+        let rule = Rule { tool, pattern };
+        prop_assert_eq!(rule.to_string().parse::<Rule>(), Ok(rule));
+    }
+
+    #[test]
+    fn what_is_suggested_silences_the_call(
+        command in prop::option::of("[a-z$;() *?\\[\\]-]{0,12}"),
+        names in prop::collection::vec("[a-z\\[\\]{}*?!]{1,6}", 0..3),
+        class in prop::sample::select(vec![Class::Read, Class::Edit, Class::Execute, Class::Network]),
+        outside: bool,
+    ) {
+        let folder = if outside { "etc" } else { "project/src" };
+        let paths: Vec<_> = names.iter().map(|name| absolute(folder).join(name)).collect();
+        let call = Call { tool: "tool", class, paths: &paths, outside, command: command.as_deref(), roots: &roots() };
+        let rules = suggest(&call);
+        let offered = !rules.is_empty();
+        let decision = decide(&Policy { mode: Mode::Ask, rules }, &call);
+        prop_assert!(!offered || decision == Decision::Allow);
+        let must_offer = !outside && command.as_deref().is_none_or(|command| !command.trim_matches(' ').is_empty());
+        prop_assert!(offered || !must_offer);
+    }
+
+    #[test]
+    fn no_prefix_covers_an_operator(head in "[a-z ]{0,8}", operator in "[;|&`<>\n]|\\$\\(", tail in "[a-z ]{0,8}") {
+        let command = format!("{head}{operator}{tail}");
+        let rules: Vec<Rule> = (1..=command.len())
+            .filter(|&end| command.is_char_boundary(end))
+            .map(|end| Rule { tool: "bash".into(), pattern: Some(format!("{} *", &command[..end])) })
+            .collect();
+        let call =
+            Call { tool: "bash", class: Class::Execute, paths: &[], outside: false, command: Some(&command), roots: &[] };
+        prop_assert_eq!(decide(&Policy { mode: Mode::Ask, rules }, &call), Decision::Ask);
+    }
+}

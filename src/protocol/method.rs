@@ -1,0 +1,140 @@
+use schemars::{JsonSchema, Schema, SchemaGenerator};
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use super::*;
+
+/// Who calls a method.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Direction {
+    /// A request from the client.
+    ToServer,
+    /// A request from the server, sent only to clients that declared they answer it.
+    ToClient,
+    /// A notification from the server.
+    Notification,
+}
+
+/// A row of the method table.
+pub struct Method {
+    pub name: &'static str,
+    pub direction: Direction,
+    /// What it does, for `protocol.md`.
+    pub doc: &'static str,
+    pub params: fn(&mut SchemaGenerator) -> Schema,
+    pub result: Option<fn(&mut SchemaGenerator) -> Schema>,
+}
+
+macro_rules! methods {
+    (
+        to_server { $($(#[doc = $doc:literal])+ $variant:ident = $name:literal: $params:ty => $result:ty;)+ }
+        to_client { $($(#[doc = $client_doc:literal])+ $client_const:ident = $client_name:literal: $client_params:ty => $client_result:ty;)+ }
+        notifications { $($(#[doc = $note_doc:literal])+ $note_const:ident = $note_name:literal: $note_params:ty;)+ }
+    ) => {
+        /// A request from a client, parsed.
+        #[derive(Clone, Debug, PartialEq)]
+        pub enum Request {
+            $($(#[doc = $doc])+ $variant($params),)+
+        }
+
+        impl Request {
+            /// `None` if no such method is Pillion's own.
+            pub fn parse(method: &str, params: Option<&RawValue>) -> Option<Result<Self, serde_json::Error>> {
+                match method {
+                    $($name => Some(parse(params).map(Self::$variant)),)+
+                    _ => None,
+                }
+            }
+
+            pub fn name(&self) -> &'static str {
+                match self {
+                    $(Self::$variant(_) => $name,)+
+                }
+            }
+        }
+
+        $($(#[doc = $client_doc])+ pub const $client_const: &str = $client_name;)+
+        $($(#[doc = $note_doc])+ pub const $note_const: &str = $note_name;)+
+
+        /// Every method, in the order of `protocol.md`.
+        pub const METHODS: &[Method] = &[
+            $(Method {
+                name: $name,
+                direction: Direction::ToServer,
+                doc: concat!($($doc, "\n"),+),
+                params: |schemas| schemas.subschema_for::<$params>(),
+                result: Some(|schemas| schemas.subschema_for::<$result>()),
+            },)+
+            $(Method {
+                name: $client_name,
+                direction: Direction::ToClient,
+                doc: concat!($($client_doc, "\n"),+),
+                params: |schemas| schemas.subschema_for::<$client_params>(),
+                result: Some(|schemas| schemas.subschema_for::<$client_result>()),
+            },)+
+            $(Method {
+                name: $note_name,
+                direction: Direction::Notification,
+                doc: concat!($($note_doc, "\n"),+),
+                params: |schemas| schemas.subschema_for::<$note_params>(),
+                result: None,
+            },)+
+        ];
+    };
+}
+
+methods! {
+    to_server {
+        /// Starts a session and watches it.
+        SessionNew = "session/new": SessionNewParams => SessionInfo;
+        /// Lists stored and running sessions, the latest used first.
+        SessionList = "session/list": SessionListParams => SessionListResponse;
+        /// Opens a stored or running session and watches it; replays its events from `fromSeq` on. Open approvals are asked again.
+        SessionLoad = "session/load": SessionLoadParams => SessionInfo;
+        /// Stops watching a session. When nobody watches it any more, its turn is cancelled. Its log stays.
+        SessionClose = "session/close": SessionCloseParams => Empty;
+        /// Changes model, mode or limits, from the next model call on.
+        SessionConfigure = "session/configure": SessionConfigureParams => SessionInfo;
+        /// Starts a turn and answers at once. One turn runs at a time in a session.
+        TurnStart = "turn/start": TurnStartParams => TurnStartResponse;
+        /// Says something to the running turn.
+        TurnSteer = "turn/steer": TurnSteerParams => Empty;
+        /// Stops the running turn. Answers at once; its processes are gone within a second.
+        TurnCancel = "turn/cancel": TurnCancelParams => TurnCancelResponse;
+        /// Answers an approval. The first answer wins.
+        ApprovalRespond = "approval/respond": ApprovalRespondParams => ApprovalRespondResponse;
+        /// Lists the models that can be chosen.
+        ModelList = "model/list": ModelListParams => ModelListResponse;
+    }
+    to_client {
+        /// Puts a call before the person. Withdrawn by `$/cancelRequest` when it was answered elsewhere or the turn ended.
+        APPROVAL_REQUEST = "approval/request": ApprovalRequestParams => ApprovalDecision;
+        /// Asks to save buffers before a command reads the disk.
+        EDITOR_SAVE = "editor/save": EditorSaveParams => EditorSaveResponse;
+    }
+    notifications {
+        /// A fact in a watched session's log.
+        SESSION_EVENT = "session/event": SessionEventNotification;
+    }
+}
+
+fn parse<'a, P: Deserialize<'a>>(params: Option<&'a RawValue>) -> Result<P, serde_json::Error> {
+    match params {
+        None => serde_json::from_str("{}"),
+        Some(params) if params.get() == "null" => serde_json::from_str("{}"),
+        Some(params) => serde_json::from_str(params.get()),
+    }
+}
+
+/// What a client says under `capabilities.experimental.pillion` of `initialize`. What it does not declare is done by
+/// standard LSP means.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub struct ClientCapabilities {
+    /// It answers `approval/request`; else approvals are `window/showMessageRequest`.
+    pub approval_request: bool,
+    /// It answers `editor/save`; else commands that see stale files say so.
+    pub editor_save: bool,
+    /// It shows `session/event`; else a turn is shown by `$/progress` and its answer by `window/showMessage`.
+    pub session_event: bool,
+}

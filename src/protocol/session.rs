@@ -1,0 +1,138 @@
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::Usage;
+
+/// How much happens without asking.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum Mode {
+    /// Reading inside the roots is allowed, everything else asks.
+    #[default]
+    Ask,
+    /// Edits inside the roots are allowed too.
+    AcceptEdits,
+    /// Nothing that changes anything may run.
+    Plan,
+    /// Everything inside the roots is allowed, what leaves them asks.
+    Auto,
+}
+
+/// What a turn may use up. Absent means the configured default.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Limits {
+    /// The most model calls in one turn (default 50).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub turn_limit: Option<u32>,
+    /// The most tokens of one model call.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_tokens: Option<u32>,
+    /// Sampling temperature, as the provider defines it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub temperature: Option<f32>,
+    /// Tokens the model may reason with before it answers; 0 switches reasoning off.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub thinking_tokens: Option<u32>,
+}
+
+/// Starts a session.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub struct SessionNewParams {
+    /// Folders the session works in, as paths or `file:` URIs; the editor's workspace folders when absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub roots: Option<Vec<String>>,
+    /// `provider/model`; the configured default when absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub model: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mode: Option<Mode>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub limits: Option<Limits>,
+}
+
+/// A session as it is now.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct SessionInfo {
+    pub session_id: String,
+    /// The first words of its first prompt; empty before that.
+    pub title: String,
+    /// Absolute paths.
+    pub roots: Vec<String>,
+    /// `provider/model`.
+    pub model: String,
+    pub mode: Mode,
+    pub limits: Limits,
+    /// The number of its latest event; 0 before the first.
+    pub last_seq: u64,
+    /// The turn that runs now.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub turn_id: Option<String>,
+    /// Seconds since 1970-01-01T00:00:00Z.
+    pub created_at: u64,
+    /// Seconds since 1970-01-01T00:00:00Z.
+    pub updated_at: u64,
+    /// Over all its turns.
+    pub usage: Usage,
+}
+
+/// Lists sessions, the latest used first.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub struct SessionListParams {
+    /// Only sessions that work in this folder (a path or a `file:` URI).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub root: Option<String>,
+    /// `nextCursor` of the page before.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cursor: Option<String>,
+    /// The most to return (default 50, at most 500).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub limit: Option<u32>,
+}
+
+/// A page of sessions.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct SessionListResponse {
+    pub sessions: Vec<SessionInfo>,
+    /// Present if there are more.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next_cursor: Option<String>,
+}
+
+/// Opens a stored or running session and watches it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct SessionLoadParams {
+    pub session_id: String,
+    /// Replays the events from this number on (1 for all), before any new one. Without it nothing is replayed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from_seq: Option<u64>,
+}
+
+/// Stops watching a session. Its turn is cancelled when nobody watches it any more; its log stays.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct SessionCloseParams {
+    pub session_id: String,
+}
+
+/// Changes a session's settings, from the next model call on. What is absent stays.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct SessionConfigureParams {
+    pub session_id: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mode: Option<Mode>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limits: Option<Limits>,
+}
+
+/// Nothing more to say.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Empty {}

@@ -1,0 +1,41 @@
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::ContentBlock;
+
+/// Starts a turn. Answers at once; what happens arrives as `session/event`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct TurnStartParams {
+    pub session_id: String,
+    pub prompt: Vec<ContentBlock>,
+}
+
+/// The turn that was started.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct TurnStartResponse {
+    pub turn_id: String,
+}
+
+/// Says something to the running turn. It reaches the model before its next call.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct TurnSteerParams {
+    pub session_id: String,
+    pub prompt: Vec<ContentBlock>,
+}
+
+/// Stops the running turn, its processes and its approvals. `turnEnded` follows within a second.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct TurnCancelParams {
+    pub session_id: String,
+}
+
+/// Whether there was a turn to stop.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct TurnCancelResponse {
+    pub cancelled: bool,
+}

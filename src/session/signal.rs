@@ -1,0 +1,34 @@
+//! What reaches the hub from a session's tasks.
+
+use std::sync::Arc;
+
+use tokio::sync::{OwnedSemaphorePermit, oneshot};
+
+use crate::{
+    agent::{self, Answer, ApprovalRequest},
+    protocol::ApprovalDecision,
+};
+
+/// A turn says or asks something, or a client that was asked has answered.
+pub enum Signal {
+    /// A running turn says something. The permit goes back when it was taken.
+    Turn { session_id: Arc<str>, turn_id: Arc<str>, event: agent::Event, permit: Option<OwnedSemaphorePermit> },
+    /// A running turn needs the person's word.
+    Ask { session_id: Arc<str>, turn_id: Arc<str>, request: Box<ApprovalRequest>, answer: oneshot::Sender<Answer> },
+    /// A client has answered; `None` if it cannot.
+    Answered { session_id: Arc<str>, approval_id: String, decision: Option<ApprovalDecision> },
+}
+
+/// The way to the hub. Never waits.
+#[derive(Clone)]
+pub struct Hub(Arc<dyn Fn(Signal) + Send + Sync>);
+
+impl Hub {
+    pub fn new(tell: impl Fn(Signal) + Send + Sync + 'static) -> Self {
+        Self(Arc::new(tell))
+    }
+
+    pub fn tell(&self, signal: Signal) {
+        (self.0)(signal);
+    }
+}

@@ -1,0 +1,43 @@
+//! Those who watch a session, as it sees them.
+
+use std::sync::Arc;
+
+use futures::future::BoxFuture;
+use serde::Serialize;
+use serde_json::value::RawValue;
+
+use crate::protocol::{Approval, ApprovalDecision, SessionEvent};
+
+/// A client, as the hub sees it. Implemented by each face. No method waits.
+pub trait Attachment: Send + Sync + 'static {
+    /// Takes an event of a watched session.
+    fn event(&self, event: &LoggedEvent);
+
+    /// Whether the client keeps up. While it does not, turns it watches hold their next delta back.
+    fn is_ready(&self) -> bool;
+
+    /// Resolves when [`Attachment::is_ready`] is true, or the client is gone.
+    fn ready(&self) -> BoxFuture<'static, ()>;
+
+    /// Puts an approval before the person. Resolves with the decision, or with `None` if this client cannot show it or
+    /// did not answer. Dropping the future withdraws the question.
+    fn ask(&self, approval: Approval) -> BoxFuture<'static, Option<ApprovalDecision>>;
+}
+
+/// An event of a session's log. It encodes as the params of `session/event`.
+#[derive(Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct LoggedEvent {
+    pub session_id: Arc<str>,
+    /// From 1, without gaps.
+    pub seq: u64,
+    #[serde(skip)]
+    pub event: SessionEvent,
+    /// `event` as JSON, encoded once for the log and all clients.
+    #[serde(rename = "event")]
+    pub json: Box<RawValue>,
+}
+
+/// A client attached to the hub.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct AttachmentId(pub u64);

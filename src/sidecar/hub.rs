@@ -1,0 +1,615 @@
+//! The hub's loop and what it does for each [`Event`].
+
+use std::{
+    collections::HashMap,
+    path::PathBuf,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use serde::Serialize;
+use serde_json::{Value, value::to_raw_value};
+use tokio::sync::{mpsc, oneshot};
+use tokio_util::sync::CancellationToken;
+
+use super::{Attachment, AttachmentId, Event, Reply, RequestError, prompt, replay::replay};
+use crate::{
+    agent::{self, Agent, Answer, ApprovalRequest},
+    config::{Config, Providers, RuleScope, Rules},
+    permission::{self, Policy, Rule},
+    protocol::{
+        Approval, ApprovalDecision, ApprovalOutcome, ApprovalRespondResponse, ApprovalScope, ContentBlock, Empty, Mode,
+        ModelListResponse, NoticeLevel, Request, SessionConfigureParams, SessionEvent, SessionInfo, SessionListParams,
+        SessionListResponse, SessionLoadParams, SessionNewParams, TurnCancelResponse, TurnStartParams,
+        TurnStartResponse, convert,
+    },
+    provider::Thinking,
+    session::{self, OpenApproval, Session, Signal, Turn, TurnHost},
+    store::{Log, Meta, Recovered, Settings, Store, StoreError},
+    tool::Registry,
+    workspace::Workspace,
+};
+
+/// A stored session, read and locked.
+pub struct Loaded {
+    log: Log,
+    recovered: Recovered,
+}
+
+/// A request that came while its session was being read.
+struct Deferred {
+    from: AttachmentId,
+    request: Request,
+    reply: Reply,
+}
+
+pub struct Hub {
+    workspace: Arc<Workspace>,
+    store: Store,
+    sender: mpsc::UnboundedSender<Event>,
+    config: Config,
+    editor_settings: Option<Value>,
+    providers: Providers,
+    tools: Registry,
+    attachments: HashMap<AttachmentId, Arc<dyn Attachment>>,
+    sessions: HashMap<Arc<str>, Session>,
+    loading: HashMap<Arc<str>, Vec<Deferred>>,
+    next_approval: u64,
+    /// Those who wait for the last turn to end.
+    shutting_down: Vec<oneshot::Sender<()>>,
+}
+
+impl Hub {
+    pub fn new(workspace: Arc<Workspace>, store: Store, sender: mpsc::UnboundedSender<Event>) -> Self {
+        let (config, _) = Config::load(&workspace.roots(), None);
+        Self {
+            providers: Providers::new(&config),
+            config,
+            editor_settings: None,
+            workspace,
+            store,
+            sender,
+            tools: Registry::standard(),
+            attachments: HashMap::new(),
+            sessions: HashMap::new(),
+            loading: HashMap::new(),
+            next_approval: 1,
+            shutting_down: Vec::new(),
+        }
+    }
+
+    pub async fn run(mut self, mut events: mpsc::UnboundedReceiver<Event>) {
+        while let Some(event) = events.recv().await {
+            self.handle(event);
+        }
+    }
+
+    fn handle(&mut self, event: Event) {
+        match event {
+            Event::Attached { id, attachment } => {
+                self.attachments.insert(id, attachment);
+            }
+            Event::Detached { id } => self.detach(id),
+            Event::Configure { editor } => self.configure(editor),
+            Event::Request { from, request, reply } => self.request(from, request, reply),
+            Event::Loaded { id, loaded } => self.loaded(&id, loaded),
+            Event::CaughtUp { session_id, attachment, seq } => self.caught_up(&session_id, attachment, seq),
+            Event::Session(signal) => self.signal(signal),
+            Event::ShutDown { done } => {
+                self.shutting_down.push(done);
+                for session in self.sessions.values_mut() {
+                    session.cancel();
+                }
+                self.note_turn_end();
+            }
+        }
+    }
+
+    fn signal(&mut self, signal: Signal) {
+        match signal {
+            Signal::Turn { session_id, turn_id, event, permit } => {
+                if let Some(session) = self.running(&session_id, &turn_id) {
+                    session.take(event);
+                }
+                drop(permit);
+                self.note_turn_end();
+            }
+            Signal::Ask { session_id, turn_id, request, answer } => self.ask(&session_id, &turn_id, *request, answer),
+            Signal::Answered { session_id, approval_id, decision: Some(decision) } => {
+                self.decide(&session_id, &approval_id, decision);
+            }
+            // Somebody else may still answer, or `approval/respond` may come.
+            Signal::Answered { decision: None, .. } => {}
+        }
+    }
+
+    /// The way for a session's tasks to come back here.
+    fn way_back(&self) -> session::Hub {
+        let sender = self.sender.clone();
+        // The hub outlives every session but at the end of the process, when nobody is left to tell.
+        session::Hub::new(move |signal| drop(sender.send(Event::Session(signal))))
+    }
+
+    fn request(&mut self, from: AttachmentId, request: Request, reply: Reply) {
+        if let Some(waiting) = session_of(&request).and_then(|id| self.loading.get_mut(id)) {
+            return waiting.push(Deferred { from, request, reply });
+        }
+        match request {
+            Request::SessionNew(params) => answer(reply, self.new_session(from, params)),
+            Request::SessionList(params) => self.list(params, reply),
+            Request::SessionLoad(params) => self.load(from, params, reply),
+            Request::SessionClose(params) => {
+                let closed = self.session(&params.session_id).map(|session| {
+                    if session.unwatch(from) {
+                        session.cancel();
+                    }
+                    Empty {}
+                });
+                answer(reply, closed);
+                self.drop_idle();
+            }
+            Request::SessionConfigure(params) => self.configure_session(params, reply),
+            Request::TurnStart(params) => self.start_turn(params, reply),
+            Request::TurnSteer(params) => {
+                let steered = self.session(&params.session_id).and_then(|session| {
+                    let Some(turn) = &session.turn else {
+                        return Err(RequestError::new(
+                            RequestError::NOT_FOUND,
+                            "No turn runs in this session, so there is nothing to steer. Start one with turn/start.",
+                        ));
+                    };
+                    let message = convert::prompt_message(&params.prompt);
+                    turn.steering.lock().unwrap_or_else(PoisonError::into_inner).push(message);
+                    Ok(session)
+                });
+                match steered {
+                    Ok(session) => {
+                        answer(reply, Ok(Empty {}));
+                        session.append(SessionEvent::TurnSteered { prompt: params.prompt });
+                    }
+                    Err(error) => reply(Err(error)),
+                }
+            }
+            Request::TurnCancel(params) => match self.session(&params.session_id) {
+                Ok(session) => {
+                    answer(reply, Ok(TurnCancelResponse { cancelled: session.turn.is_some() }));
+                    session.cancel();
+                }
+                Err(error) => reply(Err(error)),
+            },
+            Request::ApprovalRespond(params) => {
+                let owner = self.sessions.values().find(|session| session.is_asking(&params.approval_id));
+                match owner.map(|session| session.id.clone()) {
+                    Some(session_id) => {
+                        answer(reply, Ok(ApprovalRespondResponse { accepted: true }));
+                        self.decide(&session_id, &params.approval_id, params.decision);
+                    }
+                    None => answer(reply, Ok(ApprovalRespondResponse { accepted: false })),
+                }
+            }
+            Request::ModelList(_) => answer(
+                reply,
+                Ok(ModelListResponse { models: self.providers.models().into_iter().map(Into::into).collect(), default: self.providers.default_model() }),
+            ),
+        }
+    }
+
+    // ---- sessions
+
+    fn new_session(&mut self, from: AttachmentId, params: SessionNewParams) -> Result<SessionInfo, RequestError> {
+        let workspace = match params.roots {
+            None => self.workspace.clone(),
+            Some(roots) => self.workspace.with_roots(parse_roots(&roots)?),
+        };
+        let model = match params.model {
+            Some(model) => model,
+            None => self.providers.default_model().ok_or_else(|| not_configured(&self.providers.hint()))?,
+        };
+        self.providers.get(&model).map_err(|error| not_configured(&error.to_string()))?;
+        let mode = params.mode.unwrap_or(self.config.mode.into());
+        let limits = params.limits.unwrap_or_default();
+        let meta = Meta::new(workspace.roots(), Settings { model: model.clone(), mode, limits });
+        let log = self.store.create(&meta).map_err(store_error)?;
+        let policy = self.policy(&workspace, mode);
+        let id: Arc<str> = meta.session_id.as_str().into();
+        let mut session = Session::new(id.clone(), workspace, model, limits, policy, log);
+        if let Some(attachment) = self.attachments.get(&from) {
+            session.watch(from, attachment.clone(), true);
+        }
+        let info = session.info();
+        self.sessions.insert(id, session);
+        Ok(info)
+    }
+
+    fn list(&self, params: SessionListParams, reply: Reply) {
+        let running: Vec<SessionInfo> = self.sessions.values().map(Session::info).collect();
+        let store = self.store.clone();
+        let root = match params.root.as_deref().map(|root| parse_roots(std::slice::from_ref(&root.to_owned()))) {
+            None => None,
+            Some(Ok(roots)) => roots.into_iter().next(),
+            Some(Err(error)) => return reply(Err(error)),
+        };
+        tokio::task::spawn_blocking(move || {
+            let limit = params.limit.unwrap_or(50).clamp(1, 500) as usize;
+            let listed = store.list(root.as_deref(), params.cursor.as_deref(), limit).map_err(store_error);
+            answer(
+                reply,
+                listed.map(|mut page| {
+                    for listed in &mut page.sessions {
+                        if let Some(live) = running.iter().find(|live| live.session_id == listed.session_id) {
+                            *listed = live.clone();
+                        }
+                    }
+                    SessionListResponse { sessions: page.sessions, next_cursor: page.next_cursor }
+                }),
+            );
+        });
+    }
+
+    fn load(&mut self, from: AttachmentId, params: SessionLoadParams, reply: Reply) {
+        if let Some(session) = self.sessions.get_mut(params.session_id.as_str()) {
+            let Some(attachment) = self.attachments.get(&from).cloned() else { return };
+            let last = session.last_seq;
+            let first = params.from_seq.map_or(last + 1, |seq| seq.max(1));
+            answer(reply, Ok(session.info()));
+            session.watch(from, attachment.clone(), first > last);
+            if first > last {
+                self.ask_again(&params.session_id, from);
+            } else {
+                let id = session.id.clone();
+                replay(self.store.clone(), id, (first, last), (from, attachment), self.sender.clone());
+            }
+            return;
+        }
+        let id: Arc<str> = params.session_id.as_str().into();
+        let deferred = Deferred { from, request: Request::SessionLoad(params), reply };
+        self.loading.insert(id.clone(), vec![deferred]);
+        let (store, hub) = (self.store.clone(), self.sender.clone());
+        tokio::task::spawn_blocking(move || {
+            let loaded = store.load(&id).map_err(store_error);
+            let loaded = loaded.map(|(log, recovered)| Box::new(Loaded { log, recovered }));
+            let _ = hub.send(Event::Loaded { id, loaded });
+        });
+    }
+
+    fn loaded(&mut self, id: &Arc<str>, loaded: Result<Box<Loaded>, RequestError>) {
+        let waiting = self.loading.remove(id).unwrap_or_default();
+        match loaded {
+            Ok(loaded) => {
+                let Loaded { log, recovered } = *loaded;
+                let roots = recovered.roots.clone();
+                let same = roots == self.workspace.roots();
+                let workspace = if same { self.workspace.clone() } else { self.workspace.with_roots(roots) };
+                let settings = recovered.settings.clone();
+                let policy = self.policy(&workspace, settings.mode);
+                let mut session = Session::new(id.clone(), workspace, settings.model, settings.limits, policy, log);
+                session.restore(recovered);
+                self.sessions.insert(id.clone(), session);
+                for Deferred { from, request, reply } in waiting {
+                    self.request(from, request, reply);
+                }
+            }
+            Err(error) => {
+                for deferred in waiting {
+                    (deferred.reply)(Err(error.clone()));
+                }
+            }
+        }
+    }
+
+    fn caught_up(&mut self, session_id: &str, attachment: AttachmentId, seq: u64) {
+        let Some(session) = self.sessions.get_mut(session_id) else { return };
+        let (id, last) = (session.id.clone(), session.last_seq);
+        let Some(watcher) = session.watchers.iter_mut().find(|watcher| watcher.id == attachment) else { return };
+        if seq < last {
+            let client = (attachment, watcher.attachment.clone());
+            replay(self.store.clone(), id, (seq + 1, last), client, self.sender.clone());
+        } else {
+            watcher.live = true;
+            self.ask_again(session_id, attachment);
+        }
+    }
+
+    fn configure_session(&mut self, params: SessionConfigureParams, reply: Reply) {
+        if let Some(model) = &params.model
+            && let Err(error) = self.providers.get(model)
+        {
+            return reply(Err(not_configured(&error.to_string())));
+        }
+        let session = match self.session(&params.session_id) {
+            Ok(session) => session,
+            Err(error) => return reply(Err(error)),
+        };
+        if let Some(model) = params.model {
+            session.model = model;
+        }
+        if let Some(mode) = params.mode {
+            session.policy.write().unwrap_or_else(PoisonError::into_inner).mode = mode.into();
+        }
+        if let Some(limits) = params.limits {
+            session.limits = limits;
+        }
+        answer(reply, Ok(session.info()));
+        session.append_settings();
+    }
+
+    fn detach(&mut self, id: AttachmentId) {
+        self.attachments.remove(&id);
+        for session in self.sessions.values_mut() {
+            if session.watchers.iter().any(|watcher| watcher.id == id) && session.unwatch(id) {
+                session.cancel();
+            }
+        }
+        self.drop_idle();
+    }
+
+    /// Forgets sessions that nobody watches and nothing runs in; their logs stay.
+    fn drop_idle(&mut self) {
+        self.sessions.retain(|_, session| !session.watchers.is_empty() || session.turn.is_some());
+    }
+
+    // ---- turns
+
+    fn start_turn(&mut self, params: TurnStartParams, reply: Reply) {
+        let started = self.prepare_turn(&params);
+        let (turn_id, agent) = match started {
+            Ok(started) => started,
+            Err(error) => return reply(Err(error)),
+        };
+        answer(reply, Ok(TurnStartResponse { turn_id: turn_id.clone() }));
+        let hub = self.way_back();
+        let Ok(session) = self.session(&params.session_id) else { return };
+        let turn = Turn {
+            id: turn_id.clone(),
+            cancel: CancellationToken::new(),
+            steering: Arc::new(Mutex::new(Vec::new())),
+            usage: Default::default(),
+            approvals: Vec::new(),
+        };
+        let (host, cancel) = (TurnHost::new(session, &turn, hub), turn.cancel.clone());
+        session.turn = Some(turn);
+        session.name_after(&params.prompt);
+        session.append(SessionEvent::TurnStarted { turn_id, prompt: params.prompt.clone() });
+        session.push(convert::prompt_message(&params.prompt));
+        session.log.sync();
+        let (history, scope) = (session.messages.clone(), session.scope.clone());
+        tokio::spawn(async move {
+            agent::turn::run(&agent, &scope, history, &host, cancel).await;
+        });
+    }
+
+    fn prepare_turn(&mut self, params: &TurnStartParams) -> Result<(String, Agent), RequestError> {
+        if params.prompt.iter().all(is_blank) {
+            return Err(RequestError::new(RequestError::INVALID_PARAMS, "The prompt is empty. Say what to do."));
+        }
+        if !self.shutting_down.is_empty() {
+            return Err(RequestError::new(RequestError::BUSY, "Pillion is shutting down and starts nothing new."));
+        }
+        let session = self.session(&params.session_id)?;
+        if session.turn.is_some() {
+            return Err(RequestError::new(
+                RequestError::BUSY,
+                "A turn is still running in this session. Steer it with turn/steer, stop it with turn/cancel, or wait \
+                 for its turnEnded.",
+            ));
+        }
+        let turn_id = format!("{}-t{}", session.id, session.last_seq + 1);
+        let (model, limits, workspace) = (session.model.clone(), session.limits, session.workspace.clone());
+        let (provider, model) = self.providers.get(&model).map_err(|error| not_configured(&error.to_string()))?;
+        let config = &self.config;
+        let thinking = limits.thinking_tokens.or(config.thinking_tokens).filter(|budget| *budget > 0);
+        let mut agent = Agent::builder()
+            .provider(provider)
+            .model(model)
+            .tools(self.tools.clone())
+            .retry(config.retry)
+            .cache(config.cache)
+            .turn_limit(limits.turn_limit.unwrap_or(config.turn_limit))
+            .max_tokens(limits.max_tokens.or(config.max_tokens))
+            .temperature(limits.temperature.or(config.temperature))
+            .thinking(thinking.map(|budget_tokens| Thinking { budget_tokens }));
+        for block in prompt::system(&workspace.roots()) {
+            agent = agent.system(block);
+        }
+        let agent = agent.workspace(workspace).build();
+        let agent = agent.map_err(|error| RequestError::new(RequestError::INTERNAL, error.to_string()))?;
+        Ok((turn_id, agent))
+    }
+
+    fn note_turn_end(&mut self) {
+        if !self.shutting_down.is_empty() && self.sessions.values().all(|session| session.turn.is_none()) {
+            for done in self.shutting_down.drain(..) {
+                let _ = done.send(());
+            }
+        }
+        self.drop_idle();
+    }
+
+    // ---- approvals
+
+    fn ask(&mut self, session_id: &str, turn_id: &str, request: ApprovalRequest, answer: oneshot::Sender<Answer>) {
+        let number = self.next_approval;
+        let hub = self.way_back();
+        let Some(session) = self.running(session_id, turn_id) else { return };
+        let Some(turn) = &mut session.turn else { return };
+        if turn.cancel.is_cancelled() {
+            return;
+        }
+        let rules = permission::suggest(&permission::Call {
+            tool: &request.call.name,
+            class: request.class,
+            paths: &request.paths,
+            outside: request.outside,
+            command: request.command.as_deref(),
+            roots: &session.workspace.resolved_roots(),
+        });
+        let approval = Approval {
+            // Unique over restarts too: an answer to a question of a former life must not hit a new one.
+            approval_id: format!("{}-a{}-{number}", session.id, session.last_seq + 1),
+            session_id: session.id.to_string(),
+            turn_id: turn.id.clone(),
+            call_id: request.call.id,
+            tool: request.call.name,
+            input: request.call.input,
+            class: request.class.into(),
+            title: request.title,
+            command: request.command,
+            paths: request.paths.iter().map(|path| path.to_string_lossy().into_owned()).collect(),
+            outside: request.outside,
+            risk: request.risk,
+            diff: request.diff.map(Into::into),
+            rules: rules.iter().map(Rule::to_string).collect(),
+        };
+        turn.approvals.push(OpenApproval { approval: approval.clone(), answer, asking: Vec::new() });
+        session.append(SessionEvent::ApprovalRequested { approval: approval.clone() });
+        session.log.sync();
+        let watching: Vec<_> =
+            session.watchers.iter().filter(|watcher| watcher.live).map(|watcher| watcher.id).collect();
+        for id in watching {
+            session.put(&approval, id, &hub);
+        }
+        self.next_approval += 1;
+    }
+
+    /// Puts the open approvals before a client that has just come.
+    fn ask_again(&mut self, session_id: &str, id: AttachmentId) {
+        let hub = self.way_back();
+        let Some(session) = self.sessions.get_mut(session_id) else { return };
+        let open = session.turn.iter().flat_map(|turn| &turn.approvals);
+        let approvals: Vec<_> = open.map(|open| open.approval.clone()).collect();
+        for approval in approvals {
+            session.put(&approval, id, &hub);
+        }
+    }
+
+    fn decide(&mut self, session_id: &str, approval_id: &str, decision: ApprovalDecision) {
+        let Some(session) = self.sessions.get_mut(session_id) else { return };
+        let (answer, outcome) = match decision {
+            ApprovalDecision::Allow { scope, input, hunks } => {
+                let rules = session.rules_of(approval_id);
+                let added = match scope {
+                    ApprovalScope::Once => Ok(()),
+                    ApprovalScope::Session => Ok(session.add_rules(&rules)),
+                    ApprovalScope::Project => {
+                        session.add_rules(&rules);
+                        store_rules(RuleScope::Project(session.workspace.roots()), &rules)
+                    }
+                    ApprovalScope::User => {
+                        session.add_rules(&rules);
+                        store_rules(RuleScope::User, &rules)
+                    }
+                };
+                if let Err(error) = added {
+                    session.notice(
+                        NoticeLevel::Warning,
+                        format!("The rule holds for this session but could not be stored: {error}"),
+                    );
+                }
+                (Answer::Allow { input, hunks }, ApprovalOutcome::Allowed { scope })
+            }
+            ApprovalDecision::Deny { reason } => {
+                (Answer::Deny { reason: reason.clone() }, ApprovalOutcome::Denied { reason })
+            }
+            ApprovalDecision::CancelTurn => (Answer::CancelTurn, ApprovalOutcome::Cancelled),
+        };
+        let cancel = answer == Answer::CancelTurn;
+        if session.resolve(approval_id, answer, outcome) && cancel {
+            session.cancel();
+        }
+    }
+
+    // ---- configuration
+
+    fn configure(&mut self, editor: Option<Value>) {
+        if editor.is_some() {
+            self.editor_settings = editor;
+        }
+        let (config, warnings) = Config::load(&self.workspace.roots(), self.editor_settings.as_ref());
+        self.providers.configure(&config);
+        self.config = config;
+        for warning in warnings {
+            tracing::warn!("{warning}");
+        }
+        self.providers.warm();
+    }
+
+    fn policy(&self, workspace: &Workspace, mode: Mode) -> Policy {
+        let stored = Rules::load(&workspace.roots());
+        let rules = stored.iter().filter_map(|rule| {
+            let parsed = rule.parse::<Rule>();
+            if let Err(error) = &parsed {
+                tracing::warn!("a stored permission rule is ignored: {error}");
+            }
+            parsed.ok()
+        });
+        Policy { mode: mode.into(), rules: rules.collect() }
+    }
+
+    // ---- finding things
+
+    fn session(&mut self, id: &str) -> Result<&mut Session, RequestError> {
+        self.sessions.get_mut(id).ok_or_else(|| {
+            RequestError::new(
+                RequestError::NOT_FOUND,
+                format!("No session {id:?} is open. Open a stored one with session/load; session/list shows them."),
+            )
+        })
+    }
+
+    /// The session, if this turn still runs in it: what a turn says after its end is nobody's business.
+    fn running(&mut self, session_id: &str, turn_id: &str) -> Option<&mut Session> {
+        let session = self.sessions.get_mut(session_id)?;
+        session.turn.as_ref().is_some_and(|turn| turn.id == turn_id).then_some(session)
+    }
+}
+
+/// The stored session a request is about, if it must wait for it to be read.
+fn session_of(request: &Request) -> Option<&str> {
+    match request {
+        Request::SessionLoad(params) => Some(&params.session_id),
+        Request::SessionClose(params) => Some(&params.session_id),
+        Request::SessionConfigure(params) => Some(&params.session_id),
+        Request::TurnStart(params) => Some(&params.session_id),
+        Request::TurnSteer(params) => Some(&params.session_id),
+        Request::TurnCancel(params) => Some(&params.session_id),
+        Request::SessionNew(_) | Request::SessionList(_) | Request::ApprovalRespond(_) | Request::ModelList(_) => None,
+    }
+}
+
+fn answer<T: Serialize>(reply: Reply, result: Result<T, RequestError>) {
+    reply(result.and_then(|value| {
+        to_raw_value(&value).map_err(|error| RequestError::new(RequestError::INTERNAL, error.to_string()))
+    }));
+}
+
+fn is_blank(block: &ContentBlock) -> bool {
+    matches!(block, ContentBlock::Text { text } if text.trim().is_empty())
+}
+
+fn not_configured(hint: &str) -> RequestError {
+    RequestError::new(RequestError::NOT_CONFIGURED, hint)
+}
+
+fn store_rules(scope: RuleScope, rules: &[Rule]) -> std::io::Result<()> {
+    rules.iter().try_for_each(|rule| Rules::add(&scope, &rule.to_string()))
+}
+
+fn store_error(error: StoreError) -> RequestError {
+    let code = match &error {
+        StoreError::NotFound { .. } => RequestError::NOT_FOUND,
+        StoreError::Busy { .. } => RequestError::BUSY,
+        StoreError::BadId { .. } => RequestError::INVALID_PARAMS,
+        _ => RequestError::INTERNAL,
+    };
+    RequestError::new(code, error.to_string())
+}
+
+fn parse_roots(roots: &[String]) -> Result<Vec<PathBuf>, RequestError> {
+    roots
+        .iter()
+        .map(|root| {
+            crate::workspace::parse_root(root).map_err(|error| {
+                RequestError::new(RequestError::INVALID_PARAMS, format!("{root:?} cannot be a root: {error}"))
+            })
+        })
+        .collect()
+}

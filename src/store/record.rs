@@ -1,0 +1,187 @@
+//! What the lines of a log say.
+
+use std::{
+    path::PathBuf,
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+use super::id;
+use crate::{
+    protocol::{ContentBlock, Limits, Mode, SessionEvent},
+    transcript::{Message, Usage},
+};
+
+/// The version of the format. It changes when an older Pillion would misread what it cannot skip.
+pub const VERSION: u32 = 1;
+
+/// A session's fixed facts, and the settings it begins with.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Meta {
+    pub session_id: String,
+    /// Absolute. Kept as text: what is not Unicode is lost.
+    pub roots: Vec<PathBuf>,
+    pub settings: Settings,
+    /// Seconds since 1970-01-01T00:00:00Z.
+    pub created_at: u64,
+}
+
+/// What can be changed while a session lives.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Settings {
+    /// `provider/model`.
+    pub model: String,
+    pub mode: Mode,
+    pub limits: Limits,
+}
+
+impl Meta {
+    /// A new session, beginning now under a new id.
+    pub fn new(roots: Vec<PathBuf>, settings: Settings) -> Self {
+        let now = SystemTime::now();
+        Self { session_id: id::new(now), roots, settings, created_at: unix_seconds(now) }
+    }
+}
+
+/// [`Meta`] as it is written.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct MetaLine {
+    pub version: u32,
+    pub session_id: String,
+    pub roots: Vec<String>,
+    #[serde(flatten)]
+    pub settings: Settings,
+    pub created_at: u64,
+}
+
+/// Where a session stands. Written at the end of each turn, so that a list of sessions is made of heads and tails.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct State {
+    pub title: String,
+    pub settings: Settings,
+    pub last_seq: u64,
+    /// Over all turns.
+    pub usage: Usage,
+}
+
+/// A line to be written; events are written by hand, since they come encoded.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Line<'a> {
+    Meta(&'a MetaLine),
+    Settings(&'a Settings),
+    State(&'a State),
+    Message(&'a Message),
+}
+
+/// A line that was read.
+pub enum Record<'a> {
+    Meta(MetaLine),
+    Settings(Settings),
+    State(State),
+    Message(Message),
+    Event {
+        seq: u64,
+        event: &'a RawValue,
+    },
+    /// Of a newer Pillion; not for this one.
+    Unknown,
+}
+
+/// What a line may hold; one key of these, or `seq` and `event`.
+#[derive(Deserialize)]
+struct Fields<'a> {
+    meta: Option<MetaLine>,
+    settings: Option<Settings>,
+    state: Option<State>,
+    message: Option<Message>,
+    seq: Option<u64>,
+    #[serde(borrow)]
+    event: Option<&'a RawValue>,
+}
+
+impl<'a> Record<'a> {
+    /// `None` if the line is damaged.
+    pub fn parse(line: &'a [u8]) -> Option<Self> {
+        let fields: Fields<'a> = serde_json::from_slice(line).ok()?;
+        Some(match fields {
+            Fields { seq: Some(seq), event: Some(event), .. } => Self::Event { seq, event },
+            Fields { message: Some(message), .. } => Self::Message(message),
+            Fields { state: Some(state), .. } => Self::State(state),
+            Fields { settings: Some(settings), .. } => Self::Settings(settings),
+            Fields { meta: Some(meta), .. } => Self::Meta(meta),
+            _ => Self::Unknown,
+        })
+    }
+}
+
+impl From<&Meta> for MetaLine {
+    fn from(meta: &Meta) -> Self {
+        let Meta { session_id, roots, settings, created_at } = meta.clone();
+        let roots = roots.iter().map(|root| root.to_string_lossy().into_owned()).collect();
+        Self { version: VERSION, session_id, roots, settings, created_at }
+    }
+}
+
+impl State {
+    pub fn new(settings: Settings) -> Self {
+        Self { title: String::new(), settings, last_seq: 0, usage: Usage::default() }
+    }
+
+    /// Takes in an event. True if it ended a turn.
+    pub fn note(&mut self, seq: u64, event: &RawValue) -> bool {
+        self.last_seq = self.last_seq.max(seq);
+        // Nearly all events are deltas, and this runs for each: the tag, which comes first, says which to look into.
+        match tag(event) {
+            Some("turnEnded") => return true,
+            Some("turnStarted") if self.title.is_empty() => {
+                if let Ok(SessionEvent::TurnStarted { prompt, .. }) = serde_json::from_str(event.get()) {
+                    self.title = title(&prompt);
+                }
+            }
+            Some("usage") => {
+                if let Ok(SessionEvent::Usage { round, .. }) = serde_json::from_str(event.get()) {
+                    self.usage += round.into();
+                }
+            }
+            _ => {}
+        }
+        false
+    }
+}
+
+/// The event's `type`, without parsing the event.
+pub fn tag(event: &RawValue) -> Option<&str> {
+    event.get().strip_prefix("{\"type\":\"")?.split('"').next()
+}
+
+/// The first words of a prompt, on one line: what a session is called.
+pub fn title(prompt: &[ContentBlock]) -> String {
+    /// In characters; fits a picker's line; chosen by taste.
+    const LONGEST: usize = 80;
+    let text = prompt.iter().find_map(|block| match block {
+        ContentBlock::Text { text } => Some(text.as_str()),
+        ContentBlock::Image { .. } | ContentBlock::Selection { .. } => None,
+    });
+    // Two characters more than fit are enough to know that it does not; a prompt may be a whole pasted file.
+    let mut title = String::new();
+    for word in text.unwrap_or_default().split_whitespace().take(LONGEST) {
+        if !title.is_empty() {
+            title.push(' ');
+        }
+        title.extend(word.chars().take(LONGEST + 1));
+    }
+    match title.char_indices().nth(LONGEST) {
+        Some((cut, _)) => format!("{}…", title[..cut].trim_end()),
+        None => title,
+    }
+}
+
+pub fn unix_seconds(time: SystemTime) -> u64 {
+    time.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
+}

@@ -1,0 +1,194 @@
+//! Asking the person: every answer, every kind of client, and what is left when nobody answers.
+
+use serde_json::{Value, json};
+
+use crate::support::{Client, Ground, Heard, everything, script, text};
+
+const BEFORE: &str = "one\ntwo\nthree\n";
+
+fn editing() -> Value {
+    script::always(json!([
+        {"toolCall": {"name": "edit", "input": {"path": "a.txt", "old_string": "two", "new_string": "TWO"}}},
+    ]))
+}
+
+/// Starts a turn that asks for an edit of the closed file `a.txt`.
+async fn asked() -> (Ground, Client, String) {
+    let ground = Ground::new(&editing());
+    ground.write("a.txt", BEFORE);
+    let client = ground.client(everything()).await;
+    let session = client.new_session().await;
+    client.start(&session, "edit it").await;
+    (ground, client, session)
+}
+
+fn on_disk(ground: &Ground) -> String {
+    std::fs::read_to_string(ground.project().join("a.txt")).expect("the file")
+}
+
+fn result(events: &[Value]) -> &Value {
+    events.iter().find(|event| event["type"] == "toolResult").expect("a result")
+}
+
+#[tokio::test]
+async fn an_approval_shows_the_diff_and_allow_lands_it() {
+    let (ground, mut client, session) = asked().await;
+    let (reply, params) = client.asked("approval/request").await;
+    let approval = &params["approval"];
+    assert_eq!(approval["tool"], "edit");
+    assert_eq!(approval["class"], "edit");
+    assert_eq!(approval["outside"], false);
+    assert!(text(&approval["diff"]["unified"]).contains("-two\n+TWO\n"), "{approval}");
+    assert_eq!(on_disk(&ground), BEFORE, "nothing is written before the answer");
+    reply.send(Ok(json!({"type": "allow", "scope": "once"})));
+    let events = client.events_until(&session, "turnEnded").await;
+    assert_eq!(result(&events)["status"], "ok");
+    assert_eq!(on_disk(&ground), "one\nTWO\nthree\n");
+}
+
+#[tokio::test]
+async fn a_denied_edit_leaves_no_trace_and_the_model_reads_why() {
+    let (ground, mut client, session) = asked().await;
+    let (reply, _) = client.asked("approval/request").await;
+    reply.send(Ok(json!({"type": "deny", "reason": "not that line"})));
+    let events = client.events_until(&session, "turnEnded").await;
+    assert_eq!(result(&events)["status"], "denied");
+    assert!(text(&result(&events)["text"]).contains("not that line"));
+    assert_eq!(events.last().expect("an end")["stopReason"], "endTurn");
+    assert_eq!(on_disk(&ground), BEFORE);
+    let names: Vec<_> = std::fs::read_dir(ground.project()).expect("it").flatten().map(|it| it.file_name()).collect();
+    assert_eq!(names, ["a.txt"], "no temporary file is left");
+}
+
+#[tokio::test]
+async fn patched_input_is_what_runs() {
+    let (ground, mut client, session) = asked().await;
+    let (reply, _) = client.asked("approval/request").await;
+    let input = json!({"path": "a.txt", "old_string": "two", "new_string": "zwei"});
+    reply.send(Ok(json!({"type": "allow", "input": input})));
+    client.events_until(&session, "turnEnded").await;
+    assert_eq!(on_disk(&ground), "one\nzwei\nthree\n");
+}
+
+#[tokio::test]
+async fn cancelling_from_an_approval_ends_the_turn() {
+    let (ground, mut client, session) = asked().await;
+    let (reply, _) = client.asked("approval/request").await;
+    reply.send(Ok(json!({"type": "cancelTurn"})));
+    let events = client.events_until(&session, "turnEnded").await;
+    assert_eq!(events.last().expect("an end")["stopReason"], "cancelled");
+    assert_eq!(on_disk(&ground), BEFORE);
+}
+
+#[tokio::test]
+async fn an_answer_by_request_wins_and_withdraws_the_popup() {
+    let (ground, mut client, session) = asked().await;
+    let (reply, params) = client.asked("approval/request").await;
+    let respond = json!({"approvalId": params["approval"]["approvalId"], "decision": {"type": "allow"}});
+    assert_eq!(client.call("approval/respond", respond.clone()).await["accepted"], true);
+    assert_eq!(client.call("approval/respond", respond).await["accepted"], false, "the second answer is too late");
+    client.told("$/cancelRequest").await;
+    reply.send(Ok(json!({"type": "deny"})));
+    let events = client.events_until(&session, "turnEnded").await;
+    assert!(events.iter().any(|event| event["type"] == "approvalResolved" && event["outcome"]["type"] == "allowed"));
+    assert_eq!(on_disk(&ground), "one\nTWO\nthree\n");
+}
+
+#[tokio::test]
+async fn a_cancelled_turn_closes_its_approvals() {
+    let (_ground, mut client, session) = asked().await;
+    let (_reply, _) = client.asked("approval/request").await;
+    client.call("turn/cancel", json!({"sessionId": session})).await;
+    client.told("$/cancelRequest").await;
+    let events = client.events_until(&session, "turnEnded").await;
+    let resolved = events.iter().find(|event| event["type"] == "approvalResolved").expect("it is resolved");
+    assert_eq!(resolved["outcome"]["type"], "cancelled");
+}
+
+#[tokio::test]
+async fn allowing_for_the_session_silences_the_next_of_its_kind() {
+    let (ground, mut client, session) = asked().await;
+    let (reply, params) = client.asked("approval/request").await;
+    assert!(!params["approval"]["rules"].as_array().expect("rules").is_empty());
+    reply.send(Ok(json!({"type": "allow", "scope": "session"})));
+    client.events_until(&session, "turnEnded").await;
+    ground.write("a.txt", BEFORE);
+    client.start(&session, "again").await;
+    let events = client.events_until(&session, "turnEnded").await;
+    assert!(!events.iter().any(|event| event["type"] == "approvalRequested"), "it asked again");
+    assert_eq!(on_disk(&ground), "one\nTWO\nthree\n");
+}
+
+#[tokio::test]
+async fn the_modes_allow_what_they_say() {
+    for (mode, expected) in [("acceptEdits", "one\nTWO\nthree\n"), ("auto", "one\nTWO\nthree\n"), ("plan", BEFORE)] {
+        let ground = Ground::new(&editing());
+        ground.write("a.txt", BEFORE);
+        let mut client = ground.client(everything()).await;
+        let session = text(&client.call("session/new", json!({"mode": mode})).await["sessionId"]);
+        client.start(&session, "edit it").await;
+        let events = client.events_until(&session, "turnEnded").await;
+        assert!(!events.iter().any(|event| event["type"] == "approvalRequested"), "{mode} asked");
+        assert_eq!(on_disk(&ground), expected, "{mode}");
+    }
+}
+
+#[tokio::test]
+async fn chosen_hunks_are_the_ones_that_land() {
+    let ground =
+        Ground::new(&script::always(json!([{"toolCall": {"name": "edit", "input": {"path": "a.txt", "edits": [
+            {"old_string": "first", "new_string": "FIRST"}, {"old_string": "last", "new_string": "LAST"},
+        ]}}}])));
+    let middle = "x\n".repeat(20);
+    ground.write("a.txt", &format!("first\n{middle}last\n"));
+    let mut client = ground.client(everything()).await;
+    let session = client.new_session().await;
+    client.start(&session, "edit it").await;
+    let (reply, params) = client.asked("approval/request").await;
+    assert_eq!(params["approval"]["diff"]["hunks"].as_array().expect("hunks").len(), 2);
+    reply.send(Ok(json!({"type": "allow", "hunks": [1]})));
+    client.events_until(&session, "turnEnded").await;
+    assert_eq!(on_disk(&ground), format!("first\n{middle}LAST\n"));
+}
+
+#[tokio::test]
+async fn a_plain_client_is_asked_by_message_and_told_by_message() {
+    let ground = Ground::new(&editing());
+    ground.write("a.txt", BEFORE);
+    let mut client = ground.client_with(json!({"window": {"workDoneProgress": true}})).await;
+    let session = client.new_session().await;
+    client.start(&session, "edit it").await;
+    let (reply, _) = client.asked("window/workDoneProgress/create").await;
+    reply.send(Ok(Value::Null));
+    let (reply, params) = client.asked("window/showMessageRequest").await;
+    assert!(text(&params["message"]).contains("a.txt"), "{params}");
+    let actions = params["actions"].as_array().expect("actions").clone();
+    let allow = actions.iter().find(|action| text(&action["title"]).to_lowercase().contains("allow")).expect("allow");
+    reply.send(Ok(allow.clone()));
+    client
+        .wait("the end of the progress", |heard| {
+            matches!(heard, Heard::Notification { method, params }
+                if method == "$/progress" && params["value"]["kind"] == "end")
+        })
+        .await;
+    let told = client.told("window/showMessage").await;
+    assert!(text(&told["message"]).contains("done"), "{told}");
+    assert_eq!(on_disk(&ground), "one\nTWO\nthree\n");
+}
+
+#[tokio::test]
+async fn a_client_that_refuses_or_garbles_the_question_changes_nothing() {
+    for answer in [Err(()), Ok(json!({"type": "perhaps"})), Ok(json!(17))] {
+        let (ground, mut client, session) = asked().await;
+        let (reply, params) = client.asked("approval/request").await;
+        match answer {
+            Ok(answer) => reply.send(Ok(answer)),
+            Err(()) => reply.send::<()>(Err(pillion::rpc::Error::method_not_found("approval/request"))),
+        }
+        // The question stays open for whoever can answer it.
+        let respond = json!({"approvalId": params["approval"]["approvalId"], "decision": {"type": "deny"}});
+        assert_eq!(client.call("approval/respond", respond).await["accepted"], true);
+        client.events_until(&session, "turnEnded").await;
+        assert_eq!(on_disk(&ground), BEFORE);
+    }
+}

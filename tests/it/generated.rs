@@ -1,0 +1,63 @@
+//! Generated files say what the sources say. A stale one is written anew, and then the test fails: look at the change
+//! and commit it.
+#![allow(clippy::disallowed_methods)]
+
+mod example;
+mod schema;
+
+use std::{fs, path::PathBuf};
+
+use pillion::protocol::generate;
+use serde_json::Value;
+
+fn path(name: &str) -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(name)
+}
+
+fn read(name: &str) -> String {
+    // A checkout may have its platform's line ends.
+    fs::read_to_string(path(name)).unwrap_or_default().replace("\r\n", "\n")
+}
+
+fn check(name: &str, fresh: &str) {
+    if read(name) == fresh {
+        return;
+    }
+    let path = path(name);
+    fs::create_dir_all(path.parent().expect("a folder")).expect("the folder can be made");
+    fs::write(&path, fresh).expect("the file can be written");
+    panic!("{name} was stale and has been written anew. Look at the change and commit it.");
+}
+
+/// The text with what stands between the markers of `section` replaced.
+fn replaced(text: &str, section: &str, fresh: &str) -> String {
+    let (begin, end) = (format!("<!-- generated: {section} -->\n"), "<!-- end of generated -->");
+    let (before, rest) = text.split_once(&begin).unwrap_or_else(|| panic!("protocol.md lacks {begin}"));
+    let (_, after) = rest.split_once(end).unwrap_or_else(|| panic!("protocol.md lacks {end} after {begin}"));
+    format!("{before}{begin}\n{fresh}\n{end}{after}")
+}
+
+#[test]
+fn the_schema_is_fresh() {
+    check(
+        "src/protocol/schema.json",
+        &format!("{}\n", serde_json::to_string_pretty(&generate::schema()).expect("JSON")),
+    );
+}
+
+#[test]
+fn the_typescript_types_are_fresh() {
+    check("editors/vscode/src/protocol.ts", &generate::typescript(&generate::schema()));
+}
+
+#[test]
+fn the_lua_types_are_fresh() {
+    check("editors/nvim/lua/pillion/protocol.lua", &generate::lua(&generate::schema()));
+}
+
+#[test]
+fn the_tables_of_protocol_md_are_fresh() {
+    let schema: Value = generate::schema();
+    let text = replaced(&read("protocol.md"), "methods", &generate::methods_table(&schema));
+    check("protocol.md", &replaced(&text, "types", &generate::types_table(&schema)));
+}

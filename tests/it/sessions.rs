@@ -1,0 +1,163 @@
+//! Sessions: settings, lists, replay, and what survives `kill -9`.
+
+use serde_json::{Value, json};
+
+use crate::support::{Ground, eventually, everything, script, streamed, text};
+
+#[tokio::test]
+async fn a_session_is_replayed_from_any_event_on_exactly() {
+    let ground = Ground::new(&script::always(json!([{"text": "hello "}, {"text": "there"}])));
+    let mut client = ground.client(everything()).await;
+    let session = client.new_session().await;
+    client.start(&session, "hi").await;
+    let live = client.events_until(&session, "turnEnded").await;
+    client.call("session/close", json!({"sessionId": session})).await;
+    for from in 1..=live.len() {
+        let info = client.call("session/load", json!({"sessionId": session, "fromSeq": from})).await;
+        assert_eq!(info["lastSeq"], live.len());
+        for (index, expected) in live.iter().enumerate().skip(from - 1) {
+            let (seq, event) = client.event(&session).await;
+            assert_eq!((seq as usize, &event), (index + 1, expected));
+        }
+        client.call("session/close", json!({"sessionId": session})).await;
+    }
+}
+
+#[tokio::test]
+async fn killed_in_the_middle_of_a_turn_everything_shown_is_there_and_the_next_turn_runs() {
+    let ground = Ground::new(&script::by_prompt(json!({
+        "stream": [{"text": "word ", "repeat": 5_000_000}],
+        "ask": [{"toolCall": {"name": "bash", "input": {"command": "true"}}}],
+        "hello": [{"text": "hello again"}],
+    })));
+    let mut client = ground.client(everything()).await;
+    let (streaming, asking) = (client.new_session().await, client.new_session().await);
+    client.start(&streaming, "stream").await;
+    client.start(&asking, "ask").await;
+    let (_unanswered, params) = client.asked("approval/request").await;
+    let approval = text(&params["approval"]["approvalId"]);
+    let mut shown = Vec::new();
+    while shown.len() < 200 {
+        shown.push(client.event(&streaming).await);
+    }
+    client.child.start_kill().expect("kill -9");
+    client.ended().await;
+    for heard in client.drain() {
+        if let crate::support::Heard::Notification { params, .. } = heard
+            && params["sessionId"] == streaming.as_str()
+        {
+            shown.push((params["seq"].as_u64().expect("a seq"), params["event"].clone()));
+        }
+    }
+
+    let mut client = ground.client(everything()).await;
+    client.call("session/load", json!({"sessionId": streaming, "fromSeq": 1})).await;
+    for expected in &shown {
+        assert_eq!(&client.event(&streaming).await, expected);
+    }
+    let rest = client.events_until(&streaming, "turnEnded").await;
+    assert_eq!(rest.last().expect("an end")["stopReason"], "interrupted");
+    client.start(&streaming, "hello").await;
+    let events = client.events_until(&streaming, "turnEnded").await;
+    assert_eq!(streamed(&events), "hello again");
+
+    client.call("session/load", json!({"sessionId": asking, "fromSeq": 1})).await;
+    let events = client.events_until(&asking, "turnEnded").await;
+    assert!(events.iter().any(|event| event["type"] == "approvalResolved" && event["approvalId"] == approval.as_str()));
+    client.start(&asking, "hello").await;
+    assert_eq!(streamed(&client.events_until(&asking, "turnEnded").await), "hello again");
+}
+
+#[tokio::test]
+async fn a_second_process_is_refused_a_session_that_is_open() {
+    let ground = Ground::new(&script::always(json!([{"text": "x"}])));
+    let first = ground.client(everything()).await;
+    let session = first.new_session().await;
+    let second = ground.client(everything()).await;
+    let error = second.refused("session/load", json!({"sessionId": session})).await;
+    assert!(error.contains("another"), "{error}");
+    assert!(first.leave().await.success());
+    second.call("session/load", json!({"sessionId": session})).await;
+}
+
+#[tokio::test]
+async fn sessions_are_listed_with_their_titles_and_settings() {
+    let ground = Ground::new(&script::always(json!([{"text": "x"}])));
+    let mut client = ground.client(everything()).await;
+    let session = client.new_session().await;
+    client.start(&session, "Make  the\ntests pass").await;
+    client.events_until(&session, "turnEnded").await;
+    let configure = json!({"sessionId": session, "mode": "acceptEdits", "limits": {"turnLimit": 3}});
+    assert_eq!(client.call("session/configure", configure).await["mode"], "acceptEdits");
+    let check = |listed: Value| {
+        let listed = listed["sessions"].as_array().expect("sessions").clone();
+        assert_eq!(listed.len(), 1);
+        assert_eq!(listed[0]["title"], "Make the tests pass");
+        assert_eq!(listed[0]["mode"], "acceptEdits");
+        assert_eq!(listed[0]["limits"]["turnLimit"], 3);
+        assert_eq!(listed[0]["sessionId"], session.as_str());
+    };
+    check(client.call("session/list", json!({})).await);
+    client.leave().await;
+    let client = ground.client(everything()).await;
+    check(client.call("session/list", json!({})).await);
+}
+
+#[tokio::test]
+async fn steering_reaches_the_model_before_its_next_call() {
+    let ground = Ground::new(&json!([
+        {"match": "mind the gap", "steps": [{"text": "I do."}]},
+        {"steps": [{"toolCall": {"name": "bash", "input": {"command": "true"}}}]},
+    ]));
+    let mut client = ground.client(everything()).await;
+    let session = client.new_session().await;
+    client.start(&session, "go").await;
+    let (reply, _) = client.asked("approval/request").await;
+    let steer = json!({"sessionId": session, "prompt": [{"type": "text", "text": "and mind the gap"}]});
+    client.call("turn/steer", steer.clone()).await;
+    reply.send(Ok(json!({"type": "allow"})));
+    let events = client.events_until(&session, "turnEnded").await;
+    assert!(events.iter().any(|event| event["type"] == "turnSteered"));
+    assert_eq!(streamed(&events), "I do.");
+    let log = std::fs::read_to_string(log_file(&ground, &session)).expect("the log");
+    let messages: Vec<Value> = log
+        .lines()
+        .map(|line| serde_json::from_str::<Value>(line).expect("JSON"))
+        .filter(|record| record["message"].is_object())
+        .map(|record| record["message"].clone())
+        .collect();
+    let heard = messages.iter().position(|message| message.to_string().contains("mind the gap")).expect("it is there");
+    assert!(heard < messages.len() - 1, "the model answered after it");
+    let error = client.refused("turn/steer", steer).await;
+    assert!(error.contains("No turn runs"), "{error}");
+}
+
+#[tokio::test]
+async fn closing_the_last_watcher_cancels_the_turn() {
+    let ground = Ground::new(&script::always(json!([
+        {"toolCall": {"name": "bash", "input": {"command": "sleep 1000.25"}}},
+    ])));
+    let mut client = ground.client(everything()).await;
+    let session = text(&client.call("session/new", json!({"mode": "auto"})).await["sessionId"]);
+    client.start(&session, "go").await;
+    eventually("the command runs", || !crate::support::processes_with("1000.25").is_empty()).await;
+    client.call("session/close", json!({"sessionId": session})).await;
+    eventually("the command is gone", || crate::support::processes_with("1000.25").is_empty()).await;
+    client.call("session/load", json!({"sessionId": session, "fromSeq": 1})).await;
+    let events = client.events_until(&session, "turnEnded").await;
+    assert_eq!(events.last().expect("an end")["stopReason"], "cancelled");
+}
+
+fn log_file(ground: &Ground, session: &str) -> std::path::PathBuf {
+    let mut folders = vec![ground.state()];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).expect("a folder").flatten() {
+            if entry.path().is_dir() {
+                folders.push(entry.path());
+            } else if entry.file_name().to_string_lossy().starts_with(session) {
+                return entry.path();
+            }
+        }
+    }
+    panic!("no log of {session}");
+}

@@ -1,0 +1,153 @@
+-- The server's life, and what goes wrong.
+local check = require('check')
+local say = require('say')
+
+---@type test.Case[]
+return {
+  {
+    name = 'the server is killed, comes back and goes on',
+    files = { ['a.txt'] = 'a\n' },
+    open = 'a.txt',
+    steps = say.script(
+      say.turn('remember seven', { { { text = 'Seven it is.' } } }),
+      say.turn('a long story', { { { text = 'Once upon a time ' }, { gate = 'never' } } }),
+      say.turn('which number', { { { text = 'It was seven.' } } })
+    ),
+    run = function(me, fake)
+      me:type(':Pillion remember seven<CR>')
+      check.wait('the first turn ends', function()
+        return me:chat():find('· Done', 1, true)
+      end)
+      me:type(':Pillion a long story<CR>')
+      check.wait('the second runs', function()
+        return me:chat():find('Once upon a time', 1, true)
+      end)
+      local servers = me:servers()
+      check.equal('one server runs', #servers, 1)
+      vim.uv.kill(servers[1], 'sigkill')
+      check.eventually('the chat says that it ended and is back', function()
+        return me:chat():find('The server ended (signal 9)', 1, true)
+          and me:chat():find('The server is back, the session goes on', 1, true)
+      end)
+      check.check('another one runs', #me:servers() == 1 and me:servers()[1] ~= servers[1])
+      check.eventually('the turn that was cut is over', function()
+        return me:chat():find('Interrupted', 1, true)
+      end)
+      me:type('Goafter the crash<Esc>')
+      me:type(':Pillion which number<CR>')
+      check.eventually('the session answers', function()
+        return me:chat():find('It was seven.', 1, true)
+      end)
+      local requests = fake:requests()
+      check.check('the model was sent all that was said before', requests[#requests]:find('Seven it is.', 1, true))
+      check.equal('nothing is shown twice', select(2, me:chat():gsub('Seven it is', '')), 1)
+    end,
+  },
+  {
+    name = 'the server is killed while an approval is open',
+    files = { ['a.txt'] = 'a\n' },
+    open = 'a.txt',
+    steps = say.script(
+      say.turn('run it', { { say.bash('touch ran') }, { { text = 'Never said.' } } }),
+      say.turn('still there', { { { text = 'Here.' } } })
+    ),
+    run = function(me, _, place)
+      me:type(':Pillion run it<CR>')
+      check.wait('the popup', function()
+        return me:popup() ~= ''
+      end)
+      vim.uv.kill(me:servers()[1], 'sigkill')
+      check.eventually('it closes and the session is back', function()
+        return me:popup() == '' and me:chat():find('the session goes on', 1, true)
+      end)
+      me:type(':Pillion still there<CR>')
+      check.eventually('the session answers', function()
+        return me:chat():find('Here.', 1, true)
+      end)
+      check.check('the command did not run', vim.fn.filereadable(place.project .. '/ran') == 0)
+    end,
+  },
+  {
+    name = 'a stored session is opened again',
+    files = { ['a.txt'] = 'a\n' },
+    open = 'a.txt',
+    steps = say.turn('hello there', { { { thinking = 'A greeting.' }, { text = 'General greeting.' } } }),
+    run = function(me)
+      me:type(':Pillion hello there<CR>')
+      check.wait('the turn ends', function()
+        return me:chat():find('· Done', 1, true)
+      end)
+      local chat = me:chat()
+      me:type(':bwipeout pillion://chat<CR>')
+      check.wait('the chat is gone', function()
+        return me:chat() == ''
+      end)
+      me:type(':PillionSessions<CR>')
+      check.eventually('the list has it', function()
+        return me:lua('return vim.api.nvim_get_mode().mode') ~= 'n'
+      end)
+      me:screen('sessions')
+      me:type('1<CR>')
+      check.eventually('all that was said is there again', function()
+        return me:chat() == chat
+      end)
+    end,
+  },
+  {
+    name = 'a busy provider is tried again',
+    files = { ['a.txt'] = 'a\n' },
+    open = 'a.txt',
+    steps = {
+      { prompt = 'try', times = 1, say = { { error = 429, retry_after = 0, message = 'slow down' } } },
+      { prompt = 'try', times = 1, say = { { error = 529, message = 'overloaded' } } },
+      { prompt = 'try', say = { { text = 'At last.' } } },
+    },
+    run = function(me)
+      me:type(':Pillion try<CR>')
+      check.eventually('the answer comes', function()
+        return me:chat():find('At last.', 1, true) and me:chat():find('· Done', 1, true)
+      end)
+      check.check('the chat tells of the tries', me:chat():find('↻ [^\n]*trying again'), me:chat())
+    end,
+  },
+  {
+    name = 'a failure reaches the person',
+    files = { ['a.txt'] = 'a\n' },
+    open = 'a.txt',
+    steps = {
+      { prompt = 'no key', say = { { error = 401, message = 'invalid x-api-key' } } },
+      { prompt = 'broken', say = { { text = 'It begins ' }, { cut = true } } },
+    },
+    run = function(me)
+      me:type(':Pillion no key<CR>')
+      check.eventually('the chat says what failed', function()
+        return me:chat():find('✗ Failed: ', 1, true)
+      end)
+      check.eventually('so does a message', function()
+        return me:messages():find('pillion: ', 1, true)
+      end)
+      check.equal('no key is asked for', me:mode(), 'n')
+      me:type(':Pillion broken<CR>')
+      check.eventually('a stream that breaks is told too', function()
+        return select(2, me:chat():gsub('✗ Failed: ', '')) == 2
+      end)
+      check.check('what came before is kept', me:chat():find('It begins', 1, true))
+    end,
+  },
+  {
+    name = 'checkhealth',
+    files = { ['a.txt'] = 'a\n' },
+    open = 'a.txt',
+    steps = {},
+    run = function(me, _, place)
+      me:type(':checkhealth pillion<CR>')
+      local report = check.wait('the report', function()
+        local text = me:lua('return table.concat(vim.api.nvim_buf_get_lines(0, 0, -1, true), "\\n")')
+        return text:find('new sessions', 1, true) and text
+      end)
+      check.check('nothing is wrong', not report:find('ERROR', 1, true), report)
+      check.check('it names the model', report:find(place.wire .. '/fake', 1, true), report)
+      me:screen('checkhealth')
+    end,
+  },
+}
