@@ -90,6 +90,7 @@ pub enum StreamEvent {
     ToolCall(ToolCall),
     /// A try failed before any output was shown; number `attempt`, from 2, follows after `delay`.
     Retry {
+        /// The number of the try that follows, from 2.
         attempt: u32,
         delay: Duration,
         error: String,
