@@ -34,7 +34,7 @@ pub struct Builder {
     provider: Option<Arc<dyn Provider>>,
     pub(super) model: String,
     pub(super) system: Vec<String>,
-    pub(super) tools: Registry,
+    pub(super) tools: Arc<Registry>,
     pub(super) workspace: Arc<Workspace>,
     pub(super) policy: Policy,
     pub(super) approver: Option<Approver>,
@@ -66,7 +66,7 @@ impl Agent {
             provider: None,
             model: String::new(),
             system: Vec::new(),
-            tools: Registry::new(),
+            tools: Arc::default(),
             workspace: Workspace::new(Vec::new()),
             policy: Policy::default(),
             approver: None,
@@ -108,8 +108,8 @@ impl Builder {
         self
     }
 
-    pub fn tools(self, tools: Registry) -> Self {
-        Self { tools, ..self }
+    pub fn tools(self, tools: impl Into<Arc<Registry>>) -> Self {
+        Self { tools: tools.into(), ..self }
     }
 
     /// Where the tools work. Without one there are no roots: every file is outside.

@@ -49,7 +49,7 @@ impl<'a> Ground<'a> {
         };
         let (asked, input) = (tool.clone(), call.input.clone());
         let prepared = Prepared::default();
-        let context = self.context(call, Progress::none(), None, &prepared);
+        let context = self.context(call, Progress::none(), None, prepared.clone());
         let task = async move { asked.propose(&input, &context).await };
         let mut task = tokio::spawn(task);
         let proposed = select! {
@@ -161,7 +161,7 @@ impl<'a> Ground<'a> {
         }
         let Cleared { tool, prepared, input, hunks, note } = cleared;
         let mailbox = Arc::new(Mailbox::default());
-        let context = self.context(call, mailbox.progress(), hunks, &prepared);
+        let context = self.context(call, mailbox.progress(), hunks, prepared);
         let given_up = self.given_up();
         let mut task = tokio::spawn(async move {
             select! {
@@ -218,7 +218,7 @@ impl<'a> Ground<'a> {
         self.host.emit(event).await;
     }
 
-    fn context(self, call: &ToolCall, progress: Progress, hunks: Option<Vec<usize>>, prepared: &Prepared) -> Context {
+    fn context(self, call: &ToolCall, progress: Progress, hunks: Option<Vec<usize>>, prepared: Prepared) -> Context {
         Context {
             workspace: self.agent.setup.workspace.clone(),
             seen: self.scope.seen.clone(),
@@ -227,7 +227,7 @@ impl<'a> Ground<'a> {
             outputs: self.scope.outputs.clone(),
             call_id: call.id.clone(),
             hunks,
-            prepared: prepared.clone(),
+            prepared,
         }
     }
 }

@@ -2,6 +2,8 @@
 
 mod fold;
 mod request;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 

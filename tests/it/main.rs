@@ -3,6 +3,7 @@
 
 mod agent;
 mod approvals;
+mod generated;
 mod laws;
 mod layers;
 mod lifecycle;

@@ -1,5 +1,8 @@
 //! The provider code over real HTTP: recorded answers of real providers, and the ways a connection can go.
 
+mod connection;
+mod server;
+
 use std::path::PathBuf;
 
 use pillion::wire_check::{self, Cuts};
