@@ -5,7 +5,7 @@ use serde_json::json;
 use tempfile::TempDir;
 
 use super::{rules::Files, *};
-use crate::provider::key::Key;
+use crate::provider::key::{Key, KeySource};
 
 /// A user's file, a project with a file, an environment and an editor.
 struct Ground {
@@ -307,6 +307,27 @@ fn servers_at_an_address_need_no_key_known_here() {
 }
 
 #[test]
+fn a_second_account_needs_a_key_of_its_own() {
+    let section = "[providers.work]\nkind = 'anthropic'\n";
+    let ground = Ground::new().user(section).variable("ANTHROPIC_API_KEY", "private").variable("WORK_KEY", "work");
+    assert!(error_of(&ground.providers(), "work/x").contains("[providers.work] api_key_env"));
+    let ground = ground.user(&format!("{section}api_key_env = 'WORK_KEY'\n"));
+    assert_eq!(ground.providers().get("work/x").unwrap().0.name(), "work");
+    assert!(ground.providers().models().iter().any(|model| model.id == "work/claude-sonnet-4-5" && model.ready));
+}
+
+#[test]
+fn a_key_does_not_go_to_another_provider() {
+    let user =
+        "[providers.openai]\nkind = 'anthropic'\n[providers.anthropic]\nkind = 'openai'\nbase_url = 'http://x'\n";
+    let ground = Ground::new().user(user).variable("OPENAI_API_KEY", "k").variable("ANTHROPIC_API_KEY", "k");
+    for model in ["openai/x", "anthropic/x"] {
+        let error = error_of(&ground.providers(), model);
+        assert!(error.contains("speaks another format"), "{error}");
+    }
+}
+
+#[test]
 fn a_script_is_played_only_where_it_was_asked_for() {
     let ground =
         Ground::new().user("[providers.scripted]\nkind = 'scripted'\nscript = 'script.json'\nmodels = ['x']\n");
@@ -334,6 +355,19 @@ fn a_provider_is_kept_while_its_settings_stay() {
     let ground = ground.user(&format!("{user}models = ['y']\n"));
     providers.configure(&ground.config());
     assert!(!std::sync::Arc::ptr_eq(&first, &providers.get("scripted/x").unwrap().0));
+}
+
+#[tokio::test]
+async fn a_command_prints_the_key_or_says_why_not() {
+    let key_of = |line: &str| {
+        let source = KeySource::Command(providers::command(line.to_owned()));
+        async move { source.key().await }
+    };
+    assert_eq!(key_of("echo sk-printed-1234").await, Ok(Key::new("sk-printed-1234")));
+    let error = key_of("exit 0").await.unwrap_err();
+    assert!(error.contains("printed nothing"), "{error}");
+    let error = key_of("echo locked 1>&2 && exit 3").await.unwrap_err();
+    assert!(error.contains("exit code 3") && error.contains("locked"), "{error}");
 }
 
 fn files(folder: &TempDir) -> Files {
