@@ -115,7 +115,8 @@ fn path_of(number: usize) -> String {
 
 /// Some 3 KB, like source code.
 fn text_of(number: usize) -> String {
-    let lines = (0..60).map(|line| format!("    let value_{line} = compute({}, \"text\"); // step\n", number * 7 + line));
+    let lines =
+        (0..60).map(|line| format!("    let value_{line} = compute({}, \"text\"); // step\n", number * 7 + line));
     let lines: String = lines.collect();
     format!("//! Module {number}.\n\nfn needle_in_{number}_() {{\n{lines}}}\n")
 }
