@@ -40,7 +40,7 @@ pub use list::Page;
 pub use log::Log;
 pub use record::{Meta, Settings, title};
 pub use recover::Recovered;
-pub use replay::Replay;
+pub use replay::{Replay, missing};
 
 /// The folder of all sessions. Cheap to clone; touches no disk until it must.
 #[derive(Clone, Debug)]
