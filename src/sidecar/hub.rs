@@ -54,6 +54,8 @@ pub struct Hub {
     sessions: HashMap<Arc<str>, Session>,
     loading: HashMap<Arc<str>, Vec<Deferred>>,
     next_approval: u64,
+    /// Mistakes in the configuration that nobody was told of yet.
+    warnings: Vec<String>,
     /// Those who wait for the last turn to end.
     shutting_down: Vec<oneshot::Sender<()>>,
 }
@@ -73,6 +75,7 @@ impl Hub {
             sessions: HashMap::new(),
             loading: HashMap::new(),
             next_approval: 1,
+            warnings: Vec::new(),
             shutting_down: Vec::new(),
         }
     }
@@ -138,7 +141,16 @@ impl Hub {
             return waiting.push(Deferred { from, request, reply });
         }
         match request {
-            Request::SessionNew(params) => answer(reply, self.new_session(from, params)),
+            Request::SessionNew(params) => {
+                let created = self.new_session(from, params);
+                let session_id = created.as_ref().ok().map(|info| info.session_id.clone());
+                answer(reply, created);
+                if let Some(session) = session_id.and_then(|id| self.sessions.get_mut(id.as_str())) {
+                    for warning in self.warnings.drain(..) {
+                        session.notice(NoticeLevel::Warning, warning);
+                    }
+                }
+            }
             Request::SessionList(params) => self.list(params, reply),
             Request::SessionLoad(params) => self.load(from, params, reply),
             Request::SessionClose(params) => {
@@ -528,8 +540,11 @@ impl Hub {
         }
         let (config, warnings) = Config::load(&self.workspace.roots(), self.editor_settings.as_ref());
         self.providers.configure(&config);
+        // A key that has a variable of its own stays out of commands like those that every provider has.
+        self.tools = Registry::standard_without(config.secret_variables());
         self.config = config;
-        for warning in warnings {
+        self.warnings = warnings.iter().map(ToString::to_string).collect();
+        for warning in &self.warnings {
             tracing::warn!("{warning}");
         }
         self.providers.warm();

@@ -161,3 +161,19 @@ fn log_file(ground: &Ground, session: &str) -> std::path::PathBuf {
     }
     panic!("no log of {session}");
 }
+
+#[tokio::test]
+async fn a_mistake_in_the_configuration_is_told_once_and_stops_nothing() {
+    let ground = Ground::new(&script::always(json!([{"text": "x"}])));
+    std::fs::create_dir(ground.project().join(".pillion")).expect("a folder");
+    ground.write(".pillion/config.toml", "mode = \"auto\"\n");
+    let mut client = ground.client(everything()).await;
+    let info = client.call("session/new", json!({})).await;
+    assert_eq!(info["mode"], "ask", "a project's file must not relax the mode");
+    let (_, event) = client.event(&text(&info["sessionId"])).await;
+    assert_eq!((&event["type"], &event["level"]), (&json!("notice"), &json!("warning")), "{event}");
+    let second = client.new_session().await;
+    client.start(&second, "go").await;
+    let events = client.events_until(&second, "turnEnded").await;
+    assert!(!events.iter().any(|event| event["type"] == "notice"), "it was told twice");
+}
