@@ -49,7 +49,7 @@ pub struct Hub {
     config: Config,
     editor_settings: Option<Value>,
     providers: Providers,
-    tools: Arc<Registry>,
+    tools: Registry,
     attachments: HashMap<AttachmentId, Arc<dyn Attachment>>,
     sessions: HashMap<Arc<str>, Session>,
     loading: HashMap<Arc<str>, Vec<Deferred>>,
@@ -68,7 +68,7 @@ impl Hub {
             workspace,
             store,
             sender,
-            tools: Arc::new(Registry::standard()),
+            tools: Registry::standard(),
             attachments: HashMap::new(),
             sessions: HashMap::new(),
             loading: HashMap::new(),
@@ -188,7 +188,7 @@ impl Hub {
             }
             Request::ModelList(_) => answer(
                 reply,
-                Ok(ModelListResponse { models: self.providers.models(), default: self.providers.default_model() }),
+                Ok(ModelListResponse { models: self.providers.models().into_iter().map(Into::into).collect(), default: self.providers.default_model() }),
             ),
         }
     }
@@ -205,7 +205,7 @@ impl Hub {
             None => self.providers.default_model().ok_or_else(|| not_configured(&self.providers.hint()))?,
         };
         self.providers.get(&model).map_err(|error| not_configured(&error.to_string()))?;
-        let mode = params.mode.unwrap_or(self.config.mode);
+        let mode = params.mode.unwrap_or(self.config.mode.into());
         let limits = params.limits.unwrap_or_default();
         let meta = Meta::new(workspace.roots(), Settings { model: model.clone(), mode, limits });
         let log = self.store.create(&meta).map_err(store_error)?;
@@ -524,7 +524,7 @@ impl Hub {
             self.editor_settings = editor;
         }
         let (config, warnings) = Config::load(&self.workspace.roots(), self.editor_settings.as_ref());
-        self.providers = Providers::new(&config);
+        self.providers.configure(&config);
         self.config = config;
         for warning in warnings {
             tracing::warn!("{warning}");

@@ -167,6 +167,8 @@ impl State {
         }
         buffer.out_of_sync = out_of_sync;
         if steps.iter().all(Vec::is_empty) {
+            // The version alone has moved, which is news to whoever waits with an edit of the old one.
+            buffer.tell();
             return Ok(());
         }
         buffer.text = text;

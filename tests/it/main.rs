@@ -3,6 +3,7 @@
 
 mod agent;
 mod approvals;
+mod generated;
 mod laws;
 mod layers;
 mod lifecycle;
@@ -10,3 +11,4 @@ mod sessions;
 mod store;
 mod support;
 mod tools;
+mod wire;

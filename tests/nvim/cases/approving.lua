@@ -149,6 +149,7 @@ return {
       check.eventually('both wait, one behind the other', function()
         return me:popup():find('(1 of 2)', 1, true)
       end)
+      me:type(':PillionApprovals<CR>')
       me:expect_popup('list.txt')
       me:type('a')
       check.eventually('the second is shown when the first is answered', function()

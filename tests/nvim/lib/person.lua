@@ -78,6 +78,12 @@ function M.sit_down(place, file)
   check.wait('Neovim has started', function()
     return self:lua('return vim.v.vim_did_enter == 1')
   end)
+  if self.tmux then
+    check.wait('the screen is drawn', function()
+      return #self:lua('return vim.api.nvim_list_uis()') > 0
+        and self:run_tmux({ 'capture-pane', '-p' }):find('\n' .. file, 1, true)
+    end)
+  end
   return self
 end
 
@@ -95,6 +101,10 @@ end
 ---@param code string
 ---@return any
 function Person:lua(code, ...)
+  -- A message that does not fit waits for a key, and nothing else goes on until then.
+  while self:mode():match('^rm?$') do
+    vim.rpcrequest(self.channel, 'nvim_input', '<CR>')
+  end
   return vim.rpcrequest(self.channel, 'nvim_exec_lua', code, { ... })
 end
 

@@ -91,9 +91,17 @@ function Server:spawn()
   local options = config.options
   local lsp_config = {
     name = 'pillion',
-    cmd = options.cmd,
-    cmd_env = options.env,
-    cmd_cwd = self.root,
+    cmd = function(dispatchers)
+      -- vim.lsp would tell of an unexpected end in a line too long for the screen; here it is told in words of our own.
+      local on_exit = dispatchers.on_exit
+      dispatchers.on_exit = function(code, signal)
+        vim.schedule(function()
+          self:on_exit(code, signal)
+        end)
+        on_exit(0, 0)
+      end
+      return vim.lsp.rpc.start(options.cmd, dispatchers, { cwd = self.root, env = options.env })
+    end,
     root_dir = self.root,
     workspace_folders = { { uri = vim.uri_from_fname(self.root), name = vim.fs.basename(self.root) } },
     capabilities = capabilities(),
@@ -103,9 +111,6 @@ function Server:spawn()
     on_init = function(client)
       self:on_init(client)
     end,
-    on_exit = vim.schedule_wrap(function(code, signal, client_id)
-      self:on_exit(code, signal, client_id)
-    end),
   }
   if vim.fn.has('nvim-0.11') == 1 then
     return vim.lsp.start(lsp_config, {
@@ -160,13 +165,9 @@ end
 
 ---@param code integer
 ---@param signal integer
----@param client_id integer
-function Server:on_exit(code, signal, client_id)
-  if not self.client or self.client.id ~= client_id then
-    return
-  end
+function Server:on_exit(code, signal)
   if not self.ready then
-    M.notify(('the server ended while it started (code %d). See :checkhealth pillion and :LspLog'):format(code))
+    M.notify(('the server ended while it started (code %d); see :checkhealth pillion'):format(code))
   end
   self.client, self.ready, self.queue = nil, false, {}
   pcall(vim.api.nvim_del_augroup_by_name, 'pillion.attach.' .. self.root)
@@ -189,9 +190,10 @@ function Server:restart()
   end, self.ends)
   table.insert(self.ends, now)
   if #self.ends > RESTARTS then
-    M.notify('the server keeps ending. See :checkhealth pillion and :LspLog; the next :Pillion tries again')
+    M.notify('the server keeps ending; see :checkhealth pillion. The next :Pillion tries again')
     return
   end
+  M.notify('the server has ended; starting it again', vim.log.levels.WARN)
   self:resume()
 end
 
@@ -243,6 +245,16 @@ function Server:request(method, params, on_result, on_error)
     self:resume()
   end
   table.insert(self.queue, send)
+end
+
+-- Looks whether files were changed behind the buffers' back; what happens then is up to 'autoread'.
+function Server:look_at_disk()
+  for _, buf in ipairs(vim.api.nvim_list_bufs()) do
+    if self:owns(buf) then
+      -- By number, since without one only buffers in windows are looked at.
+      pcall(vim.cmd.checktime, { args = { tostring(buf) }, mods = { emsg_silent = true } })
+    end
+  end
 end
 
 -- Ends the process; what it ran is cancelled.

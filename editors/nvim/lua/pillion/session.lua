@@ -166,9 +166,7 @@ function on.toolResult(session, event)
   end
   session:set_doing('thinking')
   if session:is_live() then
-    vim.schedule(function()
-      pcall(vim.cmd, 'silent! checktime')
-    end)
+    session.server:look_at_disk()
   end
 end
 
@@ -189,7 +187,7 @@ end
 function on.notice(session, event)
   session.chat:line(('%s %s'):format(text.marks[event.level] or text.marks.info, event.message))
   if event.level == 'error' and session:is_live() then
-    client.notify(event.message)
+    client.notify(text.brief(event.message))
   end
 end
 
@@ -201,7 +199,7 @@ function on.turnEnded(session, event)
     return waiting.approval.sessionId == session.id
   end)
   if event.error and session:is_live() then
-    client.notify(event.error)
+    client.notify(text.brief(event.error))
   end
 end
 
@@ -264,7 +262,7 @@ function Session:resume()
     end
   end, function(message)
     self.chat:line(('%s The session could not be resumed: %s'):format(text.marks.error, message))
-    client.notify('the session could not be resumed: ' .. message)
+    client.notify(text.brief('the session could not be resumed: ' .. message))
   end)
 end
 

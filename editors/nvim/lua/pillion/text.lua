@@ -35,6 +35,13 @@ local function cut(text, width)
   return vim.fn.strcharlen(text) > width and vim.fn.strcharpart(text, 0, width - 1) .. '…' or text
 end
 
+-- For a message beside the chat, which has it all: one that fits below the window, so that no key is asked for.
+---@param text string
+---@return string
+function M.brief(text)
+  return cut(M.first_line(text), math.max(20, vim.v.echospace - #'pillion: '))
+end
+
 ---@param call { title: string, state: string, note: string? }
 ---@return string
 function M.call(call)
