@@ -92,31 +92,21 @@ class Scenario:
                 self.lock.wait(GATE_POLL_SECONDS)
 
 
-def texts(content):
-    """The texts of a message's content, in either wire."""
-    if isinstance(content, str):
-        return [content]
-    return [block.get("text", "") for block in content or [] if block.get("type") == "text"]
-
-
 def look(messages):
-    """The latest text of the user, and how many tool results came after it."""
-    prompt, results = "", 0
+    """The latest prompt of the user (adjacent texts are one), and how many tool results came after it."""
+    prompt, is_open, results = "", False, 0
     for message in messages:
-        content = message.get("content")
-        if message.get("role") == "tool":
-            results += 1
-            continue
-        if message.get("role") != "user":
-            continue
-        if isinstance(content, list):
-            results += sum(block.get("type") == "tool_result" for block in content)
-        said = texts(content)
-        if said:
-            # One prompt may come as several texts, and a text that comes with results is part of the same turn.
-            has_results = isinstance(content, list) and any(block.get("type") == "tool_result" for block in content)
-            prompt = "\n".join(said)
-            results = results if has_results else 0
+        content, role = message.get("content"), message.get("role")
+        blocks = [{"type": "text", "text": content}] if isinstance(content, str) else content or []
+        for block in blocks:
+            if role == "user" and block.get("type") == "text":
+                prompt = prompt + "\n" + block["text"] if is_open else block["text"]
+                is_open, results = True, 0
+            else:
+                is_open = False
+                results += block.get("type") == "tool_result"
+        results += role == "tool"
+        is_open = is_open and role == "user"
     return prompt, results
 
 

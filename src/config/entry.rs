@@ -39,7 +39,9 @@ fn entries(table: &DeTable<'_>, line_at: &dyn Fn(usize) -> usize) -> Vec<Entry> 
         let key_text: &toml::de::DeString<'_> = key.get_ref();
         Entry { key: key_text.to_string(), line: Some(line_at(key.span().start)), item }
     };
-    table.iter().map(entry).collect()
+    let mut entries: Vec<Entry> = table.iter().map(entry).collect();
+    entries.sort_by_key(|entry| entry.line);
+    entries
 }
 
 fn json(value: &DeValue<'_>) -> Value {

@@ -21,7 +21,7 @@ use crate::{
         anthropic::Anthropic,
         http::{self, Auth, Endpoint, Limits},
         key::{Key, KeyCommand, KeySource},
-        presets::{self, Preset},
+        presets::{self, Api, Preset},
         scripted::{self, Scripted},
     },
 };
@@ -66,6 +66,10 @@ pub enum ModelError {
     NoKey { name: String, advice: String },
     #[error("The address of {name} is different for each account. Set [providers.{name}] base_url in {file}.")]
     NoAddress { name: String, file: String },
+    #[error(
+        "{name} speaks another format than `kind` says. Call the section by another name, and set its base_url, in {file}."
+    )]
+    WrongKind { name: String, file: String },
     #[error("{name} plays a script. Set [providers.{name}] kind = \"scripted\" and script = \"FILE\" in {file}.")]
     NoScript { name: String, file: String },
     #[error("The script {} of {name} cannot be played: {error}", path.display())]
@@ -168,9 +172,9 @@ impl Providers {
         let Some(model) = self.default_model() else { return };
         let Some((name, _)) = model.split_once('/') else { return };
         let settings = self.settings.get(name);
-        let preset = presets::find(name);
+        let base = base(name, settings.and_then(|settings| settings.kind));
         let base_url = settings.and_then(|settings| settings.base_url.clone());
-        let base_url = base_url.or_else(|| preset.and_then(|preset| preset.base_url).map(str::to_owned));
+        let base_url = base_url.or_else(|| base.and_then(|base| base.base_url).map(str::to_owned));
         let is_scripted = settings.is_some_and(|settings| settings.kind == Some(Kind::Scripted));
         let limits = self.limits;
         if let (Some(base_url), Ok(runtime), false) = (base_url, tokio::runtime::Handle::try_current(), is_scripted) {
@@ -185,8 +189,10 @@ impl Providers {
     }
 
     fn models_of<'a>(&'a self, name: &str) -> impl Iterator<Item = &'a str> + use<'a> {
-        let set = self.settings.get(name).map(|settings| settings.models.as_slice()).unwrap_or_default();
-        let suggested = if set.is_empty() { models::suggested(name) } else { &[] };
+        let settings = self.settings.get(name);
+        let set = settings.map(|settings| settings.models.as_slice()).unwrap_or_default();
+        let base = base(name, settings.and_then(|settings| settings.kind));
+        let suggested = if set.is_empty() { base.map_or(&[][..], |base| models::suggested(base.name)) } else { &[] };
         set.iter().map(String::as_str).chain(suggested.iter().copied())
     }
 
@@ -199,24 +205,30 @@ impl Providers {
     /// What keeps this provider from being asked, as far as that can be seen from here.
     fn trouble(&self, name: &str) -> Option<ModelError> {
         let settings = self.settings.get(name);
-        let preset = presets::find(name);
-        let owned = name.to_owned();
-        let file = || shown(self.user_file.as_deref());
         let kind = settings.and_then(|settings| settings.kind);
+        let (name, file) = (name.to_owned(), shown(self.user_file.as_deref()));
         if kind == Some(Kind::Scripted) || (name == scripted::NAME && kind.is_none()) {
             let has_script = kind.is_some() && settings.is_some_and(|settings| settings.script.is_some());
-            return (!has_script).then(|| ModelError::NoScript { name: owned, file: file() });
+            return (!has_script).then_some(ModelError::NoScript { name, file });
+        }
+        let has_address = settings.is_some_and(|settings| settings.base_url.is_some());
+        let base = base(&name, kind);
+        match (base.map(|base| base.api == Api::Anthropic), kind) {
+            // A key must not go where its owner does not expect it.
+            (Some(true), Some(Kind::Openai)) => return Some(ModelError::WrongKind { name, file }),
+            (Some(false), Some(Kind::Anthropic)) if !has_address => return Some(ModelError::WrongKind { name, file }),
+            _ => {}
         }
         // Somebody who gives an address knows whether there is a key to it.
-        if settings.is_some_and(|settings| settings.base_url.is_some()) {
+        if has_address {
             return None;
         }
-        let Some(preset) = preset else {
+        let Some(base) = base else {
             let known = presets::PRESETS.iter().map(|preset| preset.name).collect::<Vec<_>>().join(", ");
-            return Some(ModelError::UnknownProvider { name: owned, known, file: file() });
+            return Some(ModelError::UnknownProvider { name, known, file });
         };
-        if preset.base_url.is_none() {
-            return Some(ModelError::NoAddress { name: owned, file: file() });
+        if base.base_url.is_none() {
+            return Some(ModelError::NoAddress { name, file });
         }
         let has_key = settings.is_some_and(|settings| {
             let in_header = settings.headers.keys().any(|header| {
@@ -224,18 +236,17 @@ impl Providers {
             });
             settings.api_key.is_some() || settings.api_key_command.is_some() || in_header
         });
-        let named = settings.and_then(|settings| settings.api_key_env.as_deref()).or(preset.key_variable);
-        match named {
-            Some(variable) if !has_key => {
-                let advice = format!(
-                    "Set it with `export {variable}=...` and start Pillion anew, or set [providers.{name}] \
-                     api_key_command in {}.",
-                    file()
-                );
-                Some(ModelError::NoKey { name: owned, advice })
-            }
-            _ => None,
+        if has_key || base.key_variable.is_none() {
+            return None;
         }
+        let advice = match variable(&name, settings) {
+            Some(variable) => format!(
+                "Set it with `export {variable}=...` and start Pillion anew, or set [providers.{name}] api_key_command \
+                 in {file}."
+            ),
+            None => format!("Set [providers.{name}] api_key_env or api_key_command in {file}."),
+        };
+        Some(ModelError::NoKey { name, advice })
     }
 
     fn open(&self, name: &str) -> Result<Arc<dyn Provider>, ModelError> {
@@ -243,53 +254,59 @@ impl Providers {
             return Err(error);
         }
         let settings = self.settings.get(name).cloned().unwrap_or_default();
-        let preset = presets::find(name);
         if let (Some(Kind::Scripted), Some(path)) = (settings.kind, &settings.script) {
             return script(name, path);
         }
-        let is_anthropic = match settings.kind {
-            Some(kind) => kind == Kind::Anthropic,
-            None => preset.is_some_and(|preset| preset.api == presets::Api::Anthropic),
-        };
-        let file = || shown(self.user_file.as_deref());
-        if is_anthropic {
-            let anthropic = presets::find("anthropic").and_then(|preset| preset.base_url).map(str::to_owned);
-            let base_url = settings.base_url.clone().or(anthropic);
-            let base_url = base_url.ok_or_else(|| ModelError::NoAddress { name: name.to_owned(), file: file() })?;
+        let base = base(name, settings.kind);
+        let base_url = settings.base_url.clone().or_else(|| base.and_then(|base| base.base_url).map(str::to_owned));
+        let key = key(name, &settings);
+        let headers = settings.headers.into_iter().collect();
+        let is_anthropic = settings
+            .kind
+            .map_or_else(|| base.is_some_and(|base| base.api == Api::Anthropic), |kind| kind == Kind::Anthropic);
+        if let (true, Some(base_url)) = (is_anthropic, &base_url) {
             return Ok(Arc::new(Anthropic::new(Endpoint {
                 name: name.to_owned(),
                 base_url: with_version(base_url),
-                key: key(&settings, preset).unwrap_or_default(),
+                key: key.unwrap_or_default(),
                 needs_key: true,
                 auth: Auth::Header("x-api-key"),
-                headers: settings.headers.into_iter().collect(),
+                headers,
                 limits: self.limits,
             })));
         }
-        // Another wire format than the preset's is asked for by another name.
-        let opened = presets::open(presets::Settings {
-            name: name.to_owned(),
-            base_url: settings.base_url.clone(),
-            key: key(&settings, preset),
-            headers: settings.headers.into_iter().collect(),
-            limits: self.limits,
-        });
-        opened.map_err(|_| ModelError::NoAddress { name: name.to_owned(), file: file() })
+        let opened =
+            presets::open(presets::Settings { name: name.to_owned(), base_url, key, headers, limits: self.limits });
+        opened.map_err(|_| ModelError::NoAddress { name: name.to_owned(), file: shown(self.user_file.as_deref()) })
     }
 }
 
-/// Where the key comes from; `None` leaves it to the preset.
-fn key(settings: &ProviderSettings, preset: Option<&Preset>) -> Option<KeySource> {
-    let variable = settings.api_key_env.as_deref().or(preset.and_then(|preset| preset.key_variable));
-    match (&settings.api_key, &settings.api_key_command, variable) {
-        (Some(key), _, _) => Some(KeySource::Value(key.clone())),
-        (None, Some(line), _) => Some(KeySource::Command(command(line.clone()))),
-        (None, None, Some(variable)) => Some(KeySource::Environment(variable.to_owned())),
-        (None, None, None) => None,
+/// What is known of a provider: by its name, else, for a second account somewhere, by its kind.
+fn base(name: &str, kind: Option<Kind>) -> Option<&'static Preset> {
+    let of_kind = || match kind? {
+        Kind::Anthropic => presets::find("anthropic"),
+        Kind::Openai => presets::find("openai"),
+        Kind::Scripted => None,
+    };
+    presets::find(name).or_else(of_kind)
+}
+
+/// The variable that holds the key.
+fn variable<'a>(name: &str, settings: Option<&'a ProviderSettings>) -> Option<&'a str> {
+    let named = settings.and_then(|settings| settings.api_key_env.as_deref());
+    named.or_else(|| presets::find(name).and_then(|preset| preset.key_variable))
+}
+
+/// Where the key comes from, if anything says.
+fn key(name: &str, settings: &ProviderSettings) -> Option<KeySource> {
+    match (&settings.api_key, &settings.api_key_command) {
+        (Some(key), _) => Some(KeySource::Value(key.clone())),
+        (None, Some(line)) => Some(KeySource::Command(command(line.clone()))),
+        (None, None) => variable(name, Some(settings)).map(|variable| KeySource::Environment(variable.to_owned())),
     }
 }
 
-fn command(line: String) -> KeyCommand {
+pub(super) fn command(line: String) -> KeyCommand {
     KeyCommand::new(move || {
         let command = Command::shell(&line).with_secrets();
         async move {
@@ -300,7 +317,12 @@ fn command(line: String) -> KeyCommand {
             match printed.exit {
                 Exit::Code(0) => Key::new(&String::from_utf8_lossy(&printed.stdout))
                     .ok_or_else(|| format!("The program that should print the key printed nothing ({complaint}).")),
-                exit => Err(format!("The program that should print the key ended with {exit:?}: {complaint}.")),
+                Exit::Code(code) => {
+                    Err(format!("The program that should print the key failed (exit code {code}): {complaint}."))
+                }
+                Exit::Signal(signal) => {
+                    Err(format!("The program that should print the key was ended by signal {signal}."))
+                }
             }
         }
         .boxed()
@@ -308,9 +330,9 @@ fn command(line: String) -> KeyCommand {
 }
 
 /// Other programs want the address without its version.
-fn with_version(base_url: String) -> String {
+fn with_version(base_url: &str) -> String {
     let trimmed = base_url.trim_end_matches('/');
-    if trimmed.ends_with("/v1") { base_url } else { format!("{trimmed}/v1") }
+    if trimmed.ends_with("/v1") { trimmed.to_owned() } else { format!("{trimmed}/v1") }
 }
 
 #[allow(clippy::disallowed_methods, reason = "a script is part of the settings")]

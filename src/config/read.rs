@@ -104,9 +104,7 @@ impl<'a> Reader<'a> {
         let mut settings = Settings::default();
         for entry in entries {
             match snake_case(&entry.key).as_str() {
-                "model" => {
-                    self.take(&mut settings.model, &entry, "a text, for example \"anthropic/claude-sonnet-4-5\"")
-                }
+                "model" => self.take(&mut settings.model, &entry, "text, for example \"anthropic/claude-sonnet-4-5\""),
                 "mode" => self.take(&mut settings.mode, &entry, "\"ask\", \"acceptEdits\", \"plan\" or \"auto\""),
                 "turn_limit" => self.take(&mut settings.turn_limit, &entry, "a whole number"),
                 "max_tokens" => self.take(&mut settings.max_tokens, &entry, "a whole number"),
@@ -151,15 +149,15 @@ impl<'a> Reader<'a> {
                 "base_url" => self.take(&mut provider.base_url, &entry, "an address in quotes"),
                 "api_key" => {
                     let mut key: Option<String> = None;
-                    self.take(&mut key, &entry, "a text");
+                    self.take(&mut key, &entry, "text");
                     provider.api_key = key.and_then(|key| Key::new(&key));
                 }
                 "api_key_env" => self.take(&mut provider.api_key_env, &entry, "the name of a variable, in quotes"),
                 "api_key_command" => self.take(&mut provider.api_key_command, &entry, "a command line, in quotes"),
                 "headers" => {
-                    for header in self.table(entry, "a table of names and texts") {
+                    for header in self.table(entry, "a table of names and their text") {
                         let mut value = None;
-                        self.take(&mut value, &header, "a text");
+                        self.take(&mut value, &header, "text");
                         provider.headers.extend(value.map(|value| (header.key, value)));
                     }
                 }
@@ -196,10 +194,12 @@ impl<'a> Reader<'a> {
     }
 
     fn unknown(&mut self, entry: &Entry, names: &[&str]) {
-        let near = similar::get_close_matches(snake_case(&entry.key).as_str(), names, 1, 0.6);
-        let advice = near
-            .first()
-            .map_or_else(|| format!("Known here are {}.", names.join(", ")), |near| format!("Is `{near}` meant?"));
+        let near = similar::get_close_matches(snake_case(&entry.key).as_str(), names, 2, 0.6);
+        let advice = if near.is_empty() {
+            format!("Known here are {}.", names.join(", "))
+        } else {
+            format!("Is `{}` meant?", near.join("` or `"))
+        };
         self.warn(entry, format!("There is no setting `{}`. {advice}", entry.key));
     }
 

@@ -463,3 +463,19 @@ async fn step_aside() {
     })
     .await;
 }
+
+/// Folds the data of events as a call would, up to the end of the stream.
+#[cfg(test)]
+pub(super) fn replay(mut fold: impl Fold, events: &[&str]) -> Result<Completion, Box<(Failure, Completion)>> {
+    let outcome = events
+        .iter()
+        .try_fold(false, |end, data| Ok(end || fold.event(sse::Event { name: b"", data: data.as_bytes() })?))
+        .and_then(|_| if fold.is_whole() { fold.finish() } else { Err(Failure::new(ErrorClass::Truncated, "")) });
+    match outcome {
+        Ok(()) => Ok(std::mem::take(&mut fold.answer().completion)),
+        Err(failure) => {
+            fold.break_off();
+            Err(Box::new((failure, std::mem::take(&mut fold.answer().completion))))
+        }
+    }
+}

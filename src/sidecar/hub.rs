@@ -107,11 +107,15 @@ impl Hub {
     fn signal(&mut self, signal: Signal) {
         match signal {
             Signal::Turn { session_id, turn_id, event, permit } => {
-                if let Some(session) = self.running(&session_id, &turn_id) {
+                let session = self.running(&session_id, &turn_id);
+                let has_ended = session.is_some_and(|session| {
                     session.take(event);
-                }
+                    session.turn.is_none()
+                });
                 drop(permit);
-                self.note_turn_end();
+                if has_ended {
+                    self.note_turn_end();
+                }
             }
             Signal::Ask { session_id, turn_id, request, answer } => self.ask(&session_id, &turn_id, *request, answer),
             Signal::Answered { session_id, approval_id, decision: Some(decision) } => {
@@ -188,7 +192,10 @@ impl Hub {
             }
             Request::ModelList(_) => answer(
                 reply,
-                Ok(ModelListResponse { models: self.providers.models().into_iter().map(Into::into).collect(), default: self.providers.default_model() }),
+                Ok(ModelListResponse {
+                    models: self.providers.models().into_iter().map(Into::into).collect(),
+                    default: self.providers.default_model(),
+                }),
             ),
         }
     }
@@ -486,17 +493,13 @@ impl Hub {
         let (answer, outcome) = match decision {
             ApprovalDecision::Allow { scope, input, hunks } => {
                 let rules = session.rules_of(approval_id);
+                if scope != ApprovalScope::Once {
+                    session.add_rules(&rules);
+                }
                 let added = match scope {
-                    ApprovalScope::Once => Ok(()),
-                    ApprovalScope::Session => Ok(session.add_rules(&rules)),
-                    ApprovalScope::Project => {
-                        session.add_rules(&rules);
-                        store_rules(RuleScope::Project(session.workspace.roots()), &rules)
-                    }
-                    ApprovalScope::User => {
-                        session.add_rules(&rules);
-                        store_rules(RuleScope::User, &rules)
-                    }
+                    ApprovalScope::Once | ApprovalScope::Session => Ok(()),
+                    ApprovalScope::Project => store_rules(RuleScope::Project(session.workspace.roots()), &rules),
+                    ApprovalScope::User => store_rules(RuleScope::User, &rules),
                 };
                 if let Err(error) = added {
                     session.notice(

@@ -4,12 +4,13 @@ mod nearest;
 mod replacing;
 
 use async_trait::async_trait;
+use ropey::Rope;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
 use self::replacing::{Miss, Replacing};
-use super::{Class, Context, Output, Proposal, ToolError, Typed, changed, lines};
-use crate::workspace::{EditError, FileDiff, Hunk, Location, Plan, ReadError, Snapshot};
+use super::{Class, Context, Output, Proposal, ToolError, Typed, changed, lines, stopped};
+use crate::workspace::{EditError, FileDiff, Hunk, Location, Plan, ReadError, Snapshot, TextEdit};
 
 pub struct Edit;
 
@@ -66,6 +67,9 @@ impl Typed for Edit {
     }
 
     async fn run(&self, input: Input, context: &Context) -> Result<Output, ToolError> {
+        if context.cancel.is_cancelled() {
+            return Err(stopped());
+        }
         let planned = match context.prepared.take::<Planned>() {
             Some(planned) => planned,
             None => Planned::new(&input, context).await?,
@@ -74,7 +78,8 @@ impl Typed for Edit {
         let proposed = plan.diff().clone();
         let applied = match changed::apply(plan, context).await {
             Ok(applied) => applied,
-            Err(error) => return Err(failed(error, base.as_ref(), &proposed, context, &location)),
+            Err(Some(error)) => return Err(failed(error, base.as_ref(), &proposed, context, &location)),
+            Err(None) => return Err(changed::unknown(&location)),
         };
         // Who had seen all of it before has seen all of it now, unless someone else changed it, too.
         let knew = base.is_none_or(|base| context.seen.has_whole(&location, &base));
@@ -142,29 +147,43 @@ impl Planned {
             Err(error) => return Err(ToolError::new(error.to_string())),
         };
         let text = base.as_ref().map(|base| base.text.clone()).unwrap_or_default();
-        let mut replacing = Replacing::new(&text);
-        let mut count = 0;
-        for (index, replacement) in replacements.iter().enumerate() {
-            let Replacement { old_string, new_string, replace_all } = replacement;
-            count += replacing.replace(old_string, new_string, *replace_all).map_err(|miss| {
-                let which = match replacements.len() {
-                    1 => String::new(),
-                    total => format!("Edit {} of {total}: ", index + 1),
-                };
-                ToolError::new(format!("{which}{} Nothing was written.{}", explained(&miss, &shown), shown_near(&miss)))
-            })?;
-        }
-        let edits = replacing.edits();
-        if edits.is_empty() {
-            return Err(ToolError::new("taken together, the edits change nothing. Nothing was written."));
-        }
+        // Where a text is long, finding what is most like one that is not there takes a while.
+        let replacing = tokio::task::spawn_blocking(move || replaced(&text, &replacements, &shown));
+        let Replaced { edits, text, count } = replacing.await.map_err(|_| stopped())??;
         let plan = match &base {
             Some(base) => workspace.plan(&location, base, edits).await,
-            None => workspace.plan_write(&location, None, replacing.text()).await,
+            None => workspace.plan_write(&location, None, &text).await,
         };
         let plan = plan.map_err(|error| ToolError::new(error.to_string()))?;
         Ok(Self { location, base, plan, count })
     }
+}
+
+/// Replacements that fit a text.
+struct Replaced {
+    edits: Vec<TextEdit>,
+    /// The text after them.
+    text: String,
+    count: usize,
+}
+
+fn replaced(text: &Rope, replacements: &[Replacement], shown: &str) -> Result<Replaced, ToolError> {
+    let mut replacing = Replacing::new(text);
+    let mut count = 0;
+    for (index, Replacement { old_string, new_string, replace_all }) in replacements.iter().enumerate() {
+        count += replacing.replace(old_string, new_string, *replace_all).map_err(|miss| {
+            let which = match replacements.len() {
+                1 => String::new(),
+                total => format!("Edit {} of {total}: ", index + 1),
+            };
+            ToolError::new(format!("{which}{} Nothing was written.{}", explained(&miss, shown), shown_near(&miss)))
+        })?;
+    }
+    let edits = replacing.edits();
+    if edits.is_empty() {
+        return Err(ToolError::new("taken together, the edits change nothing. Nothing was written."));
+    }
+    Ok(Replaced { edits, text: replacing.text().to_owned(), count })
 }
 
 fn explained(miss: &Miss, shown: &str) -> String {

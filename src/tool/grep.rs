@@ -1,12 +1,13 @@
 //! Searches the text of files, as the editor shows it where they are open.
 
 mod hits;
+mod matcher;
 
 use std::sync::Mutex;
 
 use async_trait::async_trait;
 use grep_matcher::Matcher;
-use grep_regex::{RegexMatcher, RegexMatcherBuilder};
+use grep_regex::RegexMatcherBuilder;
 use grep_searcher::{BinaryDetection, Searcher, SearcherBuilder};
 use ignore::{
     WalkState,
@@ -15,7 +16,10 @@ use ignore::{
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use self::hits::{Collected, Hits, Wanted};
+use self::{
+    hits::{Collected, Hits, Wanted},
+    matcher::LineMatcher,
+};
 use super::{
     Context, Output, Proposal, ToolError, Typed,
     files::{self, Filter, Pattern, Scope},
@@ -75,7 +79,7 @@ enum OutputMode {
 
 struct Search {
     source: Source,
-    matcher: RegexMatcher,
+    matcher: LineMatcher,
     searcher: SearcherBuilder,
     wanted: Wanted,
 }
@@ -238,7 +242,7 @@ impl Search {
     }
 }
 
-fn matcher(input: &Input, multiline: bool) -> Result<RegexMatcher, ToolError> {
+fn matcher(input: &Input, multiline: bool) -> Result<LineMatcher, ToolError> {
     let mut builder = RegexMatcherBuilder::new();
     builder.multi_line(true).case_insensitive(input.case_insensitive.unwrap_or(false));
     // Lines of Windows end before their \r. Only where it matters, since it costs speed.
@@ -248,10 +252,12 @@ fn matcher(input: &Input, multiline: bool) -> Result<RegexMatcher, ToolError> {
     } else if !input.pattern.contains('$') {
         builder.line_terminator(Some(b'\n'));
     }
-    builder.build(&input.pattern).map_err(|error| {
+    let regex = builder.build(&input.pattern).map_err(|error| {
         let pattern = &input.pattern;
         ToolError::new(format!("`{pattern}` is no regular expression: {error}. To search for it as it is, escape it"))
-    })
+    })?;
+    let is_plain = multiline || input.case_insensitive.unwrap_or(false);
+    Ok(if is_plain { LineMatcher::plain(regex) } else { LineMatcher::new(regex, &input.pattern) })
 }
 
 fn types(name: &str) -> Result<Types, ToolError> {

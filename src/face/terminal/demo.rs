@@ -283,7 +283,6 @@ fn environment(folder: &Path) -> Vec<(String, String)> {
 fn write_project(folder: &Path, project: &Path) -> anyhow::Result<()> {
     let script = folder.join("script.json");
     let config = format!("[providers.played]\nkind = \"scripted\"\nscript = {:?}\n", script.to_string_lossy());
-    #[expect(clippy::disallowed_methods, reason = "the demo makes a throw-away project, as a person would")]
     std::fs::create_dir_all(project)?;
     write(&project.join(FILE), ON_DISK)?;
     write(&project.join("test.sh"), TEST)?;

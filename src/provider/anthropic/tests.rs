@@ -2,26 +2,13 @@ use serde_json::{Value, json};
 
 use super::{fold::Messages, request::body};
 use crate::{
-    provider::{Cache, Completion, ErrorClass, Request, Thinking, ToolSpec, error::Failure, http::Fold, sse::Event},
+    provider::{Cache, Completion, ErrorClass, Request, Thinking, ToolSpec, error::Failure, http::replay},
     transcript::{Content, Image, Message, ResultContent, Role, StopReason, ToolCall, ToolResult},
 };
 
-/// Folds events as the HTTP side would.
-fn fold(events: &[Value]) -> Result<Completion, (Failure, Completion)> {
-    let mut messages = Messages::default();
-    let outcome = events
-        .iter()
-        .try_fold(false, |end, data| Ok(end || messages.event(Event { name: b"", data: data.to_string().as_bytes() })?))
-        .and_then(
-            |_| if messages.is_whole() { messages.finish() } else { Err(Failure::new(ErrorClass::Truncated, "")) },
-        );
-    match outcome {
-        Ok(()) => Ok(std::mem::take(&mut messages.answer().completion)),
-        Err(failure) => {
-            messages.break_off();
-            Err((failure, std::mem::take(&mut messages.answer().completion)))
-        }
-    }
+fn fold(events: &[Value]) -> Result<Completion, Box<(Failure, Completion)>> {
+    let events: Vec<String> = events.iter().map(Value::to_string).collect();
+    replay(Messages::default(), &events.iter().map(String::as_str).collect::<Vec<_>>())
 }
 
 fn call(index: u64, id: &str, arguments: &str) -> [Value; 3] {
@@ -82,7 +69,7 @@ fn blocks_of_unknown_kinds_are_passed_over() {
 #[test]
 fn errors_in_a_stream() {
     let overloaded = json!({"type": "error", "error": {"type": "overloaded_error", "message": "Overloaded"}});
-    let (failure, partial) = fold(&[&call(0, "a", "{}")[..], &[overloaded]].concat()).unwrap_err();
+    let (failure, partial) = *fold(&[&call(0, "a", "{}")[..], &[overloaded]].concat()).unwrap_err();
     assert_eq!((failure.class, &*failure.what), (ErrorClass::Overloaded, "Overloaded"));
     assert_eq!(ids(&partial), ["a"]);
 }

@@ -2,24 +2,12 @@ use serde_json::{Value, json};
 
 use super::{GiveBack, LimitField, Quirks, ReasoningField, fold::Chat, request::body};
 use crate::{
-    provider::{Cache, Completion, ErrorClass, Request, Thinking, ToolSpec, error::Failure, http::Fold, sse::Event},
+    provider::{Cache, Completion, ErrorClass, Request, Thinking, ToolSpec, error::Failure, http::replay},
     transcript::{Content, Image, Message, ResultContent, Role, StopReason, ToolCall, ToolResult},
 };
 
-/// Folds events as the HTTP side would.
-fn fold(events: &[&str]) -> Result<Completion, (Failure, Completion)> {
-    let mut chat = Chat::default();
-    let outcome = events
-        .iter()
-        .try_fold(false, |end, data| Ok(end || chat.event(Event { name: b"", data: data.as_bytes() })?))
-        .and_then(|_| if chat.is_whole() { chat.finish() } else { Err(Failure::new(ErrorClass::Truncated, "")) });
-    match outcome {
-        Ok(()) => Ok(std::mem::take(&mut chat.answer().completion)),
-        Err(failure) => {
-            chat.break_off();
-            Err((failure, std::mem::take(&mut chat.answer().completion)))
-        }
-    }
+fn fold(events: &[&str]) -> Result<Completion, Box<(Failure, Completion)>> {
+    replay(Chat::default(), events)
 }
 
 fn delta(delta: Value) -> String {
@@ -106,7 +94,7 @@ fn a_cut_call_is_no_call() {
     // The server says so, says otherwise, or says nothing.
     let length = cut(r#"{"choices":[{"delta":{},"finish_reason":"length"}]}"#).unwrap();
     let wrong = cut(r#"{"choices":[{"delta":{},"finish_reason":"tool_calls"}]}"#).unwrap();
-    let (failure, broken) = cut("").unwrap_err();
+    let (failure, broken) = *cut("").unwrap_err();
     assert_eq!(failure.class, ErrorClass::Truncated);
     assert_eq!((length.stop_reason, wrong.stop_reason), (Some(StopReason::MaxTokens), Some(StopReason::MaxTokens)));
     for completion in [length, wrong, broken] {
@@ -135,7 +123,7 @@ fn errors_beside_and_inside_choices() {
     assert_eq!(class(r#"{"choices":[{"delta":{},"finish_reason":"error"}]}"#), ErrorClass::Overloaded);
     assert_eq!(class(r#"{"choices":[{"delta":{"content":"b"}}"#), ErrorClass::Truncated);
     assert_eq!(class(r#"{"choices":"none"}"#), ErrorClass::Malformed);
-    let (_, partial) = fold(&[&delta(json!({"content": "a"})), r#"{"error":"x"}"#]).unwrap_err();
+    let (_, partial) = *fold(&[&delta(json!({"content": "a"})), r#"{"error":"x"}"#]).unwrap_err();
     assert_eq!(partial.content, [Content::Text { text: "a".into() }]);
 }
 

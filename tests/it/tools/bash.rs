@@ -162,3 +162,19 @@ async fn risk_is_told() {
     assert_eq!(proposal.title, "Run rm -rf build…");
     assert_eq!(proposal.risk.as_deref(), Some("It deletes folders with all they hold."));
 }
+
+#[tokio::test]
+async fn named_variables_are_withheld() {
+    let mut project = Project::new();
+    project.tools = Registry::standard_without(vec!["HOME".to_owned()]);
+    assert_eq!(run(&project, "echo \"${HOME:-none}\"").await, "none\n[exit code 0]");
+}
+
+#[tokio::test]
+async fn a_cancelled_call_starts_nothing() {
+    let project = Project::new();
+    project.cancel.cancel();
+    let cancelled = project.run("bash", json!({ "command": "touch started" })).await;
+    assert_eq!(cancelled.unwrap_err(), "cancelled");
+    assert!(!project.root.join("started").exists());
+}

@@ -1,3 +1,5 @@
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use pillion::tool::Class;
 use serde_json::json;
 
@@ -154,4 +156,38 @@ async fn an_edit_of_a_known_text_leaves_it_known() {
     project.file("b.rs", TEXT);
     project.run("edit", json!({ "path": "b.rs", "old_string": "call(1)", "new_string": "x" })).await.unwrap();
     project.run("write", json!({ "path": "b.rs", "content": "all new\n" })).await.unwrap_err();
+}
+
+/// An editor that never answers.
+#[derive(Default)]
+struct Silent {
+    asked: AtomicBool,
+}
+
+#[async_trait]
+impl BufferSink for Silent {
+    async fn apply(&self, _: BufferEdit) -> Result<bool, SinkError> {
+        self.asked.store(true, Ordering::Relaxed);
+        std::future::pending().await
+    }
+
+    async fn save(&self, _: Vec<String>) -> Result<Vec<String>, SinkError> {
+        std::future::pending().await
+    }
+}
+
+#[tokio::test]
+async fn a_cancel_does_not_wait_for_a_silent_editor() {
+    let mut project = project();
+    let editor = Arc::new(Silent::default());
+    project.editor = project.workspace.attach(PositionEncoding::Utf16, editor.clone());
+    project.open("a.rs", TEXT);
+    let call = project.call("edit", replace("call(1)", "call(10)"));
+    let cancelling = async {
+        until("the editor is asked", || editor.asked.load(Ordering::Relaxed)).await;
+        project.cancel.cancel();
+    };
+    let (result, ()) = tokio::join!(call.both(), cancelling);
+    assert_eq!(result.unwrap_err().0, "cancelled. a.rs may have been changed or not: read it again");
+    assert_eq!(project.run("edit", replace("call(1)", "call(10)")).await.unwrap_err(), "cancelled");
 }

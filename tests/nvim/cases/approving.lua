@@ -93,8 +93,8 @@ return {
     files = { ['list.txt'] = code },
     open = 'list.txt',
     steps = say.script(
-      read_and_edit('the first', { { 'four', 'FOUR' } }),
-      read_and_edit('the second', { { 'five', 'FIVE' } })
+      read_and_edit('the first', { { 'five', 'FIVE' } }),
+      read_and_edit('the second', { { 'eight', 'EIGHT' } })
     ),
     run = function(me)
       me:type(':Pillion the first<CR>')
@@ -106,7 +106,7 @@ return {
       done(me, 2)
       check.check(
         'the second is not asked for',
-        me:buffer('list.txt'):find('FOUR\nFIVE', 1, true),
+        me:buffer('list.txt'):find('FIVE\nsix\nseven\nEIGHT', 1, true),
         me:buffer('list.txt')
       )
     end,
@@ -115,7 +115,7 @@ return {
     name = 'put off, and brought back',
     files = { ['list.txt'] = code },
     open = 'list.txt',
-    steps = read_and_edit('later', { { 'six', 'SIX' } }),
+    steps = read_and_edit('later', { { 'six\n', 'SIX\n' } }),
     run = function(me)
       me:type(':Pillion later<CR>')
       me:expect_popup('list.txt')
@@ -138,8 +138,8 @@ return {
     files = { ['list.txt'] = code },
     open = 'list.txt',
     steps = say.script(
-      read_and_edit('task alpha', { { 'seven', 'SEVEN' } }),
-      read_and_edit('task beta', { { 'eight', 'EIGHT' } })
+      read_and_edit('task alpha', { { 'eleven', 'ELEVEN' } }),
+      read_and_edit('task beta', { { 'twelve', 'TWELVE' } })
     ),
     run = function(me)
       me:type(':Pillion task alpha<CR>')
@@ -153,12 +153,12 @@ return {
       me:expect_popup('list.txt')
       me:type('a')
       check.eventually('the second is shown when the first is answered', function()
-        return me:popup():find('EIGHT', 1, true)
+        return me:popup():find('TWELVE', 1, true)
       end)
       me:expect_popup('list.txt')
       me:type('a')
       check.eventually('both land', function()
-        return me:buffer('list.txt'):find('SEVEN\nEIGHT', 1, true)
+        return me:buffer('list.txt'):find('ELEVEN\nTWELVE', 1, true)
       end)
     end,
   },

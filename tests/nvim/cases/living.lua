@@ -115,8 +115,9 @@ return {
     files = { ['a.txt'] = 'a\n' },
     open = 'a.txt',
     steps = {
-      { prompt = 'no key', say = { { error = 401, message = 'invalid x-api-key' } } },
+      -- First, since a prompt after a failed one may come in one message with it.
       { prompt = 'broken', say = { { text = 'It begins ' }, { cut = true } } },
+      { prompt = 'no key', say = { { error = 401, message = 'invalid x-api-key' } } },
     },
     run = function(me)
       me:type(':Pillion no key<CR>')

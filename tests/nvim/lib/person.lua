@@ -129,7 +129,7 @@ function Person:type(keys)
     end
     if special ~= '<>' then
       if self.tmux then
-        self:run_tmux({ 'send-keys', assert(tmux_names[special], special) })
+        self:run_tmux({ 'send-keys', (assert(tmux_names[special], special)) })
       else
         vim.rpcrequest(self.channel, 'nvim_input', special)
       end

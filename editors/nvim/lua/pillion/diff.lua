@@ -44,7 +44,8 @@ function M.view(approval)
     vim.list_extend(view.lines, require('pillion.json').lines(approval.input))
   end
   if #approval.rules > 0 then
-    vim.list_extend(view.lines, { '', 's and p allow from now on: ' .. table.concat(approval.rules, ', ') })
+    table.insert(view.lines, '')
+    add(view, 's and p allow from now on: ' .. table.concat(approval.rules, ', '), '')
   end
   return view
 end

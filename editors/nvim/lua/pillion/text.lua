@@ -107,8 +107,9 @@ function M.usage(usage)
     { usage.cacheReadTokens, 'from cache' },
     { usage.cacheWriteTokens, 'to cache' },
   }) do
-    if part[1] then
-      table.insert(parts, tokens(part[1]) .. ' ' .. part[2])
+    local count, is_cache = part[1], part[2]:find('cache') ~= nil
+    if count and (count > 0 or not is_cache) then
+      table.insert(parts, tokens(count) .. ' ' .. part[2])
     end
   end
   return table.concat(parts, ', ')
