@@ -50,9 +50,9 @@ pub enum Mode {
     /// Reading inside the roots is allowed, everything else asks.
     #[default]
     Ask,
-    /// Edits inside the roots are allowed too.
+    /// Edits inside the roots are allowed too, except to files that other programs run.
     AcceptEdits,
-    /// Everything inside the roots is allowed, what leaves them asks.
+    /// Everything inside the roots is allowed; what leaves them asks, and so do edits to files that other programs run.
     Auto,
 }
 
