@@ -393,54 +393,54 @@ M.VERSION = 1
 
 ---Starts a session and watches it.
 ---Request to the server: `pillion.SessionNewParams` -> `pillion.SessionInfo`
-M.SESSION_NEW = "session/new"
+M.SESSION_NEW = 'session/new'
 
 ---Lists stored and running sessions, the latest used first.
 ---Request to the server: `pillion.SessionListParams` -> `pillion.SessionListResponse`
-M.SESSION_LIST = "session/list"
+M.SESSION_LIST = 'session/list'
 
 ---Opens a stored or running session and watches it; replays its events from `fromSeq` on. Open approvals are asked again.
 ---Request to the server: `pillion.SessionLoadParams` -> `pillion.SessionInfo`
-M.SESSION_LOAD = "session/load"
+M.SESSION_LOAD = 'session/load'
 
 ---Stops watching a session. When nobody watches it any more, its turn is cancelled. Its log stays.
 ---Request to the server: `pillion.SessionCloseParams` -> `pillion.Empty`
-M.SESSION_CLOSE = "session/close"
+M.SESSION_CLOSE = 'session/close'
 
 ---Changes model, mode or limits, from the next model call on.
 ---Request to the server: `pillion.SessionConfigureParams` -> `pillion.SessionInfo`
-M.SESSION_CONFIGURE = "session/configure"
+M.SESSION_CONFIGURE = 'session/configure'
 
 ---Starts a turn and answers at once. One turn runs at a time in a session.
 ---Request to the server: `pillion.TurnStartParams` -> `pillion.TurnStartResponse`
-M.TURN_START = "turn/start"
+M.TURN_START = 'turn/start'
 
 ---Says something to the running turn.
 ---Request to the server: `pillion.TurnSteerParams` -> `pillion.Empty`
-M.TURN_STEER = "turn/steer"
+M.TURN_STEER = 'turn/steer'
 
 ---Stops the running turn. Answers at once; its processes are gone within a second.
 ---Request to the server: `pillion.TurnCancelParams` -> `pillion.TurnCancelResponse`
-M.TURN_CANCEL = "turn/cancel"
+M.TURN_CANCEL = 'turn/cancel'
 
 ---Answers an approval. The first answer wins.
 ---Request to the server: `pillion.ApprovalRespondParams` -> `pillion.ApprovalRespondResponse`
-M.APPROVAL_RESPOND = "approval/respond"
+M.APPROVAL_RESPOND = 'approval/respond'
 
 ---Lists the models that can be chosen.
 ---Request to the server: `pillion.ModelListParams` -> `pillion.ModelListResponse`
-M.MODEL_LIST = "model/list"
+M.MODEL_LIST = 'model/list'
 
 ---Puts a call before the person. Withdrawn by `$/cancelRequest` when it was answered elsewhere or the turn ended.
 ---Request from the server: `pillion.ApprovalRequestParams` -> `pillion.ApprovalDecision`
-M.APPROVAL_REQUEST = "approval/request"
+M.APPROVAL_REQUEST = 'approval/request'
 
 ---Asks to save buffers before a command reads the disk.
 ---Request from the server: `pillion.EditorSaveParams` -> `pillion.EditorSaveResponse`
-M.EDITOR_SAVE = "editor/save"
+M.EDITOR_SAVE = 'editor/save'
 
 ---A fact in a watched session's log.
 ---Notification from the server: `pillion.SessionEventNotification`
-M.SESSION_EVENT = "session/event"
+M.SESSION_EVENT = 'session/event'
 
 return M
