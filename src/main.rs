@@ -3,7 +3,7 @@
 use std::{path::PathBuf, process::ExitCode};
 
 use clap::{Parser, Subcommand};
-use pillion::face;
+use pillion::{face, process};
 
 /// An AI coding agent beside any editor: you keep the handlebars.
 #[derive(Parser)]
@@ -37,15 +37,18 @@ fn main() -> anyhow::Result<ExitCode> {
     let cli = Cli::parse();
     face::terminal::log::start();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    process::claim_orphans();
     let code = runtime.block_on(async {
-        match cli.command {
+        let code = match cli.command {
             Command::Lsp { stdio: _ } => face::lsp::serve_stdio().await,
             Command::Run(args) => face::terminal::run::run(args).await,
             Command::Demo(args) => face::terminal::demo::run(args).await,
             Command::WireCheck { dir } => {
                 Ok(u8::from(pillion::wire_check::run(&dir, &mut std::io::stdout()).await?.failed > 0))
             }
-        }
+        };
+        process::end_all().await;
+        code
     })?;
     // A blocking read of a terminal cannot be interrupted, and nothing is left that it could be needed for.
     runtime.shutdown_background();

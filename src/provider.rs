@@ -88,8 +88,9 @@ pub enum StreamEvent {
     Thinking(String),
     /// A whole call. The same call is part of [`Completion::content`].
     ToolCall(ToolCall),
-    /// A try failed before any output was shown; the next follows after `delay`.
+    /// A try failed before any output was shown; number `attempt`, from 2, follows after `delay`.
     Retry {
+        /// The number of the try that follows, from 2.
         attempt: u32,
         delay: Duration,
         error: String,

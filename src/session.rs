@@ -260,6 +260,10 @@ impl Session {
         self.cancel_approvals();
         let Some(turn) = self.turn.take() else { return };
         turn.cancel.cancel();
+        // Said too late for a last model call: the next turn's model reads it.
+        for message in std::mem::take(&mut *turn.steering.lock().unwrap_or_else(PoisonError::into_inner)) {
+            self.push(message);
+        }
         self.append(SessionEvent::TurnEnded { turn_id: turn.id, stop_reason, usage, error });
         self.log.sync();
     }

@@ -2,7 +2,8 @@
 //! reference makes of the same bytes: `pillion wire-check DIR`.
 //!
 //! A case is a folder with `meta.json` (API, status, headers, body file), the body, and `expect.json` (the reference's
-//! reading). Each body is sent whole, byte by byte and in random pieces. [`expect`] has the rules of the comparison.
+//! reading). Each body is sent whole, byte by byte and in random pieces. The file `expect.rs` has the rules of the
+//! comparison.
 #![expect(clippy::disallowed_methods, reason = "reads recorded cases that a developer names, not a workspace")]
 
 mod expect;

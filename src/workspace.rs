@@ -394,7 +394,6 @@ fn file_of(uri: &str) -> Option<PathBuf> {
     }
 }
 
-/// A panic elsewhere while it was held leaves nothing half done that the next holder could not work with.
 /// A folder to work in, named by its path or its `file:` URI.
 ///
 /// # Errors
@@ -408,6 +407,7 @@ pub fn parse_root(root: &str) -> Result<PathBuf, PathError> {
     if path.is_absolute() { Ok(path) } else { Err(PathError::NoRoot(root.to_owned())) }
 }
 
+/// A panic elsewhere while it was held leaves nothing half done that the next holder could not work with.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -44,18 +44,12 @@ pub(super) async fn hear(
         };
         let event = match item {
             Some(Ok(StreamEvent::Text(mut text))) => {
-                read_ahead = gather(&mut answers, &mut text, |event| match event {
-                    StreamEvent::Text(text) => Ok(text),
-                    other => Err(other),
-                });
+                read_ahead = gather(&mut answers, &mut text, Kind::Text);
                 text_so_far.push_str(&text);
                 Event::Text(text)
             }
             Some(Ok(StreamEvent::Thinking(mut text))) => {
-                read_ahead = gather(&mut answers, &mut text, |event| match event {
-                    StreamEvent::Thinking(text) => Ok(text),
-                    other => Err(other),
-                });
+                read_ahead = gather(&mut answers, &mut text, Kind::Thinking);
                 Event::Thinking(text)
             }
             Some(Ok(StreamEvent::Retry { attempt, delay, error })) => Event::Retry { attempt, delay, error },
@@ -87,19 +81,19 @@ async fn take_or_read(read_ahead: &mut Option<Item>, answers: &mut Answers) -> I
     }
 }
 
-/// Appends the deltas that need no waiting for; gives the first thing that is none.
-fn gather(
-    answers: &mut Answers,
-    text: &mut String,
-    delta: impl Fn(StreamEvent) -> Result<String, StreamEvent>,
-) -> Option<Item> {
+#[derive(Clone, Copy, PartialEq)]
+enum Kind {
+    Text,
+    Thinking,
+}
+
+/// Appends the deltas of this kind that need no waiting for; gives the first thing that is none.
+fn gather(answers: &mut Answers, text: &mut String, kind: Kind) -> Option<Item> {
     while text.len() < EVENT_BYTES {
         match answers.next().now_or_never()? {
-            Some(Ok(event)) => match delta(event) {
-                Ok(more) => text.push_str(&more),
-                Err(other) => return Some(Some(Ok(other))),
-            },
-            end => return Some(end),
+            Some(Ok(StreamEvent::Text(more))) if kind == Kind::Text => text.push_str(&more),
+            Some(Ok(StreamEvent::Thinking(more))) if kind == Kind::Thinking => text.push_str(&more),
+            other => return Some(other),
         }
     }
     None

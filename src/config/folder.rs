@@ -11,8 +11,14 @@ const NAME: &str = "pillion";
 
 /// The folder of the user's settings: `$XDG_CONFIG_HOME/pillion` or `~/.config/pillion`, `%APPDATA%\pillion` on Windows.
 /// `None` if there is no home folder.
-pub fn settings() -> Option<PathBuf> {
+fn settings() -> Option<PathBuf> {
     Some(etcetera::choose_base_strategy().ok()?.config_dir().join(NAME))
+}
+
+/// The user's file: `PILLION_CONFIG`, else `config.toml` among the settings. It need not exist.
+pub fn user_file(variable: &dyn Fn(&str) -> Option<String>) -> Option<PathBuf> {
+    let named = variable("PILLION_CONFIG").filter(|file| !file.is_empty()).map(PathBuf::from);
+    named.or_else(|| Some(settings()?.join("config.toml")))
 }
 
 /// The folder of what Pillion itself writes: `PILLION_STATE_DIR`, else `$XDG_STATE_HOME/pillion` or

@@ -1,7 +1,7 @@
 //! Between the core's types and the wire's, by hand, so that neither binds the other.
 
 use super::*;
-use crate::{agent, permission, tool, transcript, workspace};
+use crate::{agent, config, permission, tool, transcript, workspace};
 
 impl From<transcript::Usage> for Usage {
     fn from(usage: transcript::Usage) -> Self {
@@ -90,6 +90,13 @@ impl From<transcript::StopReason> for TurnStopReason {
             transcript::StopReason::Cancelled => Self::Cancelled,
             transcript::StopReason::Error => Self::Error,
         }
+    }
+}
+
+impl From<config::Model> for ModelInfo {
+    fn from(model: config::Model) -> Self {
+        let config::Model { id, provider, ready, hint } = model;
+        Self { id, provider, ready, hint }
     }
 }
 

@@ -53,6 +53,7 @@ pub enum SessionEvent {
     Usage { round: Usage, turn: Usage },
     /// A model call failed before any output was shown and will be tried again.
     Retry {
+        /// The number of the try that comes next, from 2.
         attempt: u32,
         delay_ms: u64,
         /// What failed.

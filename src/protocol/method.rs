@@ -93,7 +93,7 @@ methods! {
         SessionLoad = "session/load": SessionLoadParams => SessionInfo;
         /// Stops watching a session. When nobody watches it any more, its turn is cancelled. Its log stays.
         SessionClose = "session/close": SessionCloseParams => Empty;
-        /// Changes model, mode or limits, from the next model call on.
+        /// Changes model, mode or limits: the mode at once, the rest from the next turn on.
         SessionConfigure = "session/configure": SessionConfigureParams => SessionInfo;
         /// Starts a turn and answers at once. One turn runs at a time in a session.
         TurnStart = "turn/start": TurnStartParams => TurnStartResponse;

@@ -120,7 +120,7 @@ pub struct SessionCloseParams {
     pub session_id: String,
 }
 
-/// Changes a session's settings, from the next model call on. What is absent stays.
+/// Changes a session's settings: the mode at once, the rest from the next turn on. What is absent stays.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct SessionConfigureParams {

@@ -2,6 +2,8 @@
 
 mod fold;
 mod request;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 
@@ -32,6 +34,9 @@ impl Provider for Anthropic {
     fn stream(&self, request: Arc<Request>) -> BoxStream<'static, Result<StreamEvent, ProviderError>> {
         let body = request::body(&request).to_string().into_bytes();
         let headers = vec![("anthropic-version", VERSION.to_owned())];
-        http::stream(self.endpoint.clone(), "messages", headers, body, fold::Messages::default())
+        // Their own clients take the address without the version, and people give either.
+        let versioned = self.endpoint.base_url.trim_end_matches('/').ends_with("/v1");
+        let path = if versioned { "messages" } else { "v1/messages" };
+        http::stream(self.endpoint.clone(), path, headers, body, fold::Messages::default())
     }
 }

@@ -206,6 +206,7 @@ const TOO_LONG: &[&str] = &[
     "maximum prompt length",
     "messages is too long",
     "too large for model",
+    "request too large for",
     "reduce the length of",
     "exceeds the maximum number of tokens",
 ];

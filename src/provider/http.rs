@@ -1,20 +1,18 @@
 //! One model call over HTTP: send, decode the answer as it comes, and close the connection when nobody listens.
 
-use std::{
-    error::Error as _,
-    io,
-    net::IpAddr,
-    sync::{Mutex, PoisonError},
-    time::Duration,
-};
+mod client;
+
+use std::{collections::VecDeque, error::Error as _, future::poll_fn, io, task::Poll, time::Duration};
 
 use bytes::Bytes;
-use futures::{StreamExt, stream, stream::BoxStream};
+use futures::{FutureExt, StreamExt, stream, stream::BoxStream};
 use reqwest::{
-    Client, Request, Response, Url,
+    Request, Response, Url,
     header::{ACCEPT, ACCEPT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue},
 };
 
+pub use self::client::warm;
+use self::client::{client, is_local};
 use super::{
     Completion, ErrorClass, ProviderError, StreamEvent,
     answer::Answer,
@@ -25,6 +23,8 @@ use super::{
 
 /// The largest answer taken that is not a stream, in bytes. Chosen to be far above any real one.
 const LARGEST_BODY: usize = 64 * 1024 * 1024;
+/// How much of a stream is taken at once if it is there, in bytes. Chosen to be what one read of a socket gives.
+const GATHERED: usize = 16 * 1024;
 /// How much of an error's body is read, in bytes, and how long it is waited for.
 const LARGEST_ERROR: usize = 64 * 1024;
 const ERROR_WAIT: Duration = Duration::from_secs(10);
@@ -102,14 +102,6 @@ pub(super) trait Fold: Send + Sync + 'static {
     fn break_off(&mut self);
 }
 
-/// Builds the client for `base_url` if no call has done so yet. The first one for a remote provider reads the system's
-/// certificates, so do this beside other work, on a thread that may block.
-pub fn warm(base_url: &str, limits: Limits) {
-    if let Ok(url) = Url::parse(base_url) {
-        drop(client(is_local(&url), limits.connect));
-    }
-}
-
 /// Sends `body` to `path` below the endpoint's base URL and folds what comes back.
 pub(super) fn stream(
     endpoint: Endpoint,
@@ -118,13 +110,23 @@ pub(super) fn stream(
     body: Vec<u8>,
     fold: impl Fold,
 ) -> BoxStream<'static, Result<StreamEvent, ProviderError>> {
-    let exchange = Box::new(Exchange { endpoint, key: None, phase: Phase::Unsent { path, headers, body }, fold });
-    stream::unfold(exchange, |mut exchange| async move { Some((exchange.next().await?, exchange)) }).boxed()
+    let exchange =
+        Box::new(Exchange { endpoint, key: None, ended: None, phase: Phase::Unsent { path, headers, body }, fold });
+    let batches = stream::unfold(exchange, |mut exchange| async move { Some((exchange.next().await?, exchange)) });
+    batches.flat_map(|batch| stream::iter(batch.events.into_iter().map(Ok).chain(batch.end))).boxed()
+}
+
+/// What comes out of one piece of an answer.
+struct Batch {
+    events: VecDeque<StreamEvent>,
+    end: Option<Result<StreamEvent, ProviderError>>,
 }
 
 struct Exchange<F> {
     endpoint: Endpoint,
     key: Option<Key>,
+    /// How the body ended, if that was seen before it was asked for.
+    ended: Option<Result<(), reqwest::Error>>,
     phase: Phase,
     fold: F,
 }
@@ -132,7 +134,6 @@ struct Exchange<F> {
 enum Phase {
     Unsent { path: &'static str, headers: Vec<(&'static str, String)>, body: Vec<u8> },
     Reading { response: Response, body: Body },
-    Ending(Result<(), Failure>),
     Over,
 }
 
@@ -144,36 +145,43 @@ enum Body {
 }
 
 impl<F: Fold> Exchange<F> {
-    async fn next(&mut self) -> Option<Result<StreamEvent, ProviderError>> {
+    async fn next(&mut self) -> Option<Batch> {
         loop {
-            if let Some(event) = self.fold.answer().events.pop_front() {
-                return Some(Ok(event));
-            }
-            self.phase = match std::mem::replace(&mut self.phase, Phase::Over) {
-                Phase::Unsent { path, headers, body } => match self.send(path, headers, body).await {
-                    Ok(response) => Phase::Reading { response, body: Body::Blank },
-                    Err(failure) => Phase::Ending(Err(failure)),
+            let end = match std::mem::replace(&mut self.phase, Phase::Over) {
+                Phase::Unsent { path, headers, body } => match Box::pin(self.send(path, headers, body)).await {
+                    Ok(response) => {
+                        self.phase = Phase::Reading { response, body: Body::Blank };
+                        continue;
+                    }
+                    Err(failure) => Err(failure),
                 },
                 Phase::Reading { mut response, mut body } => match self.read(&mut response, &mut body).await {
-                    Ok(false) => Phase::Reading { response, body },
+                    Ok(false) => {
+                        self.phase = Phase::Reading { response, body };
+                        let events = std::mem::take(&mut self.fold.answer().events);
+                        if events.is_empty() {
+                            continue;
+                        }
+                        return Some(Batch { events, end: None });
+                    }
                     Ok(true) => {
                         let_go(response);
-                        Phase::Ending(self.fold.finish())
+                        self.fold.finish()
                     }
-                    // A failure closes the connection at once.
-                    Err(failure) => Phase::Ending(Err(failure)),
+                    // The response goes out of scope, which closes the connection at once.
+                    Err(failure) => Err(failure),
                 },
-                Phase::Ending(Ok(())) => {
-                    let completion = std::mem::take(&mut self.fold.answer().completion);
-                    return Some(Ok(StreamEvent::Done(completion)));
-                }
-                Phase::Ending(Err(failure)) => {
-                    self.fold.break_off();
-                    let partial = std::mem::take(&mut self.fold.answer().completion);
-                    return Some(Err(self.error(failure, partial)));
-                }
                 Phase::Over => return None,
             };
+            let end = match end {
+                Ok(()) => Ok(StreamEvent::Done(std::mem::take(&mut self.fold.answer().completion))),
+                Err(failure) => {
+                    self.fold.break_off();
+                    let partial = std::mem::take(&mut self.fold.answer().completion);
+                    Err(self.error(failure, partial))
+                }
+            };
+            return Some(Batch { events: std::mem::take(&mut self.fold.answer().events), end: Some(end) });
         }
     }
 
@@ -200,11 +208,11 @@ impl<F: Fold> Exchange<F> {
             let what = format!("`base_url` is `{}`, which is no URL: {error}", self.endpoint.base_url);
             Failure::new(ErrorClass::BadRequest, what)
         })?;
+        let client = client(&url, self.endpoint.limits.connect)?;
         let local = is_local(&url);
         let mut request = Request::new(reqwest::Method::POST, url);
         *request.headers_mut() = self.headers(headers)?;
         *request.body_mut() = Some(body.into());
-        let client = client(local, self.endpoint.limits.connect)?;
 
         let mut asked_again = false;
         loop {
@@ -290,31 +298,48 @@ impl<F: Fold> Exchange<F> {
         Ok(())
     }
 
-    /// Takes what is there up to the next event that yields something; true at the end of the answer.
+    /// Takes the next piece of the answer; true at its end.
     async fn read(&mut self, response: &mut Response, body: &mut Body) -> Result<bool, Failure> {
+        let Some(bytes) = self.chunk(response).await? else { return self.end(body).map(|()| true) };
+        self.push(&bytes, response, body)?;
+        // The connection's task hands out one chunk at a time. Let it hand out all that it has read, so that whoever takes
+        // our events can take them together.
+        let mut gathered = bytes.len();
+        while gathered < GATHERED {
+            step_aside().await;
+            match response.chunk().now_or_never() {
+                Some(Ok(Some(bytes))) => {
+                    gathered += bytes.len();
+                    self.push(&bytes, response, body)?;
+                }
+                Some(end) => {
+                    self.ended = Some(end.map(drop));
+                    break;
+                }
+                None => break,
+            }
+        }
         if let Body::Events(decoder) = body {
             while let Some(event) = decoder.next_event().map_err(|error| malformed(&error.to_string()))? {
                 if self.fold.event(event)? {
                     return Ok(true);
                 }
-                if !self.fold.answer().events.is_empty() {
-                    return Ok(false);
-                }
             }
         }
-        match self.chunk(response).await? {
-            Some(bytes) => self.push(&bytes, response, body).map(|()| false),
-            None => self.end(body).map(|()| true),
-        }
+        Ok(false)
     }
 
     /// The next bytes of the body, or `None` at its end.
-    async fn chunk(&self, response: &mut Response) -> Result<Option<Bytes>, Failure> {
-        let limit =
-            if self.fold.is_whole() { LINGER.min(self.endpoint.limits.idle) } else { self.endpoint.limits.idle };
-        match tokio::time::timeout(limit, response.chunk()).await {
+    async fn chunk(&mut self, response: &mut Response) -> Result<Option<Bytes>, Failure> {
+        let whole = self.fold.is_whole();
+        let limit = if whole { LINGER.min(self.endpoint.limits.idle) } else { self.endpoint.limits.idle };
+        let chunk = match self.ended.take() {
+            Some(end) => Ok(end.map(|()| None)),
+            None => tokio::time::timeout(limit, response.chunk()).await,
+        };
+        match chunk {
             Ok(Ok(chunk)) => Ok(chunk),
-            _ if self.fold.is_whole() => Ok(None),
+            _ if whole => Ok(None),
             Ok(Err(error)) => Err(broken(&error, true)),
             Err(_) => Err(self.silence()),
         }
@@ -425,40 +450,32 @@ fn let_go(mut response: Response) {
     tokio::spawn(tokio::time::timeout(LINGER, async move { while let Ok(Some(_)) = response.chunk().await {} }));
 }
 
-fn is_local(url: &Url) -> bool {
-    let host = url.host_str().unwrap_or_default();
-    let address: Option<IpAddr> = host.trim_matches(['[', ']']).parse().ok();
-    host == "localhost" || host.ends_with(".localhost") || address.is_some_and(|address| address.is_loopback())
+/// Lets the tasks run that are ready. `yield_now` would ask the operating system for news as well, which costs more than
+/// the rest of a delta.
+async fn step_aside() {
+    let mut aside = false;
+    poll_fn(|context| {
+        if std::mem::replace(&mut aside, true) {
+            return Poll::Ready(());
+        }
+        context.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
 }
 
-/// The shared client: one for servers on this machine, which no proxy can reach, and one for all others.
-fn client(local: bool, connect: Duration) -> Result<Client, Failure> {
-    static CLIENTS: Mutex<Vec<(bool, Duration, Client)>> = Mutex::new(Vec::new());
-    let mut clients = CLIENTS.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some((_, _, client)) = clients.iter().find(|(kind, limit, _)| (*kind, *limit) == (local, connect)) {
-        return Ok(client.clone());
-    }
-    // Fails if it was installed before, by an earlier client or by a program that uses this library: both are fine.
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    let mut builder = Client::builder()
-        .user_agent(concat!("pillion/", env!("CARGO_PKG_VERSION")))
-        .connect_timeout(connect)
-        .tcp_nodelay(true)
-        // A connection of its own for each call: dropping the call closes it, and no call waits behind another.
-        .http1_only()
-        // A redirected key would go to somebody else, and a redirected POST becomes a GET.
-        .redirect(reqwest::redirect::Policy::none());
-    if local {
-        builder = builder.no_proxy();
-    }
-    let client = builder.build().map_err(|error| {
-        let what =
-            format!("the HTTP client cannot be built: {}", error.source().map(ToString::to_string).unwrap_or_default());
-        Failure {
-            advice: "Check the system's certificates and proxy settings.".into(),
-            ..Failure::new(ErrorClass::Network, what)
+/// Folds the data of events as a call would, up to the end of the stream.
+#[cfg(test)]
+pub(super) fn replay(mut fold: impl Fold, events: &[&str]) -> Result<Completion, Box<(Failure, Completion)>> {
+    let outcome = events
+        .iter()
+        .try_fold(false, |end, data| Ok(end || fold.event(sse::Event { name: b"", data: data.as_bytes() })?))
+        .and_then(|_| if fold.is_whole() { fold.finish() } else { Err(Failure::new(ErrorClass::Truncated, "")) });
+    match outcome {
+        Ok(()) => Ok(std::mem::take(&mut fold.answer().completion)),
+        Err(failure) => {
+            fold.break_off();
+            Err(Box::new((failure, std::mem::take(&mut fold.answer().completion))))
         }
-    })?;
-    clients.push((local, connect, client.clone()));
-    Ok(client)
+    }
 }

@@ -4,6 +4,8 @@
 mod chunk;
 mod fold;
 mod request;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 

@@ -21,7 +21,7 @@ pub struct Policy {
 }
 
 impl Default for Policy {
-    /// Chosen so that five failures take half a minute on the average, and a minute's rate limit is waited out.
+    /// Chosen so that the waits are half a minute in all at the most, unless a provider asks for a minute.
     fn default() -> Self {
         Self {
             tries: 5,

@@ -49,7 +49,7 @@ pub struct Hub {
     config: Config,
     editor_settings: Option<Value>,
     providers: Providers,
-    tools: Arc<Registry>,
+    tools: Registry,
     attachments: HashMap<AttachmentId, Arc<dyn Attachment>>,
     sessions: HashMap<Arc<str>, Session>,
     loading: HashMap<Arc<str>, Vec<Deferred>>,
@@ -68,7 +68,7 @@ impl Hub {
             workspace,
             store,
             sender,
-            tools: Arc::new(Registry::standard()),
+            tools: Registry::standard(),
             attachments: HashMap::new(),
             sessions: HashMap::new(),
             loading: HashMap::new(),
@@ -107,11 +107,15 @@ impl Hub {
     fn signal(&mut self, signal: Signal) {
         match signal {
             Signal::Turn { session_id, turn_id, event, permit } => {
-                if let Some(session) = self.running(&session_id, &turn_id) {
+                let session = self.running(&session_id, &turn_id);
+                let has_ended = session.is_some_and(|session| {
                     session.take(event);
-                }
+                    session.turn.is_none()
+                });
                 drop(permit);
-                self.note_turn_end();
+                if has_ended {
+                    self.note_turn_end();
+                }
             }
             Signal::Ask { session_id, turn_id, request, answer } => self.ask(&session_id, &turn_id, *request, answer),
             Signal::Answered { session_id, approval_id, decision: Some(decision) } => {
@@ -188,7 +192,10 @@ impl Hub {
             }
             Request::ModelList(_) => answer(
                 reply,
-                Ok(ModelListResponse { models: self.providers.models(), default: self.providers.default_model() }),
+                Ok(ModelListResponse {
+                    models: self.providers.models().into_iter().map(Into::into).collect(),
+                    default: self.providers.default_model(),
+                }),
             ),
         }
     }
@@ -205,7 +212,7 @@ impl Hub {
             None => self.providers.default_model().ok_or_else(|| not_configured(&self.providers.hint()))?,
         };
         self.providers.get(&model).map_err(|error| not_configured(&error.to_string()))?;
-        let mode = params.mode.unwrap_or(self.config.mode);
+        let mode = params.mode.unwrap_or(self.config.mode.into());
         let limits = params.limits.unwrap_or_default();
         let meta = Meta::new(workspace.roots(), Settings { model: model.clone(), mode, limits });
         let log = self.store.create(&meta).map_err(store_error)?;
@@ -486,17 +493,13 @@ impl Hub {
         let (answer, outcome) = match decision {
             ApprovalDecision::Allow { scope, input, hunks } => {
                 let rules = session.rules_of(approval_id);
+                if scope != ApprovalScope::Once {
+                    session.add_rules(&rules);
+                }
                 let added = match scope {
-                    ApprovalScope::Once => Ok(()),
-                    ApprovalScope::Session => Ok(session.add_rules(&rules)),
-                    ApprovalScope::Project => {
-                        session.add_rules(&rules);
-                        store_rules(RuleScope::Project(session.workspace.roots()), &rules)
-                    }
-                    ApprovalScope::User => {
-                        session.add_rules(&rules);
-                        store_rules(RuleScope::User, &rules)
-                    }
+                    ApprovalScope::Once | ApprovalScope::Session => Ok(()),
+                    ApprovalScope::Project => store_rules(RuleScope::Project(session.workspace.roots()), &rules),
+                    ApprovalScope::User => store_rules(RuleScope::User, &rules),
                 };
                 if let Err(error) = added {
                     session.notice(
@@ -524,7 +527,7 @@ impl Hub {
             self.editor_settings = editor;
         }
         let (config, warnings) = Config::load(&self.workspace.roots(), self.editor_settings.as_ref());
-        self.providers = Providers::new(&config);
+        self.providers.configure(&config);
         self.config = config;
         for warning in warnings {
             tracing::warn!("{warning}");

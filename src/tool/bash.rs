@@ -12,7 +12,7 @@ use serde::Deserialize;
 
 use super::{
     Class, Context, Excerpt, Output, Progress, Proposal, Recording, ToolError, Typed, outputs::whole_characters,
-    shortened,
+    shortened, stopped,
 };
 use crate::{
     process::{Child, Command, Exit},
@@ -89,9 +89,15 @@ impl Typed for Bash {
             None | Some(0) => TIME_LIMIT,
             Some(milliseconds) => Duration::from_millis(milliseconds).min(LONGEST),
         };
-        let saved = context.workspace.save_unsaved().await;
+        let saved = tokio::select! {
+            biased;
+            () = context.cancel.cancelled() => return Err(stopped()),
+            saved = context.workspace.save_unsaved() => saved,
+        };
         let command = Command::shell(&input.command).directory(&folder.path).without(self.withheld.iter().cloned());
-        let mut child = plain(command).spawn().map_err(|error| ToolError::new(error.to_string()))?;
+        // It takes a millisecond or more, for which nobody else should wait.
+        let spawned = tokio::task::spawn_blocking(move || plain(command).spawn()).await.map_err(|_| stopped())?;
+        let mut child = spawned.map_err(|error| ToolError::new(error.to_string()))?;
         let mut printed =
             Printed { recording: context.outputs.record(&context.call_id), live: Live::new(context.progress.clone()) };
         let running = async {

@@ -1,15 +1,34 @@
 //! What write and edit have in common once they have a plan.
 
-use super::{Context, Output};
+use std::time::Duration;
+
+use super::{Context, Output, ToolError};
 use crate::{
     transcript::ResultContent,
-    workspace::{Applied, EditError, Plan},
+    workspace::{Applied, EditError, Location, Plan},
 };
 
-pub(super) async fn apply(plan: Plan, context: &Context) -> Result<Applied, EditError> {
-    // Not raced against the cancellation: an edit that is on its way to an editor is waited for, so that what is said of it
-    // is true. Each of its steps has a time limit.
-    context.workspace.apply(plan, context.hunks.as_deref()).await
+/// How long an edit that is under way is waited for after a cancellation, so that what is said of it is true. A file is
+/// written by then; an editor may take longer.
+const GRACE: Duration = Duration::from_millis(200);
+
+/// Makes the edits, those of the chosen hunks. `Err(None)` if the call was cancelled meanwhile.
+pub(super) async fn apply(plan: Plan, context: &Context) -> Result<Applied, Option<EditError>> {
+    let applying = context.workspace.apply(plan, context.hunks.as_deref());
+    let cancelled = async {
+        context.cancel.cancelled().await;
+        tokio::time::sleep(GRACE).await;
+    };
+    tokio::select! {
+        biased;
+        applied = applying => applied.map_err(Some),
+        () = cancelled => Err(None),
+    }
+}
+
+/// What is said of an edit that was cancelled.
+pub(super) fn unknown(location: &Location) -> ToolError {
+    ToolError::new(format!("cancelled. {0} may have been changed or not: read it again", location.shown))
 }
 
 /// Says what was done, and more where that is not what the model asked for.

@@ -4,12 +4,13 @@ mod nearest;
 mod replacing;
 
 use async_trait::async_trait;
+use ropey::Rope;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
 use self::replacing::{Miss, Replacing};
-use super::{Class, Context, Output, Proposal, ToolError, Typed, changed, lines};
-use crate::workspace::{EditError, Location, Plan, ReadError, Snapshot};
+use super::{Class, Context, Output, Proposal, ToolError, Typed, changed, lines, stopped};
+use crate::workspace::{EditError, FileDiff, Hunk, Location, Plan, ReadError, Snapshot, TextEdit};
 
 pub struct Edit;
 
@@ -66,14 +67,19 @@ impl Typed for Edit {
     }
 
     async fn run(&self, input: Input, context: &Context) -> Result<Output, ToolError> {
+        if context.cancel.is_cancelled() {
+            return Err(stopped());
+        }
         let planned = match context.prepared.take::<Planned>() {
             Some(planned) => planned,
             None => Planned::new(&input, context).await?,
         };
         let Planned { location, base, plan, count } = planned;
+        let proposed = plan.diff().clone();
         let applied = match changed::apply(plan, context).await {
             Ok(applied) => applied,
-            Err(error) => return Err(failed(error, &input.replacements()?)),
+            Err(Some(error)) => return Err(failed(error, base.as_ref(), &proposed, context, &location)),
+            Err(None) => return Err(changed::unknown(&location)),
         };
         // Who had seen all of it before has seen all of it now, unless someone else changed it, too.
         let knew = base.is_none_or(|base| context.seen.has_whole(&location, &base));
@@ -141,29 +147,43 @@ impl Planned {
             Err(error) => return Err(ToolError::new(error.to_string())),
         };
         let text = base.as_ref().map(|base| base.text.clone()).unwrap_or_default();
-        let mut replacing = Replacing::new(&text);
-        let mut count = 0;
-        for (index, replacement) in replacements.iter().enumerate() {
-            let Replacement { old_string, new_string, replace_all } = replacement;
-            count += replacing.replace(old_string, new_string, *replace_all).map_err(|miss| {
-                let which = match replacements.len() {
-                    1 => String::new(),
-                    total => format!("Edit {} of {total}: ", index + 1),
-                };
-                ToolError::new(format!("{which}{} Nothing was written.{}", explained(&miss, &shown), shown_near(&miss)))
-            })?;
-        }
-        let edits = replacing.edits();
-        if edits.is_empty() {
-            return Err(ToolError::new("taken together, the edits change nothing. Nothing was written."));
-        }
+        // Where a text is long, finding what is most like one that is not there takes a while.
+        let replacing = tokio::task::spawn_blocking(move || replaced(&text, &replacements, &shown));
+        let Replaced { edits, text, count } = replacing.await.map_err(|_| stopped())??;
         let plan = match &base {
             Some(base) => workspace.plan(&location, base, edits).await,
-            None => workspace.plan_write(&location, None, &replacing.text()).await,
+            None => workspace.plan_write(&location, None, &text).await,
         };
-        let plan = plan.map_err(|error| failed(error, &replacements))?;
+        let plan = plan.map_err(|error| ToolError::new(error.to_string()))?;
         Ok(Self { location, base, plan, count })
     }
+}
+
+/// Replacements that fit a text.
+struct Replaced {
+    edits: Vec<TextEdit>,
+    /// The text after them.
+    text: String,
+    count: usize,
+}
+
+fn replaced(text: &Rope, replacements: &[Replacement], shown: &str) -> Result<Replaced, ToolError> {
+    let mut replacing = Replacing::new(text);
+    let mut count = 0;
+    for (index, Replacement { old_string, new_string, replace_all }) in replacements.iter().enumerate() {
+        count += replacing.replace(old_string, new_string, *replace_all).map_err(|miss| {
+            let which = match replacements.len() {
+                1 => String::new(),
+                total => format!("Edit {} of {total}: ", index + 1),
+            };
+            ToolError::new(format!("{which}{} Nothing was written.{}", explained(&miss, shown), shown_near(&miss)))
+        })?;
+    }
+    let edits = replacing.edits();
+    if edits.is_empty() {
+        return Err(ToolError::new("taken together, the edits change nothing. Nothing was written."));
+    }
+    Ok(Replaced { edits, text: replacing.text().to_owned(), count })
 }
 
 fn explained(miss: &Miss, shown: &str) -> String {
@@ -196,21 +216,36 @@ fn shown_near(miss: &Miss) -> String {
     }
 }
 
-/// The error, with the text as it is now around the place where the edit should have been.
-fn failed(error: EditError, replacements: &[Replacement]) -> ToolError {
-    let EditError::Conflict { fresh, shown } = &error else { return ToolError::new(error.to_string()) };
-    let fresh_text = &fresh.text;
-    let near = replacements
+/// The error; for a conflict with the text as it is now where the edit should have been.
+fn failed(
+    error: EditError,
+    base: Option<&Snapshot>,
+    proposed: &FileDiff,
+    context: &Context,
+    location: &Location,
+) -> ToolError {
+    let (EditError::Conflict { fresh, shown }, Some(base)) = (&error, base) else {
+        return ToolError::new(error.to_string());
+    };
+    let moved = context.workspace.diff(location, &base.text, &fresh.text);
+    let meets = |hunk: &&Hunk| {
+        let lines = hunk.old_start..=hunk.old_start + hunk.old_lines;
+        proposed
+            .hunks
+            .iter()
+            .any(|edit| *lines.start() <= edit.old_start + edit.old_lines && edit.old_start <= *lines.end())
+    };
+    let near: Vec<String> = moved
+        .hunks
         .iter()
-        .find_map(|replacement| nearest::lines_like(fresh_text, &replacement.old_string))
-        .map_or(String::new(), |lines| {
-            format!(
-                " Around there it is now:\n\n{}",
-                lines::excerpt(fresh_text, lines.start, lines.end - 1, 3).trim_end()
-            )
-        });
+        .filter(meets)
+        .map(|hunk| {
+            lines::excerpt(&fresh.text, hunk.new_start.max(1) - 1, (hunk.new_start + hunk.new_lines).max(2) - 2, 0)
+        })
+        .collect();
     ToolError::new(format!(
         "{shown} was changed at the place of this edit since it was proposed. Nothing was written. \
-         Make the edit for the text as it is now.{near}"
+         Make the edit for the text as it is now. Around there it is:\n\n{}",
+        near.join("\n").trim_end()
     ))
 }

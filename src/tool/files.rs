@@ -75,7 +75,7 @@ impl Pattern {
 impl Filter {
     pub(super) fn accepts(&self, start: &Path, path: &Path) -> bool {
         let relative = path.strip_prefix(start).unwrap_or(path);
-        let name = path.file_name().map_or(path, Path::new);
+        let name = name(path);
         let by_pattern = || self.pattern.as_ref().is_none_or(|pattern| pattern.matches(relative, name));
         let by_type = || self.types.is_empty() || self.types.matched(path, false).is_whitelist();
         by_type() && by_pattern()
@@ -160,6 +160,15 @@ impl Scope {
     /// Whether it starts somewhere inside of what the person opened, so that rules from above are the project's own.
     fn is_partial(&self) -> bool {
         self.starts.iter().any(|start| start.inside && start.shown != "." && !Path::new(&start.shown).is_absolute())
+    }
+}
+
+/// The last part of a path; of an untitled buffer's URI what comes after the scheme.
+fn name(path: &Path) -> &Path {
+    let uri = path.to_str().filter(|_| !path.is_absolute());
+    match uri.and_then(|uri| uri.rsplit(['/', ':']).next()) {
+        Some(name) => Path::new(name),
+        None => path.file_name().map_or(path, Path::new),
     }
 }
 

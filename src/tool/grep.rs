@@ -1,11 +1,13 @@
 //! Searches the text of files, as the editor shows it where they are open.
 
 mod hits;
+mod matcher;
 
 use std::sync::Mutex;
 
 use async_trait::async_trait;
-use grep_regex::{RegexMatcher, RegexMatcherBuilder};
+use grep_matcher::Matcher;
+use grep_regex::RegexMatcherBuilder;
 use grep_searcher::{BinaryDetection, Searcher, SearcherBuilder};
 use ignore::{
     WalkState,
@@ -14,7 +16,10 @@ use ignore::{
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use self::hits::{Collected, Hits, Wanted};
+use self::{
+    hits::{Collected, Hits, Wanted},
+    matcher::LineMatcher,
+};
 use super::{
     Context, Output, Proposal, ToolError, Typed,
     files::{self, Filter, Pattern, Scope},
@@ -74,13 +79,13 @@ enum OutputMode {
 
 struct Search {
     source: Source,
-    matcher: RegexMatcher,
+    matcher: LineMatcher,
     searcher: SearcherBuilder,
     wanted: Wanted,
 }
 
 enum Source {
-    Files(Scope),
+    Files(Box<Scope>),
     /// What a command printed, by its call.
     Output(String),
 }
@@ -132,7 +137,7 @@ impl Search {
                 let types = input.kind.as_deref().map_or(Ok(Types::empty()), types)?;
                 let filter = Filter { pattern, types, all: input.all.unwrap_or(false) };
                 let starts = files::starts(input.path.as_deref(), context)?;
-                Source::Files(Scope::new(starts, input.path.is_none(), filter, context))
+                Source::Files(Box::new(Scope::new(starts, input.path.is_none(), filter, context)))
             }
         };
         let mode = input.output_mode.unwrap_or_default();
@@ -140,16 +145,18 @@ impl Search {
             OutputMode::Content => asked.or(input.context).unwrap_or(0).min(CONTEXT),
             OutputMode::Files | OutputMode::Counts => 0,
         };
+        let matcher = matcher(input, multiline)?;
         let mut searcher = SearcherBuilder::new();
         searcher
             .multi_line(multiline)
+            .line_terminator(matcher.line_terminator().unwrap_or_default())
             .line_number(mode == OutputMode::Content)
             .before_context(lines(input.before))
             .after_context(lines(input.after))
             // What holds a NUL is no text.
             .binary_detection(BinaryDetection::quit(0));
         let wanted = Wanted { mode, limit: input.limit.unwrap_or(LIMIT).max(1) };
-        Ok(Self { source, matcher: matcher(input, multiline)?, searcher, wanted })
+        Ok(Self { source, matcher, searcher, wanted })
     }
 
     fn run(&self, context: &Context) -> Result<String, ToolError> {
@@ -235,20 +242,22 @@ impl Search {
     }
 }
 
-fn matcher(input: &Input, multiline: bool) -> Result<RegexMatcher, ToolError> {
+fn matcher(input: &Input, multiline: bool) -> Result<LineMatcher, ToolError> {
     let mut builder = RegexMatcherBuilder::new();
     builder.multi_line(true).case_insensitive(input.case_insensitive.unwrap_or(false));
+    // Lines of Windows end before their \r. Only where it matters, since it costs speed.
+    builder.crlf(input.pattern.contains('$'));
     if multiline {
-        builder.dot_matches_new_line(true);
-    } else {
+        builder.dot_matches_new_line(true).line_terminator(None);
+    } else if !input.pattern.contains('$') {
         builder.line_terminator(Some(b'\n'));
     }
-    // Lines of Windows end before their \r. Only where it matters, since it costs speed.
-    builder.crlf(input.pattern.contains('$') && !multiline);
-    builder.build(&input.pattern).map_err(|error| {
+    let regex = builder.build(&input.pattern).map_err(|error| {
         let pattern = &input.pattern;
         ToolError::new(format!("`{pattern}` is no regular expression: {error}. To search for it as it is, escape it"))
-    })
+    })?;
+    let is_plain = multiline || input.case_insensitive.unwrap_or(false);
+    Ok(if is_plain { LineMatcher::plain(regex) } else { LineMatcher::new(regex, &input.pattern) })
 }
 
 fn types(name: &str) -> Result<Types, ToolError> {

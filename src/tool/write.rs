@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{Class, Context, Output, Proposal, ToolError, Typed, changed};
+use super::{Class, Context, Output, Proposal, ToolError, Typed, changed, stopped};
 use crate::workspace::{Location, Plan, ReadError};
 
 pub struct Write;
@@ -41,12 +41,18 @@ impl Typed for Write {
     }
 
     async fn run(&self, input: Input, context: &Context) -> Result<Output, ToolError> {
+        if context.cancel.is_cancelled() {
+            return Err(stopped());
+        }
         let plan = match context.prepared.take::<Plan>() {
             Some(plan) => plan,
             None => plan(&input, context).await?.1,
         };
         let location = plan.location().clone();
-        let applied = changed::apply(plan, context).await.map_err(|error| ToolError::new(error.to_string()))?;
+        let applied = changed::apply(plan, context).await.map_err(|error| match error {
+            Some(error) => ToolError::new(error.to_string()),
+            None => changed::unknown(&location),
+        })?;
         let whole = context.hunks.is_none() && !applied.rebased;
         context.seen.note(&location, &applied.snapshot, whole);
         let done = format!("Wrote {}.", location.shown);

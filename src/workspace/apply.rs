@@ -158,7 +158,8 @@ impl Workspace {
                         () = sleep_until(limit) => return Err(EditError::Refused(shown())),
                     }
                 }
-                return Ok(Tried::Moved);
+                // It may have done what it denies. Whoever did it, it must not be done twice.
+                return if seen.landing == Landing::Exact { landed(self, &seen.latest) } else { Ok(Tried::Moved) };
             }
             // Without a yes, only the very text counts.
             _ if seen.landing == Landing::Exact => return landed(self, &seen.latest),

@@ -167,6 +167,8 @@ impl State {
         }
         buffer.out_of_sync = out_of_sync;
         if steps.iter().all(Vec::is_empty) {
+            // The version alone has moved, which is news to whoever waits with an edit of the old one.
+            buffer.tell();
             return Ok(());
         }
         buffer.text = text;
@@ -250,10 +252,15 @@ impl State {
 
     /// One entry for each path.
     pub fn buffers(&self, roots: &[Root]) -> Vec<BufferInfo> {
-        let shown = self.all().filter(|(id, buffer)| {
-            self.find(&buffer.path).is_some_and(|(winner, found)| (winner, &found.uri) == (*id, &buffer.uri))
-        });
-        let mut buffers: Vec<_> = shown
+        let mut latest: HashMap<&Path, (EditorId, &Buffer)> = HashMap::new();
+        for (editor, buffer) in self.all() {
+            let entry = latest.entry(&buffer.path).or_insert((editor, buffer));
+            if entry.1.generation < buffer.generation {
+                *entry = (editor, buffer);
+            }
+        }
+        let mut buffers: Vec<_> = latest
+            .into_values()
             .map(|(editor, buffer)| BufferInfo {
                 editor,
                 uri: buffer.uri.clone(),

@@ -83,6 +83,9 @@ pub fn line_edits(old: &Rope, new: &str) -> Vec<TextEdit> {
 
 /// The lines outside of which two texts are equal; `None` if they are equal altogether.
 pub fn block(old: &Rope, new: &Rope) -> Option<Block> {
+    if old.is_instance(new) {
+        return None;
+    }
     let prefix = common_prefix(old.slice(..), new.slice(..));
     if prefix == old.len_bytes() && prefix == new.len_bytes() {
         return None;

@@ -7,7 +7,7 @@ use ropey::Rope;
 use super::{
     diff::changes,
     edit::{TextEdit, make},
-    text::{line_feeds, with_line_feeds},
+    text::{len_with_line_feeds, line_feeds, with_line_feeds},
 };
 
 /// What an edit should make of a text. Line ends do not count: an editor may write its own.
@@ -35,7 +35,7 @@ impl Expectation {
         let mut places = Vec::with_capacity(edits.len());
         let (mut from, mut at) = (0, 0);
         for edit in edits {
-            at += line_feeds(&before.slice(from..edit.range.start).to_string()).chars().count();
+            at += len_with_line_feeds(before.slice(from..edit.range.start));
             let length = line_feeds(&edit.text).chars().count();
             places.push(at..at + length);
             at += length;

@@ -59,10 +59,16 @@ impl LineEnd {
 
 /// The text with every line end as `\n`. Shares memory with `text` where it has no other.
 pub fn with_line_feeds(text: &Rope) -> Rope {
-    if text.chunks().all(|chunk| memchr::memchr(b'\r', chunk.as_bytes()).is_none()) {
-        return text.clone();
-    }
-    Rope::from_str(&line_feeds(&text.to_string()))
+    if has_only_line_feeds(text.slice(..)) { text.clone() } else { Rope::from_str(&line_feeds(&text.to_string())) }
+}
+
+/// How many characters the text has with every line end as `\n`.
+pub fn len_with_line_feeds(text: RopeSlice<'_>) -> usize {
+    if has_only_line_feeds(text) { text.len_chars() } else { line_feeds(&text.to_string()).chars().count() }
+}
+
+fn has_only_line_feeds(text: RopeSlice<'_>) -> bool {
+    text.chunks().all(|chunk| memchr::memchr(b'\r', chunk.as_bytes()).is_none())
 }
 
 pub fn line_feeds(text: &str) -> String {

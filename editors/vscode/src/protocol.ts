@@ -13,7 +13,7 @@ export interface Requests {
   "session/load": { params: SessionLoadParams; result: SessionInfo };
   /** Stops watching a session. When nobody watches it any more, its turn is cancelled. Its log stays. */
   "session/close": { params: SessionCloseParams; result: Empty };
-  /** Changes model, mode or limits, from the next model call on. */
+  /** Changes model, mode or limits: the mode at once, the rest from the next turn on. */
   "session/configure": { params: SessionConfigureParams; result: SessionInfo };
   /** Starts a turn and answers at once. One turn runs at a time in a session. */
   "turn/start": { params: TurnStartParams; result: TurnStartResponse };
@@ -143,7 +143,7 @@ export interface SessionCloseParams {
 /** Nothing more to say. */
 export type Empty = Record<string, never>;
 
-/** Changes a session's settings, from the next model call on. What is absent stays. */
+/** Changes a session's settings: the mode at once, the rest from the next turn on. What is absent stays. */
 export interface SessionConfigureParams {
   sessionId: string;
   limits?: Limits;
@@ -415,6 +415,7 @@ export type SessionEvent =
   /** A model call failed before any output was shown and will be tried again. */
   | {
       type: "retry";
+      /** The number of the try that comes next, from 2. */
       attempt: number;
       delayMs: number;
       /** What failed. */

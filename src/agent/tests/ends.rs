@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::{super::*, stage::*};
 use crate::{
-    provider::ErrorClass,
+    provider::{ErrorClass, retry},
     transcript::{Content, Role},
 };
 
@@ -72,6 +72,19 @@ async fn a_failed_model_call_keeps_what_is_complete() {
     assert_eq!(outcome.usage, one_token());
     let Some(TurnError::Provider(error)) = outcome.error else { panic!("the provider's error") };
     assert_eq!(error.class, ErrorClass::Overloaded);
+}
+
+#[tokio::test]
+async fn a_model_call_that_failed_before_it_said_anything_is_tried_again() {
+    let stage = stage();
+    let host = Recorder::new(&stage);
+    let model = Model::new([vec![Step::Fail]]);
+    let at_once = retry::Policy { tries: 2, base: Duration::ZERO, ..retry::Policy::default() };
+    let agent = agent(&model, &stage).to_builder().retry(at_once).build().unwrap();
+    let go = vec![Message::user("go")];
+    let outcome = turn::run(&agent, &Scope::default(), go, &host, host.cancel.clone()).await;
+    assert_eq!(outcome.stop_reason, StopReason::EndTurn);
+    assert!(matches!(&host.events()[0], Event::Retry { attempt: 2, error, .. } if error == "too busy"));
 }
 
 #[tokio::test]

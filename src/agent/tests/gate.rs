@@ -107,7 +107,7 @@ async fn a_changed_input_that_does_more_is_shown_again() {
         let answers = vec![patched(changed.clone()), allow()];
         let played = play_calls(Mode::Ask, answers, vec![("change", asked.clone())]).await;
         assert_eq!(played.shown, [asked.clone(), changed.clone()]);
-        assert_eq!(played.ran, [changed.clone()]);
+        assert_eq!(played.ran, vec![changed.clone()]);
         assert!(played.results[0].0.starts_with("The person changed the input"), "{:?}", played.results);
 
         let played = play_calls(Mode::Ask, vec![patched(changed)], vec![("change", asked)]).await;

@@ -182,6 +182,19 @@ async fn a_tool_that_does_not_heed_a_cancel_is_given_up() {
     assert!(text.starts_with("cancelled while it ran, and it did not stop"), "{text}");
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_tool_that_never_gives_way_is_given_up() {
+    let stage = stage();
+    let host = Recorder::new(&stage);
+    let outcome = play(&Model::new([calls(&[("a", "execute", "block")])]), &stage, &host).await;
+    assert_eq!(outcome.stop_reason, StopReason::Cancelled);
+    assert_eq!(statuses(&host), [CallStatus::Cancelled]);
+    // What it says afterwards is heard by nobody.
+    let events = host.events().len();
+    drop(stage.blocked.lock().unwrap().take());
+    assert_eq!(host.events().len(), events);
+}
+
 #[tokio::test]
 async fn tools_are_sorted_and_the_prefix_of_the_next_call_is_the_last_one() {
     let stage = stage();

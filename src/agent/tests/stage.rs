@@ -5,6 +5,7 @@ use std::{
     sync::{
         Arc, Mutex,
         atomic::{AtomicUsize, Ordering},
+        mpsc,
     },
 };
 
@@ -15,11 +16,10 @@ use tokio::sync::Barrier;
 use tokio_util::sync::CancellationToken;
 
 use super::super::*;
-use crate::tool::Registry;
 use crate::{
     permission::Mode,
     provider::{Completion, ErrorClass, Provider, ProviderError, Request, StreamEvent, ToolSpec, retry},
-    tool::{Context, Output, Proposal, Tool, ToolError},
+    tool::{Context, Output, Proposal, Registry, Tool, ToolError},
     transcript::Content,
 };
 
@@ -141,10 +141,16 @@ pub struct Stage {
     /// The turn's cancel, as the host holds it.
     pub cancel: CancellationToken,
     pub tool_cancelled: tokio::sync::Notify,
+    unblock: Mutex<mpsc::Receiver<()>>,
+    /// Unblocks when dropped.
+    pub blocked: Mutex<Option<mpsc::Sender<()>>>,
 }
 
 pub fn stage() -> Arc<Stage> {
+    let (blocked, unblock) = mpsc::channel();
     Arc::new(Stage {
+        unblock: Mutex::new(unblock),
+        blocked: Mutex::new(Some(blocked)),
         ran: Mutex::default(),
         hunks: Mutex::default(),
         running: AtomicUsize::new(0),
@@ -224,6 +230,12 @@ impl Tool for Act {
             "hang" => {
                 cancel_soon(stage.cancel.clone());
                 future::pending().await
+            }
+            // Never gives way to others until the test lets it.
+            "block" => {
+                stage.cancel.cancel();
+                let _ = stage.unblock.lock().unwrap().recv();
+                Ok(Output::text("too late"))
             }
             "wait" => {
                 stage.barrier.wait().await;

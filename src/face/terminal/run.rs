@@ -50,6 +50,7 @@ pub struct Args {
 #[derive(Clone, Copy, Debug, clap::ValueEnum)]
 enum ModeArg {
     Ask,
+    #[value(alias = "acceptEdits")]
     AcceptEdits,
     Plan,
     Auto,

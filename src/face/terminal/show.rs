@@ -82,13 +82,13 @@ impl Screen {
                 match status {
                     ToolStatus::Ok => self.line(Style::Green, "  ✓ done"),
                     ToolStatus::Failed => self.line(Style::Red, &format!("  ✗ failed: {first}")),
-                    ToolStatus::Denied => self.line(Style::Yellow, "  ✗ denied"),
+                    ToolStatus::Denied => self.line(Style::Yellow, &format!("  ✗ denied: {first}")),
                     ToolStatus::Cancelled => self.line(Style::Yellow, "  ✗ cancelled"),
                 }
             }
             SessionEvent::Retry { attempt, delay_ms, error } => {
                 let seconds = *delay_ms as f64 / 1000.0;
-                self.line(Style::Yellow, &format!("… try {attempt} failed ({error}); the next in {seconds:.1} s"));
+                self.line(Style::Yellow, &format!("… {error} Try {attempt} in {seconds:.1} s."));
             }
             SessionEvent::Notice { level, message } => {
                 let style = match level {

@@ -86,14 +86,16 @@ impl Tree {
     }
 
     /// SIGTERM, then SIGKILL, until nothing is left. Returns what would not go.
-    pub async fn end(&self) -> Vec<u32> {
+    pub async fn end(self: &Arc<Self>) -> Vec<u32> {
         self.ending.store(true, Ordering::Relaxed);
         let began = Instant::now();
         let mut asked = HashSet::new();
         let mut pause = Duration::from_millis(1);
         let mut seen_empty = false;
         loop {
-            let members = self.members();
+            let tree = Arc::clone(self);
+            // Where there are thousands of processes, a look takes milliseconds, and others wait for this thread.
+            let members = tokio::task::spawn_blocking(move || tree.members()).await.unwrap_or_default();
             // One look can miss a process that forks behind it and ends before it; two in a row do not.
             if members.is_empty() && std::mem::replace(&mut seen_empty, true) {
                 return Vec::new();

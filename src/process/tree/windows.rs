@@ -47,7 +47,7 @@ impl Tree {
         Ok((child, tree))
     }
 
-    pub async fn end(&self) -> Vec<u32> {
+    pub async fn end(self: &Arc<Self>) -> Vec<u32> {
         self.kill();
         Vec::new()
     }

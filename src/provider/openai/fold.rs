@@ -59,7 +59,7 @@ impl Chat {
             self.answer.completion.usage = usage;
         }
         let mut error = chunk.error.or(groq_error).filter(is_said);
-        let has_choices = chunk.choices.is_some();
+        let has_choices = chunk.choices.as_ref().is_some_and(|choices| !choices.is_empty());
         // We ask for one answer; a server that gives several is taken by its first.
         for choice in chunk.choices.into_iter().flatten().filter(|choice| choice.index == 0) {
             error = error.or(self.choice(choice, streamed));

@@ -8,10 +8,9 @@ use std::{
 };
 
 use grep_matcher::Matcher;
-use grep_regex::RegexMatcher;
 use grep_searcher::{Searcher, Sink, SinkContext, SinkFinish, SinkMatch};
 
-use super::OutputMode;
+use super::{LineMatcher, OutputMode};
 
 /// The most bytes of a line that are shown: minified code has lines of a megabyte.
 const LINE: usize = 500;
@@ -25,7 +24,7 @@ pub struct Wanted {
 
 /// The hits in one file.
 pub struct Hits<'a> {
-    matcher: &'a RegexMatcher,
+    matcher: &'a LineMatcher,
     wanted: Wanted,
     rows: Vec<Row>,
     /// Matching lines, shown or not.
@@ -58,7 +57,7 @@ struct Found {
 }
 
 impl<'a> Hits<'a> {
-    pub fn new(matcher: &'a RegexMatcher, wanted: Wanted) -> Self {
+    pub fn new(matcher: &'a LineMatcher, wanted: Wanted) -> Self {
         Self { matcher, wanted, rows: Vec::new(), matches: 0, binary: false }
     }
 

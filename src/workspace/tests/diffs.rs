@@ -141,14 +141,15 @@ proptest! {
     }
 
     #[test]
-    fn a_diff_of_edits_is_what_they_do(text in text(), parts in parts()) {
+    fn a_diff_of_edits_is_what_they_do(text in text(), mut parts in parts()) {
+        // Without `\r`: one at the end of a block and a `\n` after it would be one line end only in the whole.
+        let text = text.replace('\r', "");
+        parts.iter_mut().for_each(|(_, _, new)| *new = new.replace('\r', "é"));
         let rope = Rope::from_str(&text);
         let edits = edits_of(&text, &parts);
         let location = Location { path: PathBuf::from("/a"), inside: true, shown: "a".to_owned() };
         let (diff, pieces) = plan::pieces(&location, &rope, &edits);
         let made = make(&rope, &edits);
-        // A `\r` at the end of one block and a `\n` at the start of what follows are one line end in the whole.
-        prop_assume!(!made.to_string().contains("\r\n"));
         let new = made.to_string();
         let expected: Vec<_> = text::lines(&new).into_iter().map(text::without_end).collect();
         prop_assert_eq!(patched(&text, &diff), expected);
@@ -172,9 +173,7 @@ proptest! {
             prop_assert_eq!(new.slice(moved), rope.slice(range));
         } else {
             let touches = |change: &TextEdit| change.range.start < range.end && range.start < change.range.end;
-            let inside = |change: &TextEdit| range.start < change.range.end && change.range.start < range.end
-                || change.range.start < range.start && range.start < change.range.end;
-            prop_assert!(changes.iter().any(|change| touches(change) || inside(change)));
+            prop_assert!(changes.iter().any(touches));
         }
     }
 

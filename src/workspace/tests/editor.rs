@@ -82,8 +82,11 @@ pub struct Desk {
     manners: VecDeque<Manner>,
     /// The edits it was asked to make.
     pub asked: Vec<BufferEdit>,
-    /// What each edit that it made took away and brought.
+    /// The text before and after each edit that it made.
     pub made: Vec<(String, String)>,
+    /// Who each character of the text is: numbers that are never used again.
+    pub characters: Vec<u64>,
+    next: u64,
     pub saves: Vec<String>,
 }
 
@@ -99,7 +102,10 @@ impl Editor {
         encoding: PositionEncoding,
         reports: Reports,
     ) -> Arc<Self> {
+        let count = text.chars().count() as u64;
         let desk = Desk {
+            characters: (0..count).collect(),
+            next: count,
             text: text.to_owned(),
             version: 1,
             reported: text.to_owned(),
@@ -159,8 +165,7 @@ impl Editor {
     /// `range` is in characters.
     fn replace(&self, desk: &mut Desk, range: Range<usize>, new: &str) {
         let before = desk.text.clone();
-        desk.text.replace_range(byte(&before, range.start)..byte(&before, range.end), new);
-        desk.version += 1;
+        desk.replace(range.clone(), new);
         if self.reports == Reports::Each {
             let range = position(&before, range.start, self.encoding)..position(&before, range.end, self.encoding);
             self.send(desk, Change { range: Some(range), text: new.to_owned() });
@@ -189,7 +194,7 @@ impl Editor {
         let range = position(&desk.reported, start, self.encoding)..position(&desk.reported, end, self.encoding);
         let change = match self.reports {
             Reports::Whole => Change { range: None, text: desk.text.clone() },
-            _ => Change { range: Some(range), text },
+            Reports::Each | Reports::Gathered => Change { range: Some(range), text },
         };
         self.send(desk, change);
     }
@@ -200,15 +205,39 @@ impl Editor {
         let _ = self.workspace.change(self.id(), &self.uri, desk.version, &[change]);
     }
 
-    /// Applies an edit to its own text; all at once, and reports it as it reports.
-    fn make(&self, desk: &mut Desk, edit: &BufferEdit, line_end: Option<&str>) {
+    /// Applies an edit to its own text, in one or two steps for each replacement.
+    fn make(&self, desk: &mut Desk, edit: &BufferEdit, line_end: Option<&str>, piecemeal: bool) {
         let before = desk.text.clone();
         for (range, new) in edit.edits.iter().rev() {
-            let (start, end) = (index(&before, range.start, self.encoding), index(&before, range.end, self.encoding));
+            let (start, mut end) =
+                (index(&before, range.start, self.encoding), index(&before, range.end, self.encoding));
             let new = line_end.map_or_else(|| new.clone(), |end| text::line_feeds(new).replace('\n', end));
-            desk.made.push((before[byte(&before, start)..byte(&before, end)].to_owned(), new.clone()));
+            let mut without = before.clone();
+            without.replace_range(byte(&before, start)..byte(&before, end), "");
+            // Unless what is left closes to a `\r\n` around the place.
+            if piecemeal && nameable(&without, start) == start {
+                self.replace(desk, start..end, "");
+                end = start;
+            }
             self.replace(desk, start..end, &new);
         }
+        let after = desk.text.clone();
+        desk.made.push((before, after));
+    }
+}
+
+impl Desk {
+    fn replace(&mut self, range: Range<usize>, new: &str) {
+        let (start, end) = (byte(&self.text, range.start), byte(&self.text, range.end));
+        self.text.replace_range(start..end, new);
+        let count = new.chars().count() as u64;
+        self.characters.splice(range, self.next..self.next + count);
+        self.next += count;
+        self.version += 1;
+    }
+
+    pub fn forget_manners(&mut self) {
+        self.manners.clear();
     }
 }
 
@@ -234,7 +263,7 @@ impl BufferSink for Editor {
                 Manner::Fail => return Err(SinkError("it broke".to_owned())),
                 Manner::Close { apply } => {
                     if apply && !stale {
-                        self.make(desk, &edit, None);
+                        self.make(desk, &edit, None, false);
                         self.flush_desk(desk);
                     }
                     self.close();
@@ -242,7 +271,7 @@ impl BufferSink for Editor {
                 }
                 Manner::Silent { apply } => {
                     if apply && !stale {
-                        self.make(desk, &edit, None);
+                        self.make(desk, &edit, None, false);
                         self.flush_desk(desk);
                     }
                     None
@@ -253,71 +282,49 @@ impl BufferSink for Editor {
                     return Ok(false);
                 }
                 Manner::ReportLate => {
-                    let before = desk.version;
-                    if self.reports == Reports::Each {
-                        // Made now, told after the answer.
-                        let (text, made) = naive(&desk.text, &edit, self.encoding);
-                        desk.text = text;
-                        desk.made.extend(made);
-                        desk.version += 1;
-                    } else {
-                        self.make(desk, &edit, None);
-                    }
-                    Some(before)
-                }
-                Manner::Piecemeal => {
                     let before = desk.text.clone();
                     for (range, new) in edit.edits.iter().rev() {
                         let start = index(&before, range.start, self.encoding);
-                        let end = index(&before, range.end, self.encoding);
-                        desk.made.push((before[byte(&before, start)..byte(&before, end)].to_owned(), new.clone()));
-                        self.replace(desk, start..end, "");
-                        self.replace(desk, start..start, new);
+                        desk.replace(start..index(&before, range.end, self.encoding), new);
                     }
+                    let after = desk.text.clone();
+                    desk.made.push((before, after));
+                    self.me.upgrade()
+                }
+                Manner::Piecemeal => {
+                    self.make(desk, &edit, None, true);
                     self.flush_desk(desk);
                     return Ok(true);
                 }
                 Manner::LineEnds(end) => {
-                    self.make(desk, &edit, Some(end));
+                    self.make(desk, &edit, Some(end), false);
                     self.flush_desk(desk);
                     return Ok(true);
                 }
                 Manner::TypeAfter(typing) => {
-                    self.make(desk, &edit, None);
+                    self.make(desk, &edit, None, false);
                     self.type_in(desk, &typing);
                     self.flush_desk(desk);
                     return Ok(true);
                 }
                 Manner::DenyDoing => {
-                    self.make(desk, &edit, None);
+                    self.make(desk, &edit, None, false);
                     self.flush_desk(desk);
                     return Ok(false);
                 }
                 Manner::Obey | Manner::TypeFirst(_) => {
-                    self.make(desk, &edit, None);
+                    self.make(desk, &edit, None, false);
                     self.flush_desk(desk);
                     return Ok(true);
                 }
             }
         };
-        match later {
-            None => std::future::pending().await,
-            Some(_) => {
-                let me = self.me.upgrade().unwrap();
-                tokio::spawn(async move {
-                    tokio::task::yield_now().await;
-                    let mut desk = me.desk();
-                    let desk = &mut *desk;
-                    if me.reports == Reports::Each {
-                        let text = desk.text.clone();
-                        me.send(desk, Change { range: None, text });
-                    } else {
-                        me.flush_desk(desk);
-                    }
-                });
-                Ok(true)
-            }
-        }
+        let Some(me) = later else { return std::future::pending().await };
+        tokio::spawn(async move {
+            tokio::task::yield_now().await;
+            me.flush();
+        });
+        Ok(true)
     }
 
     async fn save(&self, uris: Vec<String>) -> Result<Vec<String>, SinkError> {
@@ -338,19 +345,6 @@ impl BufferSink for Editor {
         self.workspace.saved(self.id(), &self.uri);
         Ok(Vec::new())
     }
-}
-
-/// An edit by string operations alone, and what each replacement took away and brought.
-fn naive(text: &str, edit: &BufferEdit, encoding: PositionEncoding) -> (String, Vec<(String, String)>) {
-    let mut result = text.to_owned();
-    let mut made = Vec::new();
-    for (range, new) in edit.edits.iter().rev() {
-        let start = byte(text, index(text, range.start, encoding));
-        let end = byte(text, index(text, range.end, encoding));
-        made.push((text[start..end].to_owned(), new.clone()));
-        result.replace_range(start..end, new);
-    }
-    (result, made)
 }
 
 fn byte(text: &str, index: usize) -> usize {

@@ -103,7 +103,7 @@ fn what_is_no_text_is_an_error() {
     });
 }
 
-#[cfg(unix)]
+#[cfg(target_os = "linux")]
 #[test]
 fn a_pipe_is_not_waited_for() {
     run(async {

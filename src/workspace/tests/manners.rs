@@ -212,13 +212,13 @@ fn a_yes_without_a_change_is_not_believed() {
 }
 
 #[test]
-fn a_no_to_what_was_done_is_a_conflict_and_not_done_twice() {
+fn what_an_editor_did_and_denies_is_not_done_twice() {
+    check(Reports::Each, Manner::DenyDoing, NEW);
     run(async {
-        let desk = desk(TEXT, Reports::Each, LONG);
+        let desk = desk("a\n", Reports::Gathered, LONG);
         desk.editor.will([Manner::DenyDoing]);
-        let fresh = conflict(desk.edit("old();", "new();").await);
-        assert_eq!(fresh, TEXT.replace("old", "new"));
-        desk.check(&fresh);
+        desk.edit("a\n", "a\na\n").await.unwrap();
+        desk.check("a\na\n");
     });
 }
 

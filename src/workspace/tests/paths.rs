@@ -1,4 +1,5 @@
 //! Where paths lead, and what is inside.
+#![allow(clippy::disallowed_methods)]
 
 use super::{editor::*, *};
 
@@ -21,7 +22,6 @@ fn ground() -> Ground {
     Ground { _keep: keep, top, workspace }
 }
 
-#[allow(clippy::disallowed_methods)]
 fn write(path: &Path) {
     std::fs::write(path, "").unwrap();
 }

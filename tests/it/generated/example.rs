@@ -7,28 +7,45 @@ use serde_json::{Value, json, value::to_raw_value};
 
 use super::{read, schema};
 
-/// Who says it, and what.
-type Frame = (&'static str, Value);
+/// A block of `protocol.md` with frames.
+pub struct Block<'a> {
+    /// `client`, `server`, or `nobody` for one that is no part of the conversation.
+    pub who: &'static str,
+    /// All of it, as it stands there.
+    pub text: &'a str,
+    /// The bodies of its frames.
+    pub frames: Vec<&'a str>,
+}
 
-/// Every frame of `protocol.md`, in order. Lengths are checked on the way.
-fn frames() -> Vec<Frame> {
-    let text = read("protocol.md");
-    let mut frames = Vec::new();
+pub fn blocks(text: &str) -> Vec<Block<'_>> {
+    let mut blocks = Vec::new();
     for block in text.split("\n```").skip(1).step_by(2) {
-        let (language, body) = block.split_once('\n').expect("a block has a first line");
+        let (language, text) = block.split_once('\n').expect("a block has a first line");
         let who = match language {
             "client" => "client",
             "server" => "server",
             "text" => "nobody",
             other => panic!("a block of an unknown kind: {other}"),
         };
-        // Outside of the conversation, line ends are spelt out.
-        let body = body.replace("\\r\\n\n", "\n");
-        for frame in body.split("Content-Length: ").skip(1) {
-            let (length, rest) = frame.split_once("\n\n").expect("a header and a body");
-            let json = rest.trim_end_matches('\n');
-            assert_eq!(length.parse(), Ok(json.len()), "the length of {json}");
-            frames.push((who, serde_json::from_str(json).unwrap_or_else(|error| panic!("{error} in {json}"))));
+        blocks.push(Block { who, text, frames: text.lines().filter(|line| line.starts_with('{')).collect() });
+    }
+    blocks
+}
+
+/// Every frame of `protocol.md`, in order, and who says it. Lengths are checked on the way.
+fn frames() -> Vec<(&'static str, Value)> {
+    let text = read("protocol.md");
+    let mut frames = Vec::new();
+    for block in blocks(&text) {
+        let form = |json: &&str| match block.who {
+            // Outside of the conversation, line ends are spelt out.
+            "nobody" => format!("Content-Length: {}\\r\\n\n\\r\\n\n{json}", json.len()),
+            _ => format!("Content-Length: {}\n\n{json}", json.len()),
+        };
+        let expect: Vec<String> = block.frames.iter().map(form).collect();
+        assert_eq!(block.text.trim_end(), expect.join("\n\n"), "a length or the form of a frame");
+        for json in block.frames {
+            frames.push((block.who, serde_json::from_str(json).unwrap_or_else(|error| panic!("{error} in {json}"))));
         }
     }
     assert!(frames.len() > 20, "the conversation is gone");

@@ -66,7 +66,7 @@
 ---Nothing more to say.
 ---@class pillion.Empty
 
----Changes a session's settings, from the next model call on. What is absent stays.
+---Changes a session's settings: the mode at once, the rest from the next turn on. What is absent stays.
 ---@class pillion.SessionConfigureParams
 ---@field sessionId string
 ---@field limits? pillion.Limits
@@ -311,7 +311,7 @@
 ---A model call failed before any output was shown and will be tried again.
 ---@class pillion.SessionEvent.Retry
 ---@field type "retry"
----@field attempt integer
+---@field attempt integer The number of the try that comes next, from 2.
 ---@field delayMs integer
 ---@field error string What failed.
 
@@ -407,7 +407,7 @@ M.SESSION_LOAD = 'session/load'
 ---Request to the server: `pillion.SessionCloseParams` -> `pillion.Empty`
 M.SESSION_CLOSE = 'session/close'
 
----Changes model, mode or limits, from the next model call on.
+---Changes model, mode or limits: the mode at once, the rest from the next turn on.
 ---Request to the server: `pillion.SessionConfigureParams` -> `pillion.SessionInfo`
 M.SESSION_CONFIGURE = 'session/configure'
 

@@ -8,7 +8,6 @@ use serde_json::{Value, json};
 pub struct Buffer {
     path: PathBuf,
     text: String,
-    saved: String,
     version: i64,
     /// The text before each edit that came from Pillion.
     undo: Vec<String>,
@@ -16,16 +15,11 @@ pub struct Buffer {
 
 impl Buffer {
     pub fn new(path: PathBuf, text: &str) -> Self {
-        Self { path, text: text.to_owned(), saved: text.to_owned(), version: 1, undo: Vec::new() }
+        Self { path, text: text.to_owned(), version: 1, undo: Vec::new() }
     }
 
     pub fn text(&self) -> &str {
         &self.text
-    }
-
-    /// As it was when it was last saved.
-    pub fn saved_text(&self) -> &str {
-        &self.saved
     }
 
     pub fn edits_by_pillion(&self) -> usize {
@@ -43,8 +37,7 @@ impl Buffer {
         }})
     }
 
-    pub fn did_save(&mut self) -> Value {
-        self.saved.clone_from(&self.text);
+    pub fn did_save(&self) -> Value {
         json!({"textDocument": {"uri": file_uri(&self.path)}})
     }
 

@@ -1,0 +1,225 @@
+//! From what is written to [`Settings`]: what is wrong costs a warning, and the rest stands.
+
+use std::{fs::File, io::Read, path::Path};
+
+use serde::de::DeserializeOwned;
+
+use super::{
+    Warning,
+    entry::{self, Entry, Item},
+    settings::{ProviderSettings, RetrySettings, Settings},
+};
+use crate::provider::key::Key;
+
+/// No file of settings is longer, in bytes. Chosen by taste.
+const LONGEST: u64 = 1 << 20;
+
+const NAMES: &[&str] = &[
+    "model",
+    "mode",
+    "turn_limit",
+    "max_tokens",
+    "temperature",
+    "thinking_tokens",
+    "cache",
+    "connect_timeout",
+    "idle_timeout",
+    "retry",
+    "providers",
+];
+const RETRY_NAMES: &[&str] = &["tries", "first_wait", "longest_wait", "longest_asked_wait"];
+const PROVIDER_NAMES: &[&str] =
+    &["kind", "base_url", "api_key", "api_key_env", "api_key_command", "headers", "models", "script"];
+
+/// The user's file. One that does not exist sets nothing.
+pub fn file(path: &Path, warnings: &mut Vec<Warning>) -> Settings {
+    let Some(entries) = entries(path, warnings) else { return Settings::default() };
+    let mut settings = Reader::new(&path.display().to_string(), warnings).settings(entries);
+    for script in settings.providers.values_mut().filter_map(|provider| provider.script.as_mut()) {
+        if let Some(folder) = path.parent() {
+            *script = folder.join(&*script);
+        }
+    }
+    if settings.providers.values().any(|provider| provider.api_key.is_some()) && others_can_read(path) {
+        let message = "It holds a key, and other users can read it. Run `chmod 600` on it.".to_owned();
+        warnings.push(Warning { place: path.display().to_string(), message });
+    }
+    settings
+}
+
+/// What stands in a file; `None` if there is nothing to be had, with a warning unless it just does not exist.
+#[allow(clippy::disallowed_methods, reason = "settings are read before there is a workspace")]
+pub fn entries(path: &Path, warnings: &mut Vec<Warning>) -> Option<Vec<Entry>> {
+    let mut warn = |place: String, message: String| warnings.push(Warning { place, message });
+    // A project's file may be anything, a link to a device for example.
+    let metadata = std::fs::metadata(path).ok()?;
+    let mut text = String::new();
+    let read = if metadata.is_file() && metadata.len() <= LONGEST {
+        File::open(path)
+            .and_then(|file| file.take(LONGEST).read_to_string(&mut text))
+            .map_err(|error| error.to_string())
+    } else {
+        Err("it is not an ordinary file of settings".to_owned())
+    };
+    if let Err(error) = read {
+        warn(path.display().to_string(), format!("It cannot be read, so nothing in it counts: {error}"));
+        return None;
+    }
+    match entry::from_toml(&text) {
+        Ok(entries) => Some(entries),
+        Err((line, error)) => {
+            warn(
+                format!("{}:{line}", path.display()),
+                format!("Nothing in this file counts until this is mended: {error}"),
+            );
+            None
+        }
+    }
+}
+
+#[cfg(unix)]
+fn others_can_read(path: &Path) -> bool {
+    use std::os::unix::fs::PermissionsExt;
+    std::fs::metadata(path).is_ok_and(|metadata| metadata.permissions().mode() & 0o077 != 0)
+}
+
+/// The user's profile keeps others out.
+#[cfg(not(unix))]
+fn others_can_read(_: &Path) -> bool {
+    false
+}
+
+/// Reads one source of settings.
+pub struct Reader<'a> {
+    source: &'a str,
+    warnings: &'a mut Vec<Warning>,
+}
+
+impl<'a> Reader<'a> {
+    pub fn new(source: &'a str, warnings: &'a mut Vec<Warning>) -> Self {
+        Self { source, warnings }
+    }
+
+    pub fn settings(&mut self, entries: Vec<Entry>) -> Settings {
+        let mut settings = Settings::default();
+        for entry in entries {
+            match snake_case(&entry.key).as_str() {
+                "model" => self.take(&mut settings.model, &entry, "text, for example \"anthropic/claude-sonnet-4-5\""),
+                "mode" => self.take(&mut settings.mode, &entry, "\"ask\", \"acceptEdits\", \"plan\" or \"auto\""),
+                "turn_limit" => self.take(&mut settings.turn_limit, &entry, "a whole number"),
+                "max_tokens" => self.take(&mut settings.max_tokens, &entry, "a whole number"),
+                "temperature" => self.take(&mut settings.temperature, &entry, "a number"),
+                "thinking_tokens" => self.take(&mut settings.thinking_tokens, &entry, "a whole number"),
+                "cache" => self.take(&mut settings.cache, &entry, "\"off\", \"short\" or \"long\""),
+                "connect_timeout" => self.take(&mut settings.connect_timeout, &entry, "a number of seconds"),
+                "idle_timeout" => self.take(&mut settings.idle_timeout, &entry, "a number of seconds"),
+                "retry" => settings.retry = self.retry(entry),
+                "providers" => {
+                    for entry in self.table(entry, "a table of providers, each [providers.NAME]") {
+                        let name = entry.key.clone();
+                        let provider = self.provider(entry);
+                        settings.providers.insert(name, provider);
+                    }
+                }
+                _ => self.unknown(&entry, NAMES),
+            }
+        }
+        settings
+    }
+
+    fn retry(&mut self, entry: Entry) -> RetrySettings {
+        let mut retry = RetrySettings::default();
+        for entry in self.table(entry, "a table") {
+            match snake_case(&entry.key).as_str() {
+                "tries" => self.take(&mut retry.tries, &entry, "a whole number"),
+                "first_wait" => self.take(&mut retry.first_wait, &entry, "a number of seconds"),
+                "longest_wait" => self.take(&mut retry.longest_wait, &entry, "a number of seconds"),
+                "longest_asked_wait" => self.take(&mut retry.longest_asked_wait, &entry, "a number of seconds"),
+                _ => self.unknown(&entry, RETRY_NAMES),
+            }
+        }
+        retry
+    }
+
+    fn provider(&mut self, entry: Entry) -> ProviderSettings {
+        let mut provider = ProviderSettings::default();
+        for entry in self.table(entry, "a table") {
+            match snake_case(&entry.key).as_str() {
+                "kind" => self.take(&mut provider.kind, &entry, "\"anthropic\", \"openai\" or \"scripted\""),
+                "base_url" => self.take(&mut provider.base_url, &entry, "an address in quotes"),
+                "api_key" => {
+                    let mut key: Option<String> = None;
+                    self.take(&mut key, &entry, "text");
+                    provider.api_key = key.and_then(|key| Key::new(&key));
+                }
+                "api_key_env" => self.take(&mut provider.api_key_env, &entry, "the name of a variable, in quotes"),
+                "api_key_command" => self.take(&mut provider.api_key_command, &entry, "a command line, in quotes"),
+                "headers" => {
+                    for header in self.table(entry, "a table of names and their text") {
+                        let mut value = None;
+                        self.take(&mut value, &header, "text");
+                        provider.headers.extend(value.map(|value| (header.key, value)));
+                    }
+                }
+                "models" => {
+                    let mut models = None;
+                    self.take(&mut models, &entry, "a list of names, each in quotes");
+                    provider.models = models.unwrap_or_default();
+                }
+                "script" => self.take(&mut provider.script, &entry, "a path in quotes"),
+                _ => self.unknown(&entry, PROVIDER_NAMES),
+            }
+        }
+        provider
+    }
+
+    fn table(&mut self, entry: Entry, expected: &str) -> Vec<Entry> {
+        if let Item::Table(entries) = entry.item {
+            return entries;
+        }
+        self.warn(&entry, format!("`{}` must be {expected}. It is passed over.", entry.key));
+        Vec::new()
+    }
+
+    /// The value is not told in the warning: it may be a secret in the wrong place.
+    fn take<T: DeserializeOwned>(&mut self, slot: &mut Option<T>, entry: &Entry, expected: &str) {
+        let value = match &entry.item {
+            Item::Plain(value) => serde_json::from_value(value.clone()).ok(),
+            Item::Table(_) => None,
+        };
+        match value {
+            Some(value) => *slot = Some(value),
+            None => self.warn(entry, format!("`{}` must be {expected}. It is passed over.", entry.key)),
+        }
+    }
+
+    fn unknown(&mut self, entry: &Entry, names: &[&str]) {
+        let near = similar::get_close_matches(snake_case(&entry.key).as_str(), names, 2, 0.6);
+        let advice = if near.is_empty() {
+            format!("Known here are {}.", names.join(", "))
+        } else {
+            format!("Is `{}` meant?", near.join("` or `"))
+        };
+        self.warn(entry, format!("There is no setting `{}`. {advice}", entry.key));
+    }
+
+    pub fn warn(&mut self, entry: &Entry, message: String) {
+        let place = match entry.line {
+            Some(line) => format!("{}:{line}", self.source),
+            None => self.source.to_owned(),
+        };
+        self.warnings.push(Warning { place, message });
+    }
+}
+
+/// `turn_limit` for `turnLimit`.
+pub fn snake_case(key: &str) -> String {
+    let mut snake = String::with_capacity(key.len() + 4);
+    for letter in key.chars() {
+        if letter.is_ascii_uppercase() {
+            snake.push('_');
+        }
+        snake.push(letter.to_ascii_lowercase());
+    }
+    snake
+}

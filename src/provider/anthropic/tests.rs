@@ -1,0 +1,195 @@
+use serde_json::{Value, json};
+
+use super::{fold::Messages, request::body};
+use crate::{
+    provider::{Cache, Completion, ErrorClass, Request, Thinking, ToolSpec, error::Failure, http::replay},
+    transcript::{Content, Image, Message, ResultContent, Role, StopReason, ToolCall, ToolResult},
+};
+
+fn fold(events: &[Value]) -> Result<Completion, Box<(Failure, Completion)>> {
+    let events: Vec<String> = events.iter().map(Value::to_string).collect();
+    replay(Messages::default(), &events.iter().map(String::as_str).collect::<Vec<_>>())
+}
+
+fn call(index: u64, id: &str, arguments: &str) -> [Value; 3] {
+    [
+        json!({"type": "content_block_start", "index": index,
+            "content_block": {"type": "tool_use", "id": id, "name": "f", "input": {}}}),
+        json!({"type": "content_block_delta", "index": index,
+            "delta": {"type": "input_json_delta", "partial_json": arguments}}),
+        json!({"type": "content_block_stop", "index": index}),
+    ]
+}
+
+fn end(reason: &str) -> [Value; 2] {
+    [json!({"type": "message_delta", "delta": {"stop_reason": reason}}), json!({"type": "message_stop"})]
+}
+
+fn ids(completion: &Completion) -> Vec<&str> {
+    completion
+        .content
+        .iter()
+        .filter_map(|part| if let Content::ToolCall(call) = part { Some(call.id.as_str()) } else { None })
+        .collect()
+}
+
+#[test]
+fn a_cut_call_is_no_call() {
+    // At the limit the API closes the block and says `max_tokens`; nothing at all is a cut then too.
+    for arguments in ["{\"x\":", ""] {
+        let events = [&call(0, "a", "{}")[..], &call(1, "b", arguments), &end("max_tokens")].concat();
+        let completion = fold(&events).unwrap();
+        assert_eq!((ids(&completion), completion.stop_reason), (vec!["a"], Some(StopReason::MaxTokens)));
+    }
+    let events = [&call(0, "a", "{}")[..], &call(1, "b", "")[..2]].concat();
+    assert_eq!(ids(&fold(&events).unwrap_err().1), ["a"]);
+    // Without a cut it is a call without arguments.
+    let events = [&call(0, "a", "")[..], &end("tool_use")].concat();
+    assert_eq!(ids(&fold(&events).unwrap()), ["a"]);
+}
+
+#[test]
+fn blocks_of_unknown_kinds_are_passed_over() {
+    let events = [
+        &[
+            json!({"type": "content_block_start", "index": 0, "content_block": {"type": "server_tool_use", "id": "s"}}),
+            json!({"type": "content_block_delta", "index": 0, "delta": {"type": "novel_delta", "text": "no"}}),
+            json!({"type": "novel_event", "anything": [1]}),
+            json!({"type": "content_block_start", "index": 1, "content_block": {"type": "text", "text": "a"}}),
+            json!({"type": "content_block_delta", "index": 1, "delta": {"type": "text_delta", "text": "b"}}),
+        ][..],
+        &end("end_turn"),
+    ]
+    .concat();
+    let completion = fold(&events).unwrap();
+    assert_eq!(completion.content, [Content::Text { text: "ab".into() }]);
+    assert_eq!(completion.stop_reason, Some(StopReason::EndTurn));
+}
+
+#[test]
+fn errors_in_a_stream() {
+    let overloaded = json!({"type": "error", "error": {"type": "overloaded_error", "message": "Overloaded"}});
+    let (failure, partial) = *fold(&[&call(0, "a", "{}")[..], &[overloaded]].concat()).unwrap_err();
+    assert_eq!((failure.class, &*failure.what), (ErrorClass::Overloaded, "Overloaded"));
+    assert_eq!(ids(&partial), ["a"]);
+}
+
+fn sample() -> Request {
+    let image = Image { media_type: "image/png".into(), data: "aGk=".into() };
+    let result =
+        |id: &str, content| Content::ToolResult(ToolResult { call_id: id.into(), content, is_error: id == "b" });
+    let call = |id: &str, input| Content::ToolCall(ToolCall { id: id.into(), name: "read".into(), input });
+    let text = |text: &str| Content::Text { text: text.into() };
+    Request {
+        model: "claude-sonnet-4-5".into(),
+        system: vec!["Be brief.".into(), "Be kind.".into()],
+        messages: vec![
+            Message { role: Role::User, content: vec![text("look")] },
+            Message {
+                role: Role::Assistant,
+                content: vec![
+                    Content::Thinking { text: "hm".into(), signature: Some("c2ln".into()), redacted: None },
+                    Content::Thinking { text: String::new(), signature: None, redacted: Some("ZW5j".into()) },
+                    Content::Thinking { text: "not signed".into(), signature: None, redacted: None },
+                    Content::Thinking { text: "theirs".into(), signature: Some("[{}]".into()), redacted: None },
+                    text(" "),
+                    call("functions.a:0", json!({"path": "x"})),
+                    call("b", json!("broken")),
+                ],
+            },
+            Message {
+                role: Role::User,
+                content: vec![
+                    text("while you are there"),
+                    result(
+                        "functions.a:0",
+                        vec![ResultContent::Text { text: "one".into() }, ResultContent::Image(image)],
+                    ),
+                ],
+            },
+            Message { role: Role::User, content: vec![result("b", vec![])] },
+            Message { role: Role::User, content: vec![text("and then?")] },
+        ],
+        tools: vec![
+            ToolSpec { name: "edit".into(), description: "Edits.".into(), input_schema: json!({"type": "object"}) },
+            ToolSpec { name: "read".into(), description: "Reads.".into(), input_schema: json!({"type": "object"}) },
+        ],
+        temperature: Some(0.2),
+        ..Request::default()
+    }
+}
+
+#[test]
+fn a_whole_request() {
+    let mark = json!({"type": "ephemeral"});
+    let expect = json!({
+        "model": "claude-sonnet-4-5",
+        "max_tokens": 32000,
+        "stream": true,
+        "temperature": 0.2,
+        "tools": [
+            {"name": "edit", "description": "Edits.", "input_schema": {"type": "object"}},
+            {"name": "read", "description": "Reads.", "input_schema": {"type": "object"}, "cache_control": mark},
+        ],
+        "system": [
+            {"type": "text", "text": "Be brief."},
+            {"type": "text", "text": "Be kind.", "cache_control": mark},
+        ],
+        "messages": [
+            {"role": "user", "content": [{"type": "text", "text": "look", "cache_control": mark}]},
+            {"role": "assistant", "content": [
+                {"type": "thinking", "thinking": "hm", "signature": "c2ln"},
+                {"type": "redacted_thinking", "data": "ZW5j"},
+                {"type": "tool_use", "id": "functions_a_0", "name": "read", "input": {"path": "x"}},
+                {"type": "tool_use", "id": "b", "name": "read", "input": {"input": "broken"}},
+            ]},
+            {"role": "user", "content": [
+                {"type": "tool_result", "tool_use_id": "functions_a_0", "content": [
+                    {"type": "text", "text": "one"},
+                    {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "aGk="}},
+                ]},
+                {"type": "tool_result", "tool_use_id": "b", "is_error": true},
+                {"type": "text", "text": "while you are there"},
+                {"type": "text", "text": "and then?", "cache_control": mark},
+            ]},
+        ],
+    });
+    assert_eq!(body(&sample()), expect);
+}
+
+/// All breakpoints in the order of the prompt.
+fn marks(body: &Value) -> Vec<Value> {
+    let blocks = |list: &Value| list.as_array().cloned().unwrap_or_default();
+    let messages = blocks(&body["messages"]).into_iter().flat_map(|message| blocks(&message["content"]));
+    let all = blocks(&body["tools"]).into_iter().chain(blocks(&body["system"])).chain(messages);
+    all.filter_map(|block| block.get("cache_control").cloned()).collect()
+}
+
+#[test]
+fn long_breakpoints_come_before_short_ones() {
+    let marks = |cache| marks(&body(&Request { cache, ..sample() }));
+    let (long, short) = (json!({"type": "ephemeral", "ttl": "1h"}), json!({"type": "ephemeral"}));
+    assert_eq!(marks(Cache::Long), [long.clone(), long, short.clone(), short.clone()]);
+    assert_eq!(marks(Cache::Short), vec![short; 4]);
+    assert_eq!(marks(Cache::Off), Vec::<Value>::new());
+}
+
+#[test]
+fn thinking_fits_its_limit_and_excludes_temperature() {
+    let body = |budget_tokens, max_tokens| {
+        body(&Request { thinking: Some(Thinking { budget_tokens }), max_tokens, ..sample() })
+    };
+    let sent = body(100, Some(500));
+    assert_eq!(sent["thinking"], json!({"type": "enabled", "budget_tokens": 1024}));
+    assert_eq!(sent["max_tokens"], 1524);
+    assert!(sent.get("temperature").is_none());
+    assert_eq!(body(10_000, None)["max_tokens"], 32_000);
+}
+
+#[test]
+fn most_tokens_by_family() {
+    let most = |model: &str| body(&Request { model: model.into(), ..Request::default() })["max_tokens"].clone();
+    assert_eq!(most("claude-3-haiku-20240307"), 4096);
+    assert_eq!(most("claude-3-5-sonnet-latest"), 8192);
+    assert_eq!(most("claude-opus-4-1"), 32_000);
+}

@@ -1,0 +1,180 @@
+#![cfg(unix)]
+
+use pillion::tool::Class;
+use serde_json::json;
+
+use super::*;
+
+async fn run(project: &Project, command: &str) -> String {
+    project.run("bash", json!({ "command": command })).await.unwrap()
+}
+
+fn pids(file: &Path) -> Vec<String> {
+    fs::read_to_string(file).unwrap_or_default().lines().map(str::to_owned).collect()
+}
+
+#[cfg(target_os = "linux")]
+fn is_alive(pid: &String) -> bool {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    stat.rsplit_once(") ").is_some_and(|(_, rest)| !rest.starts_with(['Z', 'X']))
+}
+
+#[tokio::test]
+async fn a_command_is_proposed_and_run() {
+    let project = Project::new();
+    let call = project.call("bash", json!({ "command": "echo out; echo err >&2; pwd -P", "description": "Say it" }));
+    let proposal = call.propose().await.unwrap();
+    assert_eq!((proposal.class, proposal.title.as_str(), proposal.outside), (Class::Execute, "Say it", false));
+    assert_eq!(proposal.command.as_deref(), Some("echo out; echo err >&2; pwd -P"));
+    assert_eq!(proposal.paths, std::slice::from_ref(&project.root));
+    let output = text(&call.finish().await.unwrap());
+    assert_eq!(output, format!("out\nerr\n{}\n[exit code 0]", project.root.display()));
+}
+
+#[tokio::test]
+async fn the_exit_is_always_said() {
+    let project = Project::new();
+    assert_eq!(run(&project, "exit 3").await, "(it printed nothing)\n[exit code 3]");
+    assert_eq!(run(&project, "printf x; kill -SEGV $$").await, "x\n[signal 11 (SIGSEGV)]");
+    assert_eq!(run(&project, "cat; echo after").await, "after\n[exit code 0]", "stdin is closed");
+}
+
+#[tokio::test]
+async fn the_folder_is_confined() {
+    let project = Project::new();
+    project.file("sub/a", "");
+    let inside = json!({ "command": "ls", "cwd": "sub" });
+    assert!(!project.call("bash", inside.clone()).propose().await.unwrap().outside);
+    assert_eq!(project.run("bash", inside).await.unwrap(), "a\n[exit code 0]");
+    for cwd in ["..", "none/../../x", "/"] {
+        let proposal = project.call("bash", json!({ "command": "ls", "cwd": cwd })).propose().await.unwrap();
+        assert!(proposal.outside, "{cwd}");
+    }
+    std::os::unix::fs::symlink(project.outside(), project.root.join("way_out")).unwrap();
+    assert!(project.call("bash", json!({ "command": "ls", "cwd": "way_out" })).propose().await.unwrap().outside);
+    let missing = project.run("bash", json!({ "command": "ls", "cwd": "none" })).await.unwrap_err();
+    assert!(missing.contains("there is no such folder"), "{missing}");
+    assert_eq!(project.run("bash", json!({ "command": " " })).await.unwrap_err(), "the command is empty");
+}
+
+#[tokio::test]
+async fn output_is_reported_as_it_comes() {
+    let project = Project::new();
+    let script = "echo first; while [ ! -e go ]; do sleep 0.01; done; printf 'm\\303'; sleep 0.1; printf '\\244\\377x'";
+    let call = project.call("bash", json!({ "command": script }));
+    let watching = async {
+        until("the first line is reported", || !project.reported.lock().unwrap().is_empty()).await;
+        project.file("go", "");
+    };
+    let (output, ()) = tokio::join!(call.both(), watching);
+    assert_eq!(text(&output.unwrap()), "first\nmä\u{fffd}x\n[exit code 0]");
+    let reported = project.reported.lock().unwrap();
+    let whole: String = reported.iter().map(|(_, text)| text.as_str()).collect();
+    assert_eq!(whole, "first\nmä\u{fffd}x", "no character is cut in two");
+    assert_eq!(reported[0], (0, "first\n".to_owned()));
+    assert!(reported.contains(&(6, "m".to_owned())) && reported.iter().any(|(offset, _)| *offset == 7), "{reported:?}");
+}
+
+#[tokio::test]
+async fn a_long_output_is_cut_in_the_middle_and_read_back() {
+    let project = Project::new();
+    let result = run(&project, "seq 1 100000").await;
+    assert!(result.len() < 31_000, "{}", result.len());
+    assert!(result.starts_with("1\n2\n") && result.ends_with("\n99999\n100000\n[exit code 0]"));
+    let note = result.lines().find(|line| line.starts_with("[...")).unwrap();
+    assert!(note.contains("558895 bytes left out: read the path output:call_1 from line 2222 on"), "{note}");
+    let read = async |input| project.run("read", input).await;
+    let middle = read(json!({ "path": "output:call_1", "offset": 50_000, "limit": 2 })).await.unwrap();
+    assert_eq!(middle, " 50000\t50000\n 50001\t50001\n[lines 50000 to 50001; go on with offset 50002]");
+    let end = read(json!({ "path": "output:call_1", "offset": 100_000 })).await.unwrap();
+    assert_eq!(end, "100000\t100000");
+    let past = read(json!({ "path": "output:call_1", "offset": 100_001 })).await.unwrap_err();
+    assert_eq!(past, "output:call_1 has 100000 lines, so there is nothing at line 100001");
+    let grep = project.run("grep", json!({ "pattern": "^77777$", "path": "output:call_1" })).await.unwrap();
+    assert_eq!(grep, "output:call_1\n77777:77777");
+    assert!(read(json!({ "path": "output:call_9" })).await.unwrap_err().contains("no output kept"));
+}
+
+#[tokio::test]
+async fn the_time_limit_keeps_what_was_printed() {
+    let project = Project::new();
+    let input = json!({ "command": "echo before; sleep 600", "timeout_ms": 300 });
+    let late = project.run("bash", input).await.unwrap_err();
+    assert!(late.starts_with("before\n[ended after the time limit of 0.3 s"), "{late}");
+}
+
+#[tokio::test]
+async fn a_background_process_neither_holds_up_nor_stays() {
+    let project = Project::new();
+    let result = run(&project, "sleep 600 & echo $! >pid; echo done").await;
+    assert_eq!(result, "done\n[exit code 0]");
+    #[cfg(target_os = "linux")]
+    assert!(pids(&project.root.join("pid")).iter().all(|pid| !is_alive(pid)));
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_cancel_ends_everything_within_a_second() {
+    let project = Project::new();
+    let sleeper = "sh -c 'echo $$ >>pids; exec sleep 600'";
+    let script =
+        format!("echo started; {sleeper} & setsid {sleeper} & setsid sh -c \"setsid {sleeper} &\" & wait; sleep 600");
+    let call = project.call("bash", json!({ "command": script }));
+    let file = project.root.join("pids");
+    let cancelled = Mutex::new(None);
+    let cancelling = async {
+        until("all run", || pids(&file).len() == 3).await;
+        *cancelled.lock().unwrap() = Some(Instant::now());
+        project.cancel.cancel();
+    };
+    let (output, ()) = tokio::join!(call.both(), cancelling);
+    let took = cancelled.lock().unwrap().unwrap().elapsed();
+    assert_eq!(output.unwrap_err().0, "started\n[cancelled; the output is what it printed until then]");
+    assert!(pids(&file).iter().all(|pid| !is_alive(pid)));
+    assert!(took < Duration::from_secs(1), "{took:?}");
+}
+
+#[tokio::test]
+async fn stale_files_are_named() {
+    let project = Project::new();
+    project.file("a.txt", "disk\n");
+    project.open("a.txt", "typed\n");
+    assert_eq!(
+        run(&project, "cat a.txt").await,
+        "disk\n[exit code 0]\n[the command saw these files without the unsaved changes that the editor shows: a.txt]"
+    );
+}
+
+#[tokio::test]
+async fn a_flood_costs_no_memory_and_ends_in_time() {
+    let project = Project::new();
+    let flood = json!({ "command": "yes", "timeout_ms": 500 });
+    let late = project.run("bash", flood).await.unwrap_err();
+    assert!(late.len() < 31_000 && late.contains("ended after the time limit"), "{}", late.len());
+    let reported: usize = project.reported.lock().unwrap().iter().map(|(_, text)| text.len()).sum();
+    assert!(reported < 10_000_000, "{reported}");
+}
+
+#[tokio::test]
+async fn risk_is_told() {
+    let project = Project::new();
+    let proposal = project.call("bash", json!({ "command": "rm -rf build\nls" })).propose().await.unwrap();
+    assert_eq!(proposal.title, "Run rm -rf build…");
+    assert_eq!(proposal.risk.as_deref(), Some("It deletes folders with all they hold."));
+}
+
+#[tokio::test]
+async fn named_variables_are_withheld() {
+    let mut project = Project::new();
+    project.tools = Registry::standard_without(vec!["HOME".to_owned()]);
+    assert_eq!(run(&project, "echo \"${HOME:-none}\"").await, "none\n[exit code 0]");
+}
+
+#[tokio::test]
+async fn a_cancelled_call_starts_nothing() {
+    let project = Project::new();
+    project.cancel.cancel();
+    let cancelled = project.run("bash", json!({ "command": "touch started" })).await;
+    assert_eq!(cancelled.unwrap_err(), "cancelled");
+    assert!(!project.root.join("started").exists());
+}
