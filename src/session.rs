@@ -15,7 +15,7 @@ use std::{
 use serde_json::value::to_raw_value;
 pub use signal::{Hub, Signal};
 use tokio::task::AbortHandle;
-use tokio_util::sync::CancellationToken;
+use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 pub use turn_host::{Gate, TurnHost};
 pub use watch::{Attachment, AttachmentId, LoggedEvent};
 
@@ -49,6 +49,9 @@ pub struct Session {
     pub updated_at: u64,
     pub turn: Option<Turn>,
     pub watchers: Vec<Watcher>,
+    watches: u64,
+    /// What the person allowed in this session, over what is stored.
+    own_rules: Vec<Rule>,
     pub log: Log,
     /// The turn waits here while a client does not keep up.
     pub gate: Arc<Gate>,
@@ -78,8 +81,17 @@ pub struct OpenApproval {
 pub struct Watcher {
     pub id: AttachmentId,
     pub attachment: Arc<dyn Attachment>,
-    /// False while it is shown the past; live events wait for it in the log.
-    pub live: bool,
+    /// Tells this watch from an earlier or later one of the same client.
+    pub number: u64,
+    /// What shows it the past, while live events wait for it in the log. Ends with the watch.
+    pub replay: Option<AbortOnDropHandle<()>>,
+}
+
+impl Watcher {
+    /// False while it is shown the past.
+    pub fn is_live(&self) -> bool {
+        self.replay.is_none()
+    }
 }
 
 impl Session {
@@ -107,6 +119,8 @@ impl Session {
             updated_at: now,
             turn: None,
             watchers: Vec::new(),
+            watches: 0,
+            own_rules: Vec::new(),
             log,
             gate: Arc::default(),
             log_failed: false,
@@ -147,7 +161,7 @@ impl Session {
         };
         let written = self.log.append_event(self.last_seq, &json);
         let logged = LoggedEvent { session_id: self.id.clone(), seq: self.last_seq, event, json };
-        for watcher in self.watchers.iter().filter(|watcher| watcher.live) {
+        for watcher in self.watchers.iter().filter(|watcher| watcher.is_live()) {
             watcher.attachment.event(&logged);
         }
         self.note_write(written);
@@ -160,11 +174,14 @@ impl Session {
         self.note_write(written);
     }
 
-    /// Adds a client, which sees live events from now on unless it is shown the past first.
-    pub fn watch(&mut self, id: AttachmentId, attachment: Arc<dyn Attachment>, live: bool) {
+    /// Adds a client, which sees live events from now on unless it is shown the past first. Returns the number of the
+    /// watch.
+    pub fn watch(&mut self, id: AttachmentId, attachment: Arc<dyn Attachment>) -> u64 {
         self.watchers.retain(|watcher| watcher.id != id);
-        self.watchers.push(Watcher { id, attachment, live });
+        self.watches += 1;
+        self.watchers.push(Watcher { id, attachment, number: self.watches, replay: None });
         self.gate.set(self.watchers.iter().map(|watcher| watcher.attachment.clone()).collect());
+        self.watches
     }
 
     /// Removes a client, with what it is being asked. True if nobody watches any more.
@@ -312,6 +329,10 @@ impl Session {
         else {
             return;
         };
+        open.asking.retain(|(_, handle)| !handle.is_finished());
+        if open.asking.iter().any(|(asked, _)| *asked == client) {
+            return;
+        }
         let answer = watcher.attachment.ask(approval.clone());
         let (session_id, approval_id, hub) = (self.id.clone(), approval.approval_id.clone(), hub.clone());
         let asking = tokio::spawn(async move {
@@ -328,7 +349,14 @@ impl Session {
     }
 
     pub fn add_rules(&mut self, rules: &[Rule]) {
+        self.own_rules.extend_from_slice(rules);
         self.policy.write().unwrap_or_else(PoisonError::into_inner).rules.extend_from_slice(rules);
+    }
+
+    /// Takes the stored rules as they are now, for the roots as they are now.
+    pub fn set_stored_rules(&mut self, mut rules: Vec<Rule>) {
+        rules.extend_from_slice(&self.own_rules);
+        self.policy.write().unwrap_or_else(PoisonError::into_inner).rules = rules;
     }
 
     fn open_approval(&self, approval_id: &str) -> Option<&OpenApproval> {

@@ -59,8 +59,15 @@ pub enum Event {
     /// A client has been shown the past up to this event.
     CaughtUp {
         session_id: Arc<str>,
-        attachment: AttachmentId,
+        client: AttachmentId,
+        /// Which watch of it.
+        number: u64,
         seq: u64,
+    },
+    /// A rule that the person gave could not be kept.
+    RuleNotStored {
+        session_id: Arc<str>,
+        error: String,
     },
     /// A turn says or asks something, or a client has answered.
     Session(Signal),

@@ -5,7 +5,7 @@
 //! the case that the whole machine goes down. One process at a time writes a log; any may read it.
 //!
 //! Nothing is undone: what a killed process left open is closed by further records, see [`Recovered`].
-#![allow(clippy::disallowed_methods, reason = "the logs are this module's own files")]
+#![expect(clippy::disallowed_methods, reason = "the logs are this module's own files")]
 
 use std::{
     fs::File,
@@ -40,7 +40,7 @@ pub use list::Page;
 pub use log::Log;
 pub use record::{Meta, Settings, title};
 pub use recover::Recovered;
-pub use replay::Replay;
+pub use replay::{Replay, missing};
 
 /// The folder of all sessions. Cheap to clone; touches no disk until it must.
 #[derive(Clone, Debug)]
@@ -86,7 +86,7 @@ impl Store {
         folder::make_private(&self.folder).map_err(failed)?;
         let file = lock::options(&mut folder::private_file()).create_new(true).open(&path).map_err(failed)?;
         self.lock(&file, &meta.session_id, &path)?;
-        Log::create(file, meta).map_err(failed)
+        Log::create(file, &self.folder, meta).map_err(failed)
     }
 
     /// Locks a session's log and reads where it stands. A line torn by a crash is cut off, since nothing waits for it.

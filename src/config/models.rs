@@ -1,7 +1,7 @@
 //! Models to suggest, as data. Any other can be named: providers publish new ones faster than programs.
 
-/// For each provider, from the one to take without a word to the cheaper one. Written in 2026 from the providers' own
-/// pages; where a provider serves what the person installed, there is nothing to suggest.
+/// For each provider, from the one to take without a word to the cheaper one. Written down in 2026 and
+/// not checked against the providers since; where one serves what the person installed, there is nothing to suggest.
 pub const SUGGESTED: &[(&str, &[&str])] = &[
     ("anthropic", &["claude-sonnet-4-5", "claude-opus-4-5", "claude-haiku-4-5"]),
     ("openai", &["gpt-5.1", "gpt-5-mini"]),

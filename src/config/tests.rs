@@ -112,7 +112,7 @@ fn each_layer_goes_over_the_one_before() {
 fn a_mistake_costs_a_warning_that_says_where_and_nothing_else() {
     let ground = Ground::new()
         .user(
-            "modle = 'a/b'\nturn_limit = 'many'\nmode = \"yolo\"\nmax_tokens = -1\ntemperature = 0.5\n\n\
+            "models = 'a/b'\nturn_limit = 'many'\nmode = \"yolo\"\nmax_tokens = -1\ntemperature = 0.5\n\n\
              [providers.anthropic]\napi_key = 7\nkey = 'x'\n[providers]\nopenai = 'x'\n[zzz]\n",
         )
         .variable("PILLION_MODE", "anything")
@@ -120,7 +120,7 @@ fn a_mistake_costs_a_warning_that_says_where_and_nothing_else() {
     check_warnings(
         &ground,
         &[
-            "config.toml:1: There is no setting `modle`. Is `mode` or `model` meant?",
+            "config.toml:1: There is no setting `models`. Is `model` or `mode` meant?",
             "config.toml:2: `turn_limit` must be a whole number. It is passed over.",
             "config.toml:3: `mode` must be \"ask\", \"acceptEdits\", \"plan\" or \"auto\". It is passed over.",
             "config.toml:4: `max_tokens` must be a whole number. It is passed over.",

@@ -11,7 +11,10 @@ use serde_json::{Value, value::to_raw_value};
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
-use super::{Attachment, AttachmentId, Event, Reply, RequestError, prompt, replay::replay};
+use super::{
+    Attachment, AttachmentId, Event, Reply, RequestError, prompt,
+    replay::{Watch, replay},
+};
 use crate::{
     agent::{self, Agent, Answer, ApprovalRequest},
     config::{Config, Providers, RuleScope, Rules},
@@ -26,6 +29,7 @@ use crate::{
     session::{self, OpenApproval, Session, Signal, Turn, TurnHost},
     store::{Log, Meta, Recovered, Settings, Store, StoreError},
     tool::Registry,
+    transcript::{StopReason, Usage},
     workspace::Workspace,
 };
 
@@ -54,6 +58,10 @@ pub struct Hub {
     sessions: HashMap<Arc<str>, Session>,
     loading: HashMap<Arc<str>, Vec<Deferred>>,
     next_approval: u64,
+    /// Mistakes in the configuration that nobody was told of yet.
+    warnings: Vec<String>,
+    /// Nothing new is started any more.
+    is_ending: bool,
     /// Those who wait for the last turn to end.
     shutting_down: Vec<oneshot::Sender<()>>,
 }
@@ -73,6 +81,8 @@ impl Hub {
             sessions: HashMap::new(),
             loading: HashMap::new(),
             next_approval: 1,
+            warnings: Vec::new(),
+            is_ending: false,
             shutting_down: Vec::new(),
         }
     }
@@ -92,9 +102,16 @@ impl Hub {
             Event::Configure { editor } => self.configure(editor),
             Event::Request { from, request, reply } => self.request(from, request, reply),
             Event::Loaded { id, loaded } => self.loaded(&id, loaded),
-            Event::CaughtUp { session_id, attachment, seq } => self.caught_up(&session_id, attachment, seq),
+            Event::CaughtUp { session_id, client, number, seq } => self.caught_up(&session_id, client, number, seq),
+            Event::RuleNotStored { session_id, error } => {
+                if let Some(session) = self.sessions.get_mut(&session_id) {
+                    let message = format!("The rule holds for this session but could not be stored: {error}");
+                    session.notice(NoticeLevel::Warning, message);
+                }
+            }
             Event::Session(signal) => self.signal(signal),
             Event::ShutDown { done } => {
+                self.is_ending = true;
                 self.shutting_down.push(done);
                 for session in self.sessions.values_mut() {
                     session.cancel();
@@ -138,7 +155,16 @@ impl Hub {
             return waiting.push(Deferred { from, request, reply });
         }
         match request {
-            Request::SessionNew(params) => answer(reply, self.new_session(from, params)),
+            Request::SessionNew(params) => {
+                let created = self.new_session(from, params);
+                let session_id = created.as_ref().ok().map(|info| info.session_id.clone());
+                answer(reply, created);
+                if let Some(session) = session_id.and_then(|id| self.sessions.get_mut(id.as_str())) {
+                    for warning in self.warnings.drain(..) {
+                        session.notice(NoticeLevel::Warning, warning);
+                    }
+                }
+            }
             Request::SessionList(params) => self.list(params, reply),
             Request::SessionLoad(params) => self.load(from, params, reply),
             Request::SessionClose(params) => {
@@ -153,6 +179,7 @@ impl Hub {
             }
             Request::SessionConfigure(params) => self.configure_session(params, reply),
             Request::TurnStart(params) => self.start_turn(params, reply),
+            Request::TurnSteer(params) if params.prompt.iter().all(is_blank) => reply(Err(empty_prompt())),
             Request::TurnSteer(params) => {
                 let steered = self.session(&params.session_id).and_then(|session| {
                     let Some(turn) = &session.turn else {
@@ -220,7 +247,7 @@ impl Hub {
         let id: Arc<str> = meta.session_id.as_str().into();
         let mut session = Session::new(id.clone(), workspace, model, limits, policy, log);
         if let Some(attachment) = self.attachments.get(&from) {
-            session.watch(from, attachment.clone(), true);
+            session.watch(from, attachment.clone());
         }
         let info = session.info();
         self.sessions.insert(id, session);
@@ -254,28 +281,43 @@ impl Hub {
 
     fn load(&mut self, from: AttachmentId, params: SessionLoadParams, reply: Reply) {
         if let Some(session) = self.sessions.get_mut(params.session_id.as_str()) {
-            let Some(attachment) = self.attachments.get(&from).cloned() else { return };
-            let last = session.last_seq;
+            let Some(attachment) = self.attachments.get(&from).cloned() else {
+                return reply(Err(RequestError::new(RequestError::NOT_FOUND, "This client is gone.")));
+            };
+            let (session_id, last) = (session.id.clone(), session.last_seq);
             let first = params.from_seq.map_or(last + 1, |seq| seq.max(1));
             answer(reply, Ok(session.info()));
-            session.watch(from, attachment.clone(), first > last);
-            if first > last {
-                self.ask_again(&params.session_id, from);
-            } else {
-                let id = session.id.clone();
-                replay(self.store.clone(), id, (first, last), (from, attachment), self.sender.clone());
-            }
+            session.watch(from, attachment);
+            self.show_past(&session_id, from, first);
             return;
         }
         let id: Arc<str> = params.session_id.as_str().into();
         let deferred = Deferred { from, request: Request::SessionLoad(params), reply };
         self.loading.insert(id.clone(), vec![deferred]);
-        let (store, hub) = (self.store.clone(), self.sender.clone());
-        tokio::task::spawn_blocking(move || {
-            let loaded = store.load(&id).map_err(store_error);
+        let (store, hub, log_of) = (self.store.clone(), self.sender.clone(), id.clone());
+        let reading = tokio::task::spawn_blocking(move || store.load(&log_of));
+        tokio::spawn(async move {
+            let loaded = match reading.await {
+                Ok(loaded) => loaded.map_err(store_error),
+                Err(broken) => Err(RequestError::new(RequestError::INTERNAL, broken.to_string())),
+            };
             let loaded = loaded.map(|(log, recovered)| Box::new(Loaded { log, recovered }));
             let _ = hub.send(Event::Loaded { id, loaded });
         });
+    }
+
+    /// Shows a client that watches the events from `first` on, and then what is live.
+    fn show_past(&mut self, session_id: &str, client: AttachmentId, first: u64) {
+        let Some(session) = self.sessions.get_mut(session_id) else { return };
+        let (session_id, last) = (session.id.clone(), session.last_seq);
+        let Some(watcher) = session.watchers.iter_mut().find(|watcher| watcher.id == client) else { return };
+        if first > last {
+            watcher.replay = None;
+            return self.ask_again(&session_id, client);
+        }
+        let (attachment, number) = (watcher.attachment.clone(), watcher.number);
+        let watch = Watch { session_id, client, attachment, number };
+        watcher.replay = Some(replay(self.store.clone(), watch, first..=last, self.sender.clone()));
     }
 
     fn loaded(&mut self, id: &Arc<str>, loaded: Result<Box<Loaded>, RequestError>) {
@@ -301,18 +343,16 @@ impl Hub {
                 }
             }
         }
+        // Whoever wanted it may have gone meanwhile.
+        self.drop_idle();
     }
 
-    fn caught_up(&mut self, session_id: &str, attachment: AttachmentId, seq: u64) {
-        let Some(session) = self.sessions.get_mut(session_id) else { return };
-        let (id, last) = (session.id.clone(), session.last_seq);
-        let Some(watcher) = session.watchers.iter_mut().find(|watcher| watcher.id == attachment) else { return };
-        if seq < last {
-            let client = (attachment, watcher.attachment.clone());
-            replay(self.store.clone(), id, (seq + 1, last), client, self.sender.clone());
-        } else {
-            watcher.live = true;
-            self.ask_again(session_id, attachment);
+    fn caught_up(&mut self, session_id: &str, client: AttachmentId, number: u64, seq: u64) {
+        let session = self.sessions.get(session_id);
+        let mut watchers = session.into_iter().flat_map(|session| &session.watchers);
+        // Another watch of the same client has a past of its own.
+        if watchers.any(|watcher| watcher.id == client && watcher.number == number && !watcher.is_live()) {
+            self.show_past(session_id, client, seq + 1);
         }
     }
 
@@ -369,26 +409,33 @@ impl Hub {
             id: turn_id.clone(),
             cancel: CancellationToken::new(),
             steering: Arc::new(Mutex::new(Vec::new())),
-            usage: Default::default(),
+            usage: Usage::default(),
             approvals: Vec::new(),
         };
-        let (host, cancel) = (TurnHost::new(session, &turn, hub), turn.cancel.clone());
+        let (host, cancel) = (TurnHost::new(session, &turn, hub.clone()), turn.cancel.clone());
         session.turn = Some(turn);
         session.name_after(&params.prompt);
         session.append(SessionEvent::TurnStarted { turn_id, prompt: params.prompt.clone() });
         session.push(convert::prompt_message(&params.prompt));
         session.log.sync();
         let (history, scope) = (session.messages.clone(), session.scope.clone());
+        let (session_id, turn_id) = (host.session_id.clone(), host.turn_id.clone());
+        let running = tokio::spawn(async move { agent::turn::run(&agent, &scope, history, &host, cancel).await });
         tokio::spawn(async move {
-            agent::turn::run(&agent, &scope, history, &host, cancel).await;
+            // The loop ends every turn itself; should it break off nevertheless, the session must not stay busy.
+            if let Err(broken) = running.await {
+                let (stop_reason, error) = (StopReason::Error, Some(broken.to_string()));
+                let event = agent::Event::TurnEnded { stop_reason, usage: Usage::default(), error };
+                hub.tell(Signal::Turn { session_id, turn_id, event, permit: None });
+            }
         });
     }
 
     fn prepare_turn(&mut self, params: &TurnStartParams) -> Result<(String, Agent), RequestError> {
         if params.prompt.iter().all(is_blank) {
-            return Err(RequestError::new(RequestError::INVALID_PARAMS, "The prompt is empty. Say what to do."));
+            return Err(empty_prompt());
         }
-        if !self.shutting_down.is_empty() {
+        if self.is_ending {
             return Err(RequestError::new(RequestError::BUSY, "Pillion is shutting down and starts nothing new."));
         }
         let session = self.session(&params.session_id)?;
@@ -470,7 +517,7 @@ impl Hub {
         session.append(SessionEvent::ApprovalRequested { approval: approval.clone() });
         session.log.sync();
         let watching: Vec<_> =
-            session.watchers.iter().filter(|watcher| watcher.live).map(|watcher| watcher.id).collect();
+            session.watchers.iter().filter(|watcher| watcher.is_live()).map(|watcher| watcher.id).collect();
         for id in watching {
             session.put(&approval, id, &hub);
         }
@@ -496,16 +543,13 @@ impl Hub {
                 if scope != ApprovalScope::Once {
                     session.add_rules(&rules);
                 }
-                let added = match scope {
-                    ApprovalScope::Once | ApprovalScope::Session => Ok(()),
-                    ApprovalScope::Project => store_rules(RuleScope::Project(session.workspace.roots()), &rules),
-                    ApprovalScope::User => store_rules(RuleScope::User, &rules),
+                let kept_in = match scope {
+                    ApprovalScope::Once | ApprovalScope::Session => None,
+                    ApprovalScope::Project => Some(RuleScope::Project(session.workspace.roots())),
+                    ApprovalScope::User => Some(RuleScope::User),
                 };
-                if let Err(error) = added {
-                    session.notice(
-                        NoticeLevel::Warning,
-                        format!("The rule holds for this session but could not be stored: {error}"),
-                    );
+                if let Some(kept_in) = kept_in {
+                    store_rules(session.id.clone(), kept_in, rules, self.sender.clone());
                 }
                 (Answer::Allow { input, hunks }, ApprovalOutcome::Allowed { scope })
             }
@@ -528,23 +572,23 @@ impl Hub {
         }
         let (config, warnings) = Config::load(&self.workspace.roots(), self.editor_settings.as_ref());
         self.providers.configure(&config);
+        // A key that has a variable of its own stays out of commands like those that every provider has.
+        self.tools = Registry::standard_without(config.secret_variables());
         self.config = config;
-        for warning in warnings {
+        self.warnings = warnings.iter().map(ToString::to_string).collect();
+        for warning in &self.warnings {
             tracing::warn!("{warning}");
         }
         self.providers.warm();
+        // The roots may be others now, and a rule holds only where it was given.
+        for session in self.sessions.values_mut() {
+            let rules = stored_rules(&session.workspace);
+            session.set_stored_rules(rules);
+        }
     }
 
     fn policy(&self, workspace: &Workspace, mode: Mode) -> Policy {
-        let stored = Rules::load(&workspace.roots());
-        let rules = stored.iter().filter_map(|rule| {
-            let parsed = rule.parse::<Rule>();
-            if let Err(error) = &parsed {
-                tracing::warn!("a stored permission rule is ignored: {error}");
-            }
-            parsed.ok()
-        });
-        Policy { mode: mode.into(), rules: rules.collect() }
+        Policy { mode: mode.into(), rules: stored_rules(workspace) }
     }
 
     // ---- finding things
@@ -588,19 +632,43 @@ fn is_blank(block: &ContentBlock) -> bool {
     matches!(block, ContentBlock::Text { text } if text.trim().is_empty())
 }
 
+fn empty_prompt() -> RequestError {
+    RequestError::new(RequestError::INVALID_PARAMS, "The prompt is empty. Say what to do.")
+}
+
 fn not_configured(hint: &str) -> RequestError {
     RequestError::new(RequestError::NOT_CONFIGURED, hint)
 }
 
-fn store_rules(scope: RuleScope, rules: &[Rule]) -> std::io::Result<()> {
-    rules.iter().try_for_each(|rule| Rules::add(&scope, &rule.to_string()))
+fn stored_rules(workspace: &Workspace) -> Vec<Rule> {
+    let stored = Rules::load(&workspace.roots());
+    let rules = stored.iter().filter_map(|rule| {
+        let parsed = rule.parse::<Rule>();
+        if let Err(error) = &parsed {
+            tracing::warn!("a stored permission rule is ignored: {error}");
+        }
+        parsed.ok()
+    });
+    rules.collect()
+}
+
+/// Keeps rules on a thread of its own: the disk may be slow, and the hub waits for none.
+fn store_rules(session_id: Arc<str>, scope: RuleScope, rules: Vec<Rule>, hub: mpsc::UnboundedSender<Event>) {
+    /// Adding one reads, changes and writes a file.
+    static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+    tokio::task::spawn_blocking(move || {
+        let _alone = ONE_AT_A_TIME.lock();
+        if let Err(error) = rules.iter().try_for_each(|rule| Rules::add(&scope, &rule.to_string())) {
+            let _ = hub.send(Event::RuleNotStored { session_id, error: error.to_string() });
+        }
+    });
 }
 
 fn store_error(error: StoreError) -> RequestError {
     let code = match &error {
         StoreError::NotFound { .. } => RequestError::NOT_FOUND,
         StoreError::Busy { .. } => RequestError::BUSY,
-        StoreError::BadId { .. } => RequestError::INVALID_PARAMS,
+        StoreError::BadId { .. } | StoreError::BadCursor { .. } => RequestError::INVALID_PARAMS,
         _ => RequestError::INTERNAL,
     };
     RequestError::new(code, error.to_string())

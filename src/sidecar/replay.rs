@@ -1,27 +1,40 @@
 //! Showing a client the past, from the log on disk, as fast as it reads and in bounded memory.
 
-use std::sync::Arc;
+use std::{ops::RangeInclusive, sync::Arc};
 
 use serde_json::value::RawValue;
 use tokio::sync::mpsc;
+use tokio_util::task::AbortOnDropHandle;
 
 use super::{Attachment, AttachmentId, Event, LoggedEvent};
-use crate::{protocol::SessionEvent, store::Store};
+use crate::{
+    protocol::{NoticeLevel, SessionEvent},
+    store::{self, Store},
+};
 
 /// Events read ahead of the client; few, since each may be large.
 const READ_AHEAD: usize = 16;
 
-/// Sends the events `from..=to` of a session to one client, then tells the hub.
+/// One watch of one client.
+pub struct Watch {
+    pub session_id: Arc<str>,
+    pub client: AttachmentId,
+    pub attachment: Arc<dyn Attachment>,
+    pub number: u64,
+}
+
+/// Sends these events of a session to one client, every number of them, then tells the hub. Ends when the handle is
+/// dropped.
 pub fn replay(
     store: Store,
-    session_id: Arc<str>,
-    (from, to): (u64, u64),
-    (id, attachment): (AttachmentId, Arc<dyn Attachment>),
+    watch: Watch,
+    seqs: RangeInclusive<u64>,
     hub: mpsc::UnboundedSender<Event>,
-) {
+) -> AbortOnDropHandle<()> {
+    let Watch { session_id, client, attachment, number } = watch;
     let (read, mut events) = mpsc::channel::<(u64, Box<RawValue>)>(READ_AHEAD);
-    let log_of = session_id.clone();
-    tokio::task::spawn_blocking(move || match store.replay(&log_of, from..=to) {
+    let (log_of, wanted) = (session_id.clone(), seqs.clone());
+    tokio::task::spawn_blocking(move || match store.replay(&log_of, wanted) {
         Ok(past) => {
             for entry in past {
                 if read.blocking_send(entry).is_err() {
@@ -31,14 +44,19 @@ pub fn replay(
         }
         Err(error) => tracing::error!(session = %log_of, %error, "the past of a session cannot be read"),
     });
-    tokio::spawn(async move {
-        while let Some((seq, json)) = events.recv().await {
+    AbortOnDropHandle::new(tokio::spawn(async move {
+        for seq in seqs.clone() {
+            // A log that cannot be read, or ends early, still gives every number.
+            let json = events.recv().await.map(|(_, json)| json).or_else(|| store::missing(seq));
+            let Some(json) = json else { continue };
             attachment.ready().await;
-            match serde_json::from_str::<SessionEvent>(json.get()) {
-                Ok(event) => attachment.event(&LoggedEvent { session_id: session_id.clone(), seq, event, json }),
-                Err(error) => tracing::warn!(seq, %error, "an event of another version of Pillion was skipped"),
-            }
+            // An event of a newer Pillion reaches a client that may know it; a face of this one sees a notice.
+            let event = serde_json::from_str(json.get()).unwrap_or_else(|_| SessionEvent::Notice {
+                level: NoticeLevel::Info,
+                message: format!("Event {seq} was written by another version of Pillion."),
+            });
+            attachment.event(&LoggedEvent { session_id: session_id.clone(), seq, event, json });
         }
-        let _ = hub.send(Event::CaughtUp { session_id, attachment: id, seq: to });
-    });
+        let _ = hub.send(Event::CaughtUp { session_id, client, number, seq: *seqs.end() });
+    }))
 }

@@ -3,6 +3,7 @@
 use std::{
     fs::File,
     io::{self, Seek, SeekFrom, Write},
+    path::{Path, PathBuf},
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -33,11 +34,14 @@ pub struct Log {
     line: Vec<u8>,
     /// A sync was asked for and has not begun.
     sync_waits: Arc<AtomicBool>,
+    /// The folder of a new log, until the disk knows that the log is in it.
+    folder: Option<PathBuf>,
 }
 
 impl Log {
-    pub(super) fn create(file: File, meta: &Meta) -> io::Result<Self> {
+    pub(super) fn create(file: File, folder: &Path, meta: &Meta) -> io::Result<Self> {
         let mut log = Self::at(file, 0, State::new(meta.settings.clone()));
+        log.folder = Some(folder.to_owned());
         log.append(&Line::Meta(&MetaLine::from(meta)))?;
         Ok(log)
     }
@@ -57,7 +61,8 @@ impl Log {
     }
 
     fn at(file: File, end: u64, state: State) -> Self {
-        Self { file: Arc::new(file), end, torn: false, state, line: Vec::new(), sync_waits: Arc::default() }
+        let (line, sync_waits) = (Vec::new(), Arc::default());
+        Self { file: Arc::new(file), end, torn: false, state, line, sync_waits, folder: None }
     }
 
     /// Appends an event as it was encoded. `seq` goes up by one from call to call.
@@ -100,14 +105,14 @@ impl Log {
 
     /// Has what was appended so far brought to the disk itself, on a thread that may wait. Asked for again before it has
     /// begun, it is done once.
-    pub fn sync(&self) {
+    pub fn sync(&mut self) {
         if self.sync_waits.swap(true, Ordering::SeqCst) {
             return;
         }
-        let (file, waits) = (self.file.clone(), self.sync_waits.clone());
+        let (file, waits, folder) = (self.file.clone(), self.sync_waits.clone(), self.folder.take());
         let sync = move || {
             waits.store(false, Ordering::SeqCst);
-            if let Err(error) = file.sync_data() {
+            if let Err(error) = file.sync_data().and_then(|()| folder.map_or(Ok(()), |folder| sync_folder(&folder))) {
                 tracing::error!(%error, "a session's log could not be brought to the disk");
             }
         };
@@ -148,6 +153,18 @@ impl Log {
         self.torn = false;
         Ok(())
     }
+}
+
+/// A file that is on the disk is of no use while its name is not.
+#[cfg(unix)]
+fn sync_folder(folder: &Path) -> io::Result<()> {
+    File::open(folder)?.sync_all()
+}
+
+/// Folders cannot be synced there, and need not be.
+#[cfg(not(unix))]
+fn sync_folder(_: &Path) -> io::Result<()> {
+    Ok(())
 }
 
 impl Drop for Log {

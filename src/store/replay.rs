@@ -65,7 +65,7 @@ impl Iterator for Replay {
 }
 
 /// Stands where an event was: numbers without gaps are what clients rely on.
-fn missing(seq: u64) -> Option<Box<RawValue>> {
+pub fn missing(seq: u64) -> Option<Box<RawValue>> {
     let message = format!("Event {seq} of this session's log is missing or damaged.");
     to_raw_value(&SessionEvent::Notice { level: NoticeLevel::Warning, message }).ok()
 }

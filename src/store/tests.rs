@@ -326,7 +326,7 @@ fn a_damaged_line_costs_itself_alone() {
 fn a_second_writer_is_refused_until_the_first_is_done() {
     let (_folder, store) = store();
     let meta = meta();
-    let log = store.create(&meta).unwrap();
+    let mut log = store.create(&meta).unwrap();
     assert!(matches!(store.load(&meta.session_id), Err(StoreError::Busy { .. })));
     log.sync();
     drop(log);

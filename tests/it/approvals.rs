@@ -192,3 +192,14 @@ async fn a_client_that_refuses_or_garbles_the_question_changes_nothing() {
         assert_eq!(on_disk(&ground), BEFORE);
     }
 }
+
+#[tokio::test]
+async fn loading_a_session_again_does_not_ask_twice() {
+    let (_ground, mut client, session) = asked().await;
+    let (reply, _) = client.asked("approval/request").await;
+    client.call("session/load", json!({"sessionId": session})).await;
+    reply.send(Ok(json!({"type": "deny"})));
+    client.events_until(&session, "turnEnded").await;
+    let again = client.drain().into_iter().any(|heard| matches!(heard, Heard::Request { .. }));
+    assert!(!again, "it asked again");
+}

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{Ground, eventually, everything, script, streamed, text};
+use crate::support::{Ground, LIMIT, eventually, everything, script, streamed, text};
 
 #[tokio::test]
 async fn a_session_is_replayed_from_any_event_on_exactly() {
@@ -160,4 +160,54 @@ fn log_file(ground: &Ground, session: &str) -> std::path::PathBuf {
         }
     }
     panic!("no log of {session}");
+}
+
+#[tokio::test]
+async fn a_mistake_in_the_configuration_is_told_once_and_stops_nothing() {
+    let ground = Ground::new(&script::always(json!([{"text": "x"}])));
+    std::fs::create_dir(ground.project().join(".pillion")).expect("a folder");
+    ground.write(".pillion/config.toml", "mode = \"auto\"\n");
+    let mut client = ground.client(everything()).await;
+    let info = client.call("session/new", json!({})).await;
+    assert_eq!(info["mode"], "ask", "a project's file must not relax the mode");
+    let (_, event) = client.event(&text(&info["sessionId"])).await;
+    assert_eq!((&event["type"], &event["level"]), (&json!("notice"), &json!("warning")), "{event}");
+    let second = client.new_session().await;
+    client.start(&second, "go").await;
+    let events = client.events_until(&second, "turnEnded").await;
+    assert!(!events.iter().any(|event| event["type"] == "notice"), "it was told twice");
+}
+
+#[tokio::test]
+async fn a_session_loaded_again_while_it_is_replayed_is_shown_once_and_whole() {
+    let ground = Ground::new(&script::always(json!([{"text": "x"}])));
+    let mut client = ground.client(everything()).await;
+    let session = client.new_session().await;
+    for _ in 0..50 {
+        client.start(&session, "go").await;
+        client.events_until(&session, "turnEnded").await;
+    }
+    let load = json!({"sessionId": session, "fromSeq": 1});
+    let close = json!({"sessionId": session});
+    let first = client.peer.request("session/load", &load, LIMIT);
+    let closed = client.peer.request("session/close", &close, LIMIT);
+    let second = client.peer.request("session/load", &load, LIMIT);
+    first.await.expect("loaded");
+    closed.await.expect("closed");
+    let info: Value = serde_json::from_str(second.await.expect("loaded again").get()).expect("JSON");
+    let last = info["lastSeq"].as_u64().expect("a number");
+    client.start(&session, "go").await;
+    let mut seqs = Vec::new();
+    let mut ends = 0;
+    while ends < 51 || seqs.last() <= Some(&last) {
+        let (seq, event) = client.event(&session).await;
+        if seq == 1 {
+            // What the first load had sent before it was closed does not count.
+            (seqs, ends) = (Vec::new(), 0);
+        }
+        seqs.push(seq);
+        ends += u64::from(event["type"] == "turnEnded");
+    }
+    let expected: Vec<u64> = (1..=seqs.len() as u64).collect();
+    assert_eq!(seqs, expected);
 }

@@ -51,7 +51,7 @@ pub fn lua(schema: &Value) -> String {
         };
         let result = result.map_or_else(String::new, |result| format!(" -> `pillion.{result}`"));
         let _ = write!(out, "\n---{doc}\n---{sender}: `pillion.{params}`{result}\n");
-        let _ = writeln!(out, "M.{} = \"{name}\"", constant(name));
+        let _ = writeln!(out, "M.{} = '{name}'", constant(name));
     }
     out.push_str("\nreturn M\n");
     out

@@ -23,12 +23,12 @@ fn script() -> Value {
         ]},
         {"steps": [
             {"toolCall": {"id": "toolu_02", "name": "edit", "input": {
-                "path": "greet.py", "old_string": "Helo", "new_string": "Hello",
+                "path": "greet.py", "old_string": "+ name", "new_string": "+ name + \"!\"",
             }}},
             {"usage": {"inputTokens": 120, "outputTokens": 80, "cacheReadTokens": 2950}},
         ]},
         {"steps": [
-            {"text": "Fixed: it says “Hello” now."},
+            {"text": "Done: it greets with “!” now."},
             {"usage": {"inputTokens": 95, "outputTokens": 12, "cacheReadTokens": 3070}},
         ]},
     ])
@@ -123,7 +123,7 @@ pub async fn held(text: &str) -> String {
     let config =
         format!("[providers.anthropic]\nkind = \"scripted\"\nscript = {:?}\n", ground.folder().join("script.json"));
     fs::write(ground.folder().join("config.toml"), config).expect("a configuration");
-    ground.write("greet.py", "def greet(name):\n    return \"Helo, \" + name\n");
+    ground.write("greet.py", "def greet(name):\n    return \"Hello, \" + name\n");
     let mut names = Names { root: ground.project().display().to_string(), session: None };
     let mut server = Server::start(&ground);
 
