@@ -2,7 +2,7 @@
 # run.sh PILLION_BINARY CACHE_FOLDER    the plugin in a real Neovim against the real binary and a scripted model.
 #
 # One `ok` line a check, then `N passed, N failed`. Screens as a person sees them go to CACHE_FOLDER/screens.
-# NVIM_VERSIONS="0.11" chooses versions, ONLY=pattern the cases.
+# NVIM_VERSIONS="0.11" chooses versions, ONLY=regex (as after \v in Vim) the cases.
 set -euo pipefail
 
 here=$(cd "$(dirname "$0")" && pwd)

@@ -134,6 +134,32 @@ return {
     end,
   },
   {
+    name = 'a key that was meant for the file',
+    files = { ['list.txt'] = code },
+    open = 'list.txt',
+    steps = read_and_edit('a change', { { 'seven', 'SEVEN' } }),
+    run = function(me)
+      -- Long enough for a busy machine; a person has 0.4 s.
+      me:lua([[require('pillion.config').options.approval.guard_ms = 60000]])
+      me:type('gg')
+      me:type(':Pillion a change<CR>')
+      check.eventually('the popup takes the cursor of a person who rests', function()
+        return me:is_in_popup()
+      end)
+      me:type('dd')
+      check.eventually('what is typed at that moment still goes to the file', function()
+        return vim.startswith(me:buffer('list.txt'), 'two\n')
+      end)
+      check.check('and answers nothing', me:popup():find('SEVEN', 1, true) and not me:is_in_popup())
+      me:type(':PillionApprovals<CR>')
+      me:expect_popup('list.txt')
+      me:type('a')
+      check.eventually('the answer counts once it is meant', function()
+        return me:buffer('list.txt'):find('SEVEN', 1, true)
+      end)
+    end,
+  },
+  {
     name = 'two sessions ask at once',
     files = { ['list.txt'] = code },
     open = 'list.txt',

@@ -183,6 +183,24 @@ return {
     end,
   },
   {
+    name = 'a file that somebody else changed is not overwritten',
+    files = { ['code.lua'] = code },
+    open = 'code.lua',
+    steps = say.turn('run it', { { say.bash('cat code.lua') }, { { text = 'It ran.' } } }),
+    run = function(me, fake, place)
+      me:type('Go-- typed, not saved<Esc>')
+      vim.fn.writefile({ '-- by somebody else' }, place.project .. '/code.lua')
+      me:type(':Pillion run it<CR>')
+      me:expect_popup()
+      me:type('a')
+      done(me)
+      check.equal('the disk has what they wrote', say.on_disk(place.project .. '/code.lua'), '-- by somebody else\n')
+      check.check('the buffer has what was typed', me:buffer('code.lua'):find('typed, not saved', 1, true))
+      check.check('the person is told', me:messages():find('code.lua has changed on disk too', 1, true), me:messages())
+      check.check('the model is told', fake:was_sent('the command saw these files without the unsaved changes'))
+    end,
+  },
+  {
     name = 'a command sees what was typed, and its changes are seen',
     files = { ['code.lua'] = code, ['other.txt'] = 'other\n' },
     open = 'code.lua',

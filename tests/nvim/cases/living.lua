@@ -82,12 +82,13 @@ return {
       check.wait('the chat is gone', function()
         return me:chat() == ''
       end)
-      me:type(':PillionSessions<CR>')
+      me:type(':PillionSessions')
+      me:press('<CR>')
       check.eventually('the list has it', function()
-        return me:lua('return vim.api.nvim_get_mode().mode') ~= 'n'
+        return me:mode() ~= 'n'
       end)
       me:screen('sessions')
-      me:type('1<CR>')
+      me:press('1<CR>')
       check.eventually('all that was said is there again', function()
         return me:chat() == chat
       end)

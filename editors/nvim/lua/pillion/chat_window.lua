@@ -15,6 +15,7 @@ local function dress(window)
   options.foldlevel = config.options.chat.fold_reasoning and 0 or 99
   options.foldenable, options.foldminlines = true, 0
   options.winfixwidth = true
+  options.statusline = " %{v:lua.require'pillion.statusline'.chat()}"
 end
 
 -- What a call was given, printed and changed.

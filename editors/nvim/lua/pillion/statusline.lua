@@ -26,6 +26,18 @@ function M.text()
   return known and 'pillion' or ''
 end
 
+-- For the statusline of a chat's window: what it is about, and what its own turn does.
+---@return string
+function M.chat()
+  local chat = require('pillion.chat').of(vim.api.nvim_get_current_buf())
+  if not chat then
+    return ''
+  end
+  local session = chat.session
+  local title = session.title ~= '' and session.title or 'Pillion'
+  return session.turn and ('%s (%s)'):format(title, session.doing or 'working') or title
+end
+
 local pending = false
 
 -- Redraws, and tells statuslines that redraw by themselves through the event `User PillionStatus`.
@@ -37,7 +49,7 @@ function M.changed()
   vim.schedule(function()
     pending = false
     vim.api.nvim_exec_autocmds('User', { pattern = 'PillionStatus', modeline = false })
-    vim.cmd.redrawstatus()
+    vim.cmd.redrawstatus({ bang = true })
   end)
 end
 

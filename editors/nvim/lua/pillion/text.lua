@@ -123,7 +123,7 @@ local ends = {
   turnLimit = 'Stopped after the most model calls a turn may make; a new prompt goes on',
   cancelled = 'Stopped',
   error = 'Failed',
-  interrupted = 'Interrupted: the server ended in the middle of the turn',
+  interrupted = 'Interrupted',
 }
 
 ---@param event { stopReason: string, usage: pillion.Usage, error: string? }
