@@ -36,7 +36,7 @@ use async_trait::async_trait;
 use serde_json::Value;
 
 use crate::{
-    permission::{self, Policy, Rule},
+    permission::Policy,
     tool::Class,
     transcript::{Message, StopReason, ToolCall, ToolResult, Usage},
     workspace::FileDiff,
@@ -123,22 +123,6 @@ pub struct ApprovalRequest {
     pub outside: bool,
     pub risk: Option<String>,
     pub diff: Option<FileDiff>,
-}
-
-impl ApprovalRequest {
-    /// The rules that would silence it and its like; `roots` as [`Workspace::resolved_roots`] gives them.
-    ///
-    /// [`Workspace::resolved_roots`]: crate::workspace::Workspace::resolved_roots
-    pub fn rules(&self, roots: &[PathBuf]) -> Vec<Rule> {
-        permission::suggest(&permission::Call {
-            tool: &self.call.name,
-            class: self.class,
-            paths: &self.paths,
-            outside: self.outside,
-            command: self.command.as_deref(),
-            roots,
-        })
-    }
 }
 
 /// What the person said.

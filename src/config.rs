@@ -2,7 +2,10 @@
 //! over the one before. What a session sets itself goes over all of them.
 //!
 //! A project's file comes with the repository, and so from anybody. It can make Pillion stricter and thriftier, never
-//! anything else: see [`Settings`]. Mistakes cost a [`Warning`] each and nothing more.
+//! anything else: see [`Settings`]. An editor's settings may have a repository's mixed in: they run no program, loosen no
+//! mode, and send no key that is not theirs anywhere. Mistakes cost a [`Warning`] each and nothing more.
+
+mod editor;
 
 mod entry;
 
@@ -32,12 +35,13 @@ use std::{
 
 use serde_json::Value;
 
+use self::settings::ProviderSettings;
 pub use self::{
     providers::{Model, Providers},
+    read::TEMPERATURES,
     rules::{RuleScope, Rules},
     settings::Settings,
 };
-use self::{read::Reader, settings::ProviderSettings};
 use crate::{
     permission::Mode,
     provider::{Cache, http::Limits, key::Key, presets, retry},
@@ -108,8 +112,7 @@ impl Config {
         }
         settings.take_over(from_environment(variable, &settings, &mut warnings));
         if let Some(editor) = editor {
-            let entries = entry::from_json(editor);
-            settings.take_over(Reader::new("the editor's settings", &mut warnings).settings(entries));
+            editor::take_over(&mut settings, editor, user_file.as_deref(), &mut warnings);
         }
         settings.look_up_keys(variable);
         (Self::new(settings, user_file), warnings)

@@ -34,6 +34,7 @@ enum Command {
 }
 
 fn main() -> anyhow::Result<ExitCode> {
+    give_memory_back();
     let cli = Cli::parse();
     face::terminal::log::start();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -54,3 +55,17 @@ fn main() -> anyhow::Result<ExitCode> {
     runtime.shutdown_background();
     Ok(ExitCode::from(code))
 }
+
+/// Makes the allocator return what a long answer needed, instead of keeping it for the next: measured after 40,000
+/// deltas, 10.0 MiB resident instead of 12.5.
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+fn give_memory_back() {
+    // SAFETY: mallopt only sets two numbers, and no other thread runs yet.
+    unsafe {
+        libc::mallopt(libc::M_MMAP_THRESHOLD, 64 << 10);
+        libc::mallopt(libc::M_TRIM_THRESHOLD, 128 << 10);
+    }
+}
+
+#[cfg(not(all(target_os = "linux", target_env = "gnu")))]
+fn give_memory_back() {}

@@ -20,7 +20,7 @@
 
 use std::path::PathBuf;
 
-use crate::tool::Class;
+use crate::tool::{self, Class};
 
 mod rule;
 
@@ -32,11 +32,11 @@ pub enum Mode {
     /// Reading inside the roots is allowed; everything else asks.
     #[default]
     Ask,
-    /// Edits inside the roots are allowed too.
+    /// Edits inside the roots are allowed too, except to files that other programs run.
     AcceptEdits,
     /// Nothing that changes anything may run.
     Plan,
-    /// Everything inside the roots is allowed; what leaves them asks.
+    /// Everything inside the roots is allowed; what leaves them asks, and so do edits to files that other programs run.
     Auto,
 }
 
@@ -59,7 +59,8 @@ pub struct Rule {
     /// the roots matches nothing.
     ///
     /// For a call on files: a glob (`*` stays within a folder, `**` does not) on the path relative to its root; an
-    /// absolute glob is matched against the whole path and is the only one that reaches outside the roots.
+    /// absolute glob is matched against the whole path and is the only one that reaches outside the roots. A file that
+    /// other programs run ([`tool::arms`]) is changed by a rule that names it only, without a wildcard.
     pub pattern: Option<String>,
 }
 
@@ -100,7 +101,8 @@ pub fn decide(policy: &Policy, call: &Call) -> Decision {
         Mode::AcceptEdits => matches!(call.class, Class::Read | Class::Edit),
         Mode::Auto => true,
     };
-    if (allowed_by_mode && !call.outside) || rule::allows(&policy.rules, call) {
+    let arms = call.class == Class::Edit && call.paths.iter().any(|path| tool::arms(path, call.roots));
+    if (allowed_by_mode && !call.outside && !arms) || rule::allows(&policy.rules, call) {
         return Decision::Allow;
     }
     Decision::Ask

@@ -4,6 +4,7 @@
 //! steps: [`Tool::propose`] says what the call would do without doing it, which is what the permission gate and the
 //! person see; [`Tool::run`] does it.
 
+mod arms;
 mod bash;
 mod changed;
 mod edit;
@@ -29,6 +30,7 @@ use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
 pub use self::{
+    arms::{arms, below_root},
     outputs::{Excerpt, Outputs, Recording},
     registry::{DuplicateTool, Registry},
     typed::{Typed, typed},

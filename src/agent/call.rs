@@ -128,11 +128,12 @@ impl<'a> Ground<'a> {
                     return Err(Settled { result, status, diff });
                 }
             };
-            let needs_another_look =
-                is_riskier(&shown.1, &proposal) || (hunks.is_some() && shown.1.diff != proposal.diff);
+            // Hunks of another diff are not the ones that were chosen.
+            let stale_hunks = hunks.is_some() && shown.1.diff != proposal.diff;
             match self.decide(&changed, &proposal) {
                 Decision::Deny(reason) => return Err(denied(call, format!("{note}\n{reason}"))),
-                Decision::Ask if needs_another_look => shown = (changed, proposal),
+                _ if stale_hunks => shown = (changed, proposal),
+                Decision::Ask if is_riskier(&shown.1, &proposal) => shown = (changed, proposal),
                 Decision::Ask | Decision::Allow => {
                     return Ok(Cleared { tool, prepared, input: changed.input, hunks, note: Some(note) });
                 }

@@ -1,6 +1,6 @@
 //! The project's file, `.pillion/config.toml` in a root. Whoever wrote the repository wrote it.
 
-use std::path::Path;
+use std::{ops::RangeInclusive, path::Path};
 
 use super::{
     TURN_LIMIT, Warning,
@@ -44,17 +44,18 @@ pub fn take_over(settings: &mut Settings, root: &Path, user_file: Option<&Path>,
             refuse("mode", "a repository may make Pillion stricter than you set it, and not laxer");
         }
     }
-    let mut lower = |name: &str, slot: &mut Option<u32>, said: Option<u32>, in_force: Option<u32>| match said {
+    // What is not set is the provider's to say, which may be less than any number here.
+    let mut lower = |name: &str, slot: &mut Option<u32>, said: Option<u32>, allowed: RangeInclusive<u32>| match said {
         None => {}
-        Some(said) if in_force.is_none_or(|in_force| said <= in_force) => *slot = Some(said),
+        Some(said) if allowed.contains(&said) => *slot = Some(said),
         Some(_) => refuse(name, "a repository may set less than you did, and not more"),
     };
-    let in_force = settings.turn_limit.or(Some(TURN_LIMIT));
-    lower("turn_limit", &mut settings.turn_limit, said.turn_limit, in_force);
-    let in_force = settings.max_tokens;
-    lower("max_tokens", &mut settings.max_tokens, said.max_tokens, in_force);
-    let in_force = settings.thinking_tokens;
-    lower("thinking_tokens", &mut settings.thinking_tokens, said.thinking_tokens, in_force);
+    let in_force = settings.turn_limit.unwrap_or(TURN_LIMIT);
+    lower("turn_limit", &mut settings.turn_limit, said.turn_limit, 1..=in_force);
+    let in_force = settings.max_tokens.unwrap_or(0);
+    lower("max_tokens", &mut settings.max_tokens, said.max_tokens, 1..=in_force);
+    let in_force = settings.thinking_tokens.unwrap_or(0);
+    lower("thinking_tokens", &mut settings.thinking_tokens, said.thinking_tokens, 0..=in_force);
     if said.temperature.is_some() {
         settings.temperature = said.temperature;
     }

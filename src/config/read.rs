@@ -2,7 +2,7 @@
 
 use std::{fs::File, io::Read, path::Path};
 
-use serde::de::DeserializeOwned;
+use serde::{Deserialize, de::DeserializeOwned};
 
 use super::{
     Warning,
@@ -13,6 +13,9 @@ use crate::provider::key::Key;
 
 /// No file of settings is longer, in bytes. Chosen by taste.
 const LONGEST: u64 = 1 << 20;
+
+/// What providers take as a temperature, all together. Infinity and what is no number are outside.
+pub const TEMPERATURES: std::ops::RangeInclusive<f32> = 0.0..=2.0;
 
 const NAMES: &[&str] = &[
     "model",
@@ -89,6 +92,18 @@ fn others_can_read(_: &Path) -> bool {
     false
 }
 
+#[derive(Deserialize)]
+#[serde(try_from = "f32")]
+struct Temperature(f32);
+
+impl TryFrom<f32> for Temperature {
+    type Error = &'static str;
+
+    fn try_from(number: f32) -> Result<Self, Self::Error> {
+        if TEMPERATURES.contains(&number) { Ok(Self(number)) } else { Err("not a temperature") }
+    }
+}
+
 /// Reads one source of settings.
 pub struct Reader<'a> {
     source: &'a str,
@@ -108,7 +123,11 @@ impl<'a> Reader<'a> {
                 "mode" => self.take(&mut settings.mode, &entry, "\"ask\", \"acceptEdits\", \"plan\" or \"auto\""),
                 "turn_limit" => self.take(&mut settings.turn_limit, &entry, "a whole number"),
                 "max_tokens" => self.take(&mut settings.max_tokens, &entry, "a whole number"),
-                "temperature" => self.take(&mut settings.temperature, &entry, "a number"),
+                "temperature" => {
+                    let mut temperature: Option<Temperature> = None;
+                    self.take(&mut temperature, &entry, "a number from 0 to 2");
+                    settings.temperature = temperature.map(|Temperature(number)| number);
+                }
                 "thinking_tokens" => self.take(&mut settings.thinking_tokens, &entry, "a whole number"),
                 "cache" => self.take(&mut settings.cache, &entry, "\"off\", \"short\" or \"long\""),
                 "connect_timeout" => self.take(&mut settings.connect_timeout, &entry, "a number of seconds"),

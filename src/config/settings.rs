@@ -12,8 +12,13 @@ use crate::{
 
 /// One layer of settings. In files the names are as here; in an editor's settings they may be in `camelCase`.
 ///
-/// A project's file may set `turn_limit`, `max_tokens` and `thinking_tokens` to less than the user did, `mode` to `ask`
-/// or `plan` where that is stricter, and `temperature`. What else it says is refused.
+/// A project's file may set `turn_limit` (to 1 or more), `max_tokens` and `thinking_tokens` to less than is in force,
+/// `thinking_tokens` to 0, `mode` to `ask` or `plan` where that is stricter, and `temperature`. What else it says is
+/// refused.
+///
+/// An editor's settings may not set `api_key_command`, `script`, or a `mode` laxer than is in force; `base_url`,
+/// `headers` and `kind` only for a provider that nothing else sets, with an `api_key` beside them, and never with
+/// `api_key_env`.
 #[derive(Clone, Debug, Default, PartialEq, JsonSchema)]
 pub struct Settings {
     /// The model of new sessions, as `provider/model`, for example `anthropic/claude-sonnet-4-5`.
@@ -24,7 +29,7 @@ pub struct Settings {
     pub turn_limit: Option<u32>,
     /// The most tokens of one model call.
     pub max_tokens: Option<u32>,
-    /// Sampling temperature, as the provider defines it.
+    /// Sampling temperature, as the provider defines it: 0 to 2.
     pub temperature: Option<f32>,
     /// Tokens the model may reason with before it answers; 0 switches reasoning off.
     pub thinking_tokens: Option<u32>,
@@ -50,9 +55,9 @@ pub enum Mode {
     /// Reading inside the roots is allowed, everything else asks.
     #[default]
     Ask,
-    /// Edits inside the roots are allowed too.
+    /// Edits inside the roots are allowed too, except to files that other programs run.
     AcceptEdits,
-    /// Everything inside the roots is allowed, what leaves them asks.
+    /// Everything inside the roots is allowed; what leaves them asks, and so do edits to files that other programs run.
     Auto,
 }
 

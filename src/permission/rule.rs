@@ -9,6 +9,7 @@ use std::{
 use globset::GlobBuilder;
 
 use super::{Call, Rule};
+use crate::tool::{self, Class};
 
 /// A text that is not a rule.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -77,6 +78,12 @@ const OPEN_ENDED: &[&str] = &[
     "zsh",
 ];
 
+/// Programs that only look, whatever they are told.
+const HARMLESS: &[&str] = &["basename", "df", "dirname", "du", "file", "head", "ls", "pwd", "stat", "tail", "wc"];
+
+/// Options of otherwise harmless commands that name a program to run or a file to write.
+const COMMANDEERING: &[&str] = &["--config", "--exec", "--ext-diff", "--open-files-in-pager", "--output"];
+
 /// Whether each thing the call touches is covered by some rule.
 pub(super) fn allows(rules: &[Rule], call: &Call) -> bool {
     let mut rules = rules.iter().filter(|rule| rule.tool == call.tool);
@@ -88,9 +95,12 @@ pub(super) fn allows(rules: &[Rule], call: &Call) -> bool {
         None => {
             let rules: Vec<&Rule> = rules.collect();
             call.paths.iter().all(|path| {
-                rules
-                    .iter()
-                    .any(|rule| whole_tool(rule) || rule.pattern.as_deref().is_some_and(|p| covers_path(p, path, call)))
+                let arms = call.class == Class::Edit && tool::arms(path, call.roots);
+                rules.iter().any(|rule| match rule.pattern.as_deref() {
+                    Some(pattern) if arms => names_path(pattern, path, call),
+                    Some(pattern) => covers_path(pattern, path, call),
+                    None => whole_tool(rule) && !arms,
+                })
             })
         }
     }
@@ -110,16 +120,37 @@ fn covers_command(pattern: &str, command: &str, call: &Call) -> bool {
     let Some(rest) = command.strip_prefix(prefix) else {
         return false;
     };
-    (rest.is_empty() || rest.starts_with(' ')) && !command.contains(SHELL_OPERATORS)
+    (rest.is_empty() || rest.starts_with(' ')) && !command.contains(SHELL_OPERATORS) && !commandeers(rest)
+}
+
+/// Whether one of these words may turn a harmless command to another use. Quotes hide nothing, nor do the abbreviations
+/// that programs take, and braces, of which a shell makes words, count as one.
+fn commandeers(words: &str) -> bool {
+    let plain = words.replace(['\'', '"', '\\'], "");
+    plain.split_whitespace().any(|word| {
+        let name = word.split('=').next().unwrap_or_default();
+        let is_option = |option: &&str| word.starts_with(*option) || (name.len() > 2 && option.starts_with(name));
+        word == "-c" || word.starts_with("-O") || word.contains('{') || COMMANDEERING.iter().any(is_option)
+    })
+}
+
+/// Whether the pattern is this one path, without a wildcard.
+fn names_path(pattern: &str, path: &Path, call: &Call) -> bool {
+    candidate(pattern, path, call).is_some_and(|candidate| pattern == globset::escape(&candidate))
 }
 
 fn covers_path(pattern: &str, path: &Path, call: &Call) -> bool {
-    let candidate = if is_absolute(pattern) { slashed(path) } else { relative(path, call) };
-    let Some(candidate) = candidate.filter(|candidate| !candidate.is_empty()) else {
+    let Some(candidate) = candidate(pattern, path, call) else {
         return false;
     };
     let glob = GlobBuilder::new(pattern).literal_separator(true).backslash_escape(true).build();
     glob.is_ok_and(|glob| glob.compile_matcher().is_match(candidate))
+}
+
+/// The path as the pattern would have it.
+fn candidate(pattern: &str, path: &Path, call: &Call) -> Option<String> {
+    let candidate = if is_absolute(pattern) { slashed(path) } else { relative(path, call) };
+    candidate.filter(|candidate| !candidate.is_empty())
 }
 
 /// The path below its root, with `/` between its parts; the whole of it if it is no path on a disk (an untitled buffer).
@@ -127,11 +158,7 @@ fn relative(path: &Path, call: &Call) -> Option<String> {
     if !path.is_absolute() {
         return slashed(path);
     }
-    call.roots
-        .iter()
-        .filter_map(|root| path.strip_prefix(root).ok())
-        .min_by_key(|path| path.as_os_str().len())
-        .and_then(slashed)
+    tool::below_root(path, call.roots).and_then(slashed)
 }
 
 /// `None` for a path that is not plain text or not plainly where it says.
@@ -150,6 +177,8 @@ fn is_absolute(pattern: &str) -> bool {
 pub(super) fn suggest(call: &Call) -> Vec<Rule> {
     let rule = |pattern| Rule { tool: call.tool.to_owned(), pattern };
     let rules: Vec<Rule> = match call.command {
+        // It would be read as the prefix of others.
+        Some(command) if command.trim_matches(' ').ends_with(" *") => Vec::new(),
         Some(command) => vec![rule(Some(command_pattern(command.trim_matches(' '))))],
         None if call.paths.is_empty() => vec![rule(None)],
         None => call
@@ -165,7 +194,7 @@ pub(super) fn suggest(call: &Call) -> Vec<Rule> {
     if readable && allows(&rules, call) { rules } else { Vec::new() }
 }
 
-/// `cargo test *` for `cargo test --lib`; the command itself where open arguments would allow too much.
+/// `cargo test *` for `cargo test --lib`, `ls *` for `ls -l`; the command itself where open arguments would allow too much.
 fn command_pattern(command: &str) -> String {
     let mut words = command.split(' ');
     let is_plain = |word: &&str| {
@@ -175,12 +204,13 @@ fn command_pattern(command: &str) -> String {
     let Some(program) = words.next().filter(is_plain) else {
         return command.to_owned();
     };
-    if OPEN_ENDED.contains(&program) || command.contains(SHELL_OPERATORS) {
+    if OPEN_ENDED.contains(&program) || command.contains(SHELL_OPERATORS) || commandeers(command) {
         return command.to_owned();
     }
     match words.next() {
         Some(subcommand) if is_plain(&subcommand) => format!("{program} {subcommand} *"),
-        _ => format!("{program} *"),
+        _ if HARMLESS.contains(&program) => format!("{program} *"),
+        _ => command.to_owned(),
     }
 }
 

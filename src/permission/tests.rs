@@ -58,6 +58,26 @@ fn modes_decide_by_class_and_place() {
 }
 
 #[test]
+fn what_other_programs_run_is_changed_only_by_the_persons_word() {
+    use Mode::{AcceptEdits, Ask, Auto};
+    let hook = &["project/.git/hooks/pre-commit"];
+    for mode in [Ask, AcceptEdits, Auto] {
+        assert_eq!(file(mode, &[], "edit", Class::Edit, hook), Decision::Ask, "{mode:?}");
+        assert_eq!(file(mode, &[], "read", Class::Read, hook), Decision::Allow, "{mode:?}");
+    }
+    let both = &["project/src/a.rs", "project/.envrc"];
+    assert_eq!(file(AcceptEdits, &[], "edit", Class::Edit, both), Decision::Ask);
+    for rule in ["edit", "edit(**)", "edit(.git/**)", "edit(.git/hooks/pre-commi?)", "edit({.git/hooks/pre-commit})"] {
+        assert_eq!(file(Ask, &[rule], "edit", Class::Edit, hook), Decision::Ask, "{rule}");
+    }
+    assert_eq!(file(Ask, &["edit(.git/hooks/pre-commit)"], "edit", Class::Edit, hook), Decision::Allow);
+    assert_eq!(file(Ask, &["edit(**)", "edit(.envrc)"], "edit", Class::Edit, both), Decision::Allow);
+    let paths = [absolute("project/.idea/a[1].xml")];
+    let call = Call { tool: "edit", class: Class::Edit, paths: &paths, outside: false, command: None, roots: &roots() };
+    assert_eq!(decide(&Policy { mode: Ask, rules: suggest(&call) }, &call), Decision::Allow, "offered as it is named");
+}
+
+#[test]
 fn rules_never_lift_plan_mode() {
     assert!(matches!(file(Mode::Plan, &["edit"], "edit", Class::Edit, &["project/a"]), Decision::Deny(_)));
 }
@@ -107,6 +127,31 @@ fn a_prefix_never_covers_a_second_command() {
         assert_eq!(bash(&["bash(rm *)", "bash(echo *)"], &format!("echo a {tail}")), Decision::Ask, "{tail:?}");
     }
     assert_eq!(bash(&["bash(echo; *)"], "echo; rm x"), Decision::Ask, "not even if the prefix holds it");
+}
+
+#[test]
+fn a_prefix_covers_no_option_that_names_a_program_or_a_file() {
+    let rules = &["bash(git log *)", "bash(cargo test *)"];
+    for command in ["git log --oneline -3 --", "cargo test -- --nocapture", "git log --color"] {
+        assert_eq!(bash(rules, command), Decision::Allow, "{command}");
+    }
+    for word in [
+        "--output=x",
+        "--outp=x",
+        "--out\"put\"=x",
+        "\\--output x",
+        "{--output=x,-1}",
+        "--ext-diff",
+        "--exec x",
+        "--open-files-in-pager=sh",
+        "-Osh",
+        "-c core.pager=sh",
+        "'-c' x",
+    ] {
+        assert_eq!(bash(rules, &format!("git log {word}")), Decision::Ask, "{word}");
+    }
+    assert_eq!(bash(rules, "cargo test --config x.runner='sh'"), Decision::Ask);
+    assert_eq!(bash(&["bash(git log --output=x)"], "git log --output=x"), Decision::Allow, "the very command");
 }
 
 #[test]
@@ -167,6 +212,12 @@ fn suggestions_are_as_narrow_as_is_of_use() {
     assert_eq!(command("cargo test"), ["bash(cargo test *)"]);
     assert_eq!(command("ls -l"), ["bash(ls *)"]);
     assert_eq!(command("rm -rf target"), ["bash(rm -rf target)"]);
+    assert_eq!(command("git -C x diff"), ["bash(git -C x diff)"]);
+    assert_eq!(command("git log --output=x"), ["bash(git log --output=x)"]);
+    assert_eq!(command("make"), ["bash(make)"]);
+    for wild in ["rm -rf *", "rm -rf * ", "ls *"] {
+        assert!(command(wild).is_empty(), "{wild}: as a rule it would be a prefix");
+    }
     assert_eq!(command("/bin/rm x"), ["bash(/bin/rm x)"]);
     assert_eq!(command("git log | head"), ["bash(git log | head)"]);
 
@@ -210,7 +261,8 @@ proptest! {
         let offered = !rules.is_empty();
         let decision = decide(&Policy { mode: Mode::Ask, rules }, &call);
         prop_assert!(!offered || decision == Decision::Allow);
-        let must_offer = !outside && command.as_deref().is_none_or(|command| !command.trim_matches(' ').is_empty());
+        let is_a_rule = |command: &str| !command.is_empty() && !command.ends_with(" *");
+        let must_offer = !outside && command.as_deref().is_none_or(|command| is_a_rule(command.trim_matches(' ')));
         prop_assert!(offered || !must_offer);
     }
 

@@ -7,9 +7,13 @@ pub(super) fn withheld(named: &[String]) -> Vec<OsString> {
     std::env::vars_os().map(|(name, _)| name).filter(|name| is_secret(&name.to_string_lossy(), named)).collect()
 }
 
+const ENDINGS: &[&str] = &["_KEY", "_TOKEN", "_SECRET", "PASSWORD", "_PASSWD", "_PAT", "_CREDENTIALS"];
+const WHOLE: &[&str] = &["API_KEY", "TOKEN", "SECRET"];
+
 fn is_secret(name: &str, named: &[String]) -> bool {
     let upper = name.to_ascii_uppercase();
-    ["_API_KEY", "_TOKEN", "_SECRET"].iter().any(|ending| upper.ends_with(ending))
+    ENDINGS.iter().any(|ending| upper.ends_with(ending))
+        || WHOLE.contains(&upper.as_str())
         || (upper.starts_with("PILLION_") && upper.contains("KEY"))
         || named.iter().any(|other| other.eq_ignore_ascii_case(name))
 }
@@ -24,7 +28,26 @@ mod tests {
         for name in ["ANTHROPIC_API_KEY", "gh_token", "AWS_SECRET", "PILLION_KEYS", "PILLION_MY_KEY_1", "My_Pass"] {
             assert!(is_secret(name, &named), "{name}");
         }
-        for name in ["PATH", "HOME", "KEYBOARD", "TOKENIZERS", "API_KEYS_FILE", "PILLION_LOG", "MY_PASSWORDS"] {
+        for name in ["AWS_SECRET_ACCESS_KEY", "OPENAI_KEY", "API_KEY", "TOKEN", "SECRET", "PASSWORD", "DB_PASSWORD"] {
+            assert!(is_secret(name, &named), "{name}");
+        }
+        for name in ["PGPASSWORD", "DB_PASSWD", "GITHUB_PAT", "GOOGLE_APPLICATION_CREDENTIALS"] {
+            assert!(is_secret(name, &named), "{name}");
+        }
+        for name in [
+            "SSH_AUTH_SOCK",
+            "AWS_ACCESS_KEY_ID",
+            "GIT_ASKPASS",
+            "OLDPWD",
+            "KEY",
+            "PATH",
+            "HOME",
+            "KEYBOARD",
+            "TOKENIZERS",
+            "API_KEYS_FILE",
+            "PILLION_LOG",
+            "MY_PASSWORDS",
+        ] {
             assert!(!is_secret(name, &named), "{name}");
         }
     }

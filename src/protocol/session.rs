@@ -10,11 +10,11 @@ pub enum Mode {
     /// Reading inside the roots is allowed, everything else asks.
     #[default]
     Ask,
-    /// Edits inside the roots are allowed too.
+    /// Edits inside the roots are allowed too, except to files that other programs run.
     AcceptEdits,
     /// Nothing that changes anything may run.
     Plan,
-    /// Everything inside the roots is allowed, what leaves them asks.
+    /// Everything inside the roots is allowed; what leaves them asks, and so do edits to files that other programs run.
     Auto,
 }
 
@@ -28,7 +28,7 @@ pub struct Limits {
     /// The most tokens of one model call.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_tokens: Option<u32>,
-    /// Sampling temperature, as the provider defines it.
+    /// Sampling temperature, as the provider defines it: 0 to 2.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub temperature: Option<f32>,
     /// Tokens the model may reason with before it answers; 0 switches reasoning off.

@@ -17,13 +17,13 @@ use super::{
 };
 use crate::{
     agent::{self, Agent, Answer, ApprovalRequest},
-    config::{Config, Providers, RuleScope, Rules},
+    config::{Config, Providers, RuleScope, Rules, TEMPERATURES},
     permission::{self, Policy, Rule},
     protocol::{
-        Approval, ApprovalDecision, ApprovalOutcome, ApprovalRespondResponse, ApprovalScope, ContentBlock, Empty, Mode,
-        ModelListResponse, NoticeLevel, Request, SessionConfigureParams, SessionEvent, SessionInfo, SessionListParams,
-        SessionListResponse, SessionLoadParams, SessionNewParams, TurnCancelResponse, TurnStartParams,
-        TurnStartResponse, convert,
+        Approval, ApprovalDecision, ApprovalOutcome, ApprovalRespondResponse, ApprovalScope, ContentBlock, Empty,
+        Limits, Mode, ModelListResponse, NoticeLevel, Request, SessionConfigureParams, SessionEvent, SessionInfo,
+        SessionListParams, SessionListResponse, SessionLoadParams, SessionNewParams, TurnCancelResponse,
+        TurnStartParams, TurnStartResponse, convert,
     },
     provider::Thinking,
     session::{self, OpenApproval, Session, Signal, Turn, TurnHost},
@@ -240,7 +240,7 @@ impl Hub {
         };
         self.providers.get(&model).map_err(|error| not_configured(&error.to_string()))?;
         let mode = params.mode.unwrap_or(self.config.mode.into());
-        let limits = params.limits.unwrap_or_default();
+        let limits = checked(params.limits.unwrap_or_default())?;
         let meta = Meta::new(workspace.roots(), Settings { model: model.clone(), mode, limits });
         let log = self.store.create(&meta).map_err(store_error)?;
         let policy = self.policy(&workspace, mode);
@@ -361,6 +361,9 @@ impl Hub {
             && let Err(error) = self.providers.get(model)
         {
             return reply(Err(not_configured(&error.to_string())));
+        }
+        if let Some(Err(error)) = params.limits.map(checked) {
+            return reply(Err(error));
         }
         let session = match self.session(&params.session_id) {
             Ok(session) => session,
@@ -638,6 +641,15 @@ fn empty_prompt() -> RequestError {
 
 fn not_configured(hint: &str) -> RequestError {
     RequestError::new(RequestError::NOT_CONFIGURED, hint)
+}
+
+/// # Errors
+/// If a model could not be called with these.
+fn checked(limits: Limits) -> Result<Limits, RequestError> {
+    if limits.temperature.is_none_or(|temperature| TEMPERATURES.contains(&temperature)) {
+        return Ok(limits);
+    }
+    Err(RequestError::new(RequestError::INVALID_PARAMS, "`temperature` must be a number from 0 to 2."))
 }
 
 fn stored_rules(workspace: &Workspace) -> Vec<Rule> {

@@ -65,10 +65,11 @@ impl Typed for Bash {
     async fn propose(&self, input: &Input, context: &Context) -> Result<Proposal, ToolError> {
         let folder = folder(input, context)?;
         context.prepared.keep(folder.clone());
-        let title = match &input.description {
-            Some(description) if !description.trim().is_empty() => shortened(description, 100),
-            _ => format!("Run {}", shortened(&input.command, 100)),
-        };
+        let mut title = format!("Run {}", shortened(&input.command, 100));
+        // The model's word for it, which need not be true: never in place of the command.
+        if let Some(description) = input.description.as_deref().filter(|text| !text.trim().is_empty()) {
+            title += &format!(" ({})", shortened(description, 100));
+        }
         Ok(Proposal {
             class: Class::Execute,
             title,

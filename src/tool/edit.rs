@@ -9,7 +9,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use self::replacing::{Miss, Replacing};
-use super::{Class, Context, Output, Proposal, ToolError, Typed, changed, lines, stopped};
+use super::{Class, Context, Output, Proposal, ToolError, Typed, arms, changed, lines, stopped};
 use crate::workspace::{EditError, FileDiff, Hunk, Location, Plan, ReadError, Snapshot, TextEdit};
 
 pub struct Edit;
@@ -60,7 +60,7 @@ impl Typed for Edit {
             outside: !planned.location.inside,
             command: None,
             diff: Some(planned.plan.diff().clone()),
-            risk: None,
+            risk: arms::risk(&planned.location, context),
         };
         context.prepared.keep(planned);
         Ok(proposal)

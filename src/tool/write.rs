@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{Class, Context, Output, Proposal, ToolError, Typed, changed, stopped};
+use super::{Class, Context, Output, Proposal, ToolError, Typed, arms, changed, stopped};
 use crate::workspace::{Location, Plan, ReadError};
 
 pub struct Write;
@@ -34,7 +34,7 @@ impl Typed for Write {
             outside: !location.inside,
             command: None,
             diff: Some(plan.diff().clone()),
-            risk: None,
+            risk: arms::risk(&location, context),
         };
         context.prepared.keep(plan);
         Ok(proposal)

@@ -104,6 +104,20 @@ async fn sessions_are_listed_with_their_titles_and_settings() {
 }
 
 #[tokio::test]
+async fn a_session_takes_no_temperature_that_no_provider_takes() {
+    let ground = Ground::new(&script::always(json!([{"text": "x"}])));
+    let client = ground.client(everything()).await;
+    let session = client.new_session().await;
+    for temperature in [2.5, -1.0, 1e39] {
+        let limits = json!({"temperature": temperature});
+        let error = client.refused("session/new", json!({"limits": limits})).await;
+        assert!(error.contains("from 0 to 2"), "{error}");
+        let error = client.refused("session/configure", json!({"sessionId": session, "limits": limits})).await;
+        assert!(error.contains("from 0 to 2"), "{error}");
+    }
+}
+
+#[tokio::test]
 async fn steering_reaches_the_model_before_its_next_call() {
     let ground = Ground::new(&json!([
         {"match": "mind the gap", "steps": [{"text": "I do."}]},

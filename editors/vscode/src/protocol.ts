@@ -55,7 +55,7 @@ export interface SessionNewParams {
 export interface Limits {
   /** The most tokens of one model call. */
   maxTokens?: number;
-  /** Sampling temperature, as the provider defines it. */
+  /** Sampling temperature, as the provider defines it: 0 to 2. */
   temperature?: number;
   /** Tokens the model may reason with before it answers; 0 switches reasoning off. */
   thinkingTokens?: number;
@@ -67,11 +67,11 @@ export interface Limits {
 export type Mode =
   /** Reading inside the roots is allowed, everything else asks. */
   | "ask"
-  /** Edits inside the roots are allowed too. */
+  /** Edits inside the roots are allowed too, except to files that other programs run. */
   | "acceptEdits"
   /** Nothing that changes anything may run. */
   | "plan"
-  /** Everything inside the roots is allowed, what leaves them asks. */
+  /** Everything inside the roots is allowed; what leaves them asks, and so do edits to files that other programs run. */
   | "auto";
 
 /** A session as it is now. */

@@ -116,6 +116,17 @@ async fn a_changed_input_that_does_more_is_shown_again() {
 }
 
 #[tokio::test]
+async fn hunks_of_another_diff_are_asked_for_again() {
+    // The policy allows what the person made of it, but not which parts of it they want.
+    let (asked, changed) = (json!({"do": "x", "path": "/outside", "diff": "a"}), json!({"do": "x", "diff": "b"}));
+    let chosen = Some(Answer::Allow { input: Some(changed.clone()), hunks: Some(vec![0]) });
+    let again = Some(Answer::Allow { input: None, hunks: Some(vec![1]) });
+    let played = play_calls(Mode::AcceptEdits, vec![chosen, again], vec![("change", asked.clone())]).await;
+    assert_eq!(played.shown, [asked, changed.clone()]);
+    assert_eq!((played.ran, played.hunks), (vec![changed], vec![Some(vec![1])]));
+}
+
+#[tokio::test]
 async fn a_changed_input_that_is_wrong_fails_the_call() {
     let played = play_calls(Mode::Ask, vec![patched(json!({}))], vec![("change", json!({"do": "x"}))]).await;
     assert_eq!(

@@ -193,7 +193,12 @@ impl Tool for Act {
             outside: !path.starts_with("/inside"),
             paths: vec![path],
             command: (class == Class::Execute).then(|| what.to_owned()),
-            diff: None,
+            diff: input["diff"].as_str().map(|text| FileDiff {
+                path: "file".into(),
+                shown: "file".into(),
+                unified: text.to_owned(),
+                hunks: Vec::new(),
+            }),
             risk: None,
         })
     }

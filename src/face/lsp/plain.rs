@@ -111,12 +111,15 @@ impl Plain {
     /// Asks by `window/showMessageRequest`. A question that is closed without a choice is a refusal; `None` if the
     /// editor cannot ask.
     pub(super) async fn ask(&self, approval: &Approval) -> Option<ApprovalDecision> {
+        let (question, is_whole) = question(approval);
+        // A rule for a command that nobody has seen whole is not to be had here.
+        let has_rule = !approval.rules.is_empty() && (is_whole || approval.command.is_none());
         let mut actions = vec![ALLOW, ALLOW_SESSION, DENY, STOP];
-        actions.retain(|action| *action != ALLOW_SESSION || !approval.rules.is_empty());
+        actions.retain(|action| *action != ALLOW_SESSION || has_rule);
         let actions: Vec<_> = actions.iter().map(|title| json!({ "title": title })).collect();
-        let is_risky = approval.risk.is_some() || approval.outside;
+        let is_risky = approval.risk.is_some() || approval.outside || !is_whole;
         let level = if is_risky { Level::Warning } else { Level::Info };
-        let params = json!({ "type": level as u8, "message": question(approval), "actions": actions });
+        let params = json!({ "type": level as u8, "message": question, "actions": actions });
         let answer = match self.peer.call::<Value>("window/showMessageRequest", &params, PERSON_LIMIT).await {
             Ok(answer) => answer,
             Err(error) => {
@@ -201,7 +204,8 @@ async fn show_progress(peer: Peer, token: String, title: String, mut statuses: w
     report(json!({ "kind": "end" }));
 }
 
-fn question(approval: &Approval) -> String {
+/// What the person is asked, and whether it shows the whole command or diff.
+fn question(approval: &Approval) -> (String, bool) {
     let mut question = format!("Pillion wants to: {}", approval.title);
     if approval.outside {
         question.push_str("\nThis is outside the workspace.");
@@ -211,11 +215,26 @@ fn question(approval: &Approval) -> String {
         question.push_str(risk);
     }
     let detail = approval.diff.as_ref().map(|diff| diff.unified.as_str()).or(approval.command.as_deref());
-    if let Some(detail) = detail {
+    let detail = detail.map(str::trim_end).unwrap_or_default();
+    if !detail.is_empty() {
         question.push_str("\n\n");
-        question.push_str(&clip(detail.trim_end(), DETAIL_MAX));
     }
-    question
+    match ends(detail, DETAIL_MAX / 2) {
+        None => question.push_str(detail),
+        Some((head, hidden, tail)) => {
+            question.push_str(&format!("{head}\n[{hidden} characters are not shown]\n{tail}"));
+            return (question, false);
+        }
+    }
+    (question, true)
+}
+
+/// So many characters of both ends, and how many stand between them; `None` if none do.
+fn ends(text: &str, each: usize) -> Option<(&str, usize, &str)> {
+    let hidden = text.chars().count().checked_sub(2 * each).filter(|hidden| *hidden > 0)?;
+    let (head_end, _) = text.char_indices().nth(each)?;
+    let (tail_start, _) = text.char_indices().nth(each + hidden)?;
+    Some((&text[..head_end], hidden, &text[tail_start..]))
 }
 
 fn first_words(prompt: &[ContentBlock]) -> String {

@@ -24,7 +24,8 @@ async fn a_command_is_proposed_and_run() {
     let project = Project::new();
     let call = project.call("bash", json!({ "command": "echo out; echo err >&2; pwd -P", "description": "Say it" }));
     let proposal = call.propose().await.unwrap();
-    assert_eq!((proposal.class, proposal.title.as_str(), proposal.outside), (Class::Execute, "Say it", false));
+    assert_eq!((proposal.class, proposal.outside), (Class::Execute, false));
+    assert_eq!(proposal.title, "Run echo out; echo err >&2; pwd -P (Say it)");
     assert_eq!(proposal.command.as_deref(), Some("echo out; echo err >&2; pwd -P"));
     assert_eq!(proposal.paths, std::slice::from_ref(&project.root));
     let output = text(&call.finish().await.unwrap());

@@ -191,3 +191,17 @@ async fn a_cancel_does_not_wait_for_a_silent_editor() {
     assert_eq!(result.unwrap_err().0, "cancelled. a.rs may have been changed or not: read it again");
     assert_eq!(project.run("edit", replace("call(1)", "call(10)")).await.unwrap_err(), "cancelled");
 }
+
+#[tokio::test]
+async fn a_file_that_other_programs_run_is_a_risk() {
+    let project = project();
+    let risk = Some("Other programs run what stands in this file.");
+    for (path, expect) in [(".git/hooks/pre-commit", risk), (".envrc", risk), ("src/new.rs", None)] {
+        let edit = json!({ "path": path, "old_string": "", "new_string": "x\n" });
+        let write = json!({ "path": path, "content": "x\n" });
+        for (tool, input) in [("edit", edit), ("write", write)] {
+            let proposal = project.call(tool, input).propose().await.unwrap();
+            assert_eq!(proposal.risk.as_deref(), expect, "{tool} {path}");
+        }
+    }
+}

@@ -10,16 +10,16 @@
 ---What a turn may use up. Absent means the configured default.
 ---@class pillion.Limits
 ---@field maxTokens? integer The most tokens of one model call.
----@field temperature? number Sampling temperature, as the provider defines it.
+---@field temperature? number Sampling temperature, as the provider defines it: 0 to 2.
 ---@field thinkingTokens? integer Tokens the model may reason with before it answers; 0 switches reasoning off.
 ---@field turnLimit? integer The most model calls in one turn (default 50).
 
 ---How much happens without asking.
 ---@alias pillion.Mode
 ---| "ask" # Reading inside the roots is allowed, everything else asks.
----| "acceptEdits" # Edits inside the roots are allowed too.
+---| "acceptEdits" # Edits inside the roots are allowed too, except to files that other programs run.
 ---| "plan" # Nothing that changes anything may run.
----| "auto" # Everything inside the roots is allowed, what leaves them asks.
+---| "auto" # Everything inside the roots is allowed; what leaves them asks, and so do edits to files that other programs run.
 
 ---A session as it is now.
 ---@class pillion.SessionInfo

@@ -100,6 +100,27 @@ async fn any_editor_is_asked_by_a_message() {
 }
 
 #[tokio::test]
+async fn what_a_message_cannot_hold_is_counted_and_not_allowed_for_longer() {
+    let (mut test, client) = Test::open(json!({})).await;
+    let long = format!("echo {}; rm ü", "x".repeat(2_500));
+    let hidden = format!("[{} characters are not shown]", long.chars().count() - 2_000);
+    let command = Approval { command: Some(long.clone()), diff: None, ..approval() };
+    let diff = FileDiff { unified: long, ..approval().diff.unwrap() };
+    let diff = Approval { diff: Some(diff), ..approval() };
+    for (approval, actions) in [(command, 3), (diff, 4)] {
+        let decision = tokio::spawn(client.ask(approval));
+        let asked = test.expect("window/showMessageRequest").await;
+        let message = asked["params"]["message"].as_str().unwrap();
+        assert!(message.contains("echo xx") && message.contains(&hidden) && message.ends_with("x; rm ü"), "{message}");
+        assert_eq!(asked["params"]["type"], 2, "a warning");
+        assert_eq!(asked["params"]["actions"].as_array().unwrap().len(), actions);
+        test.respond(&asked, json!({ "title": "Deny" })).await;
+        assert_eq!(decision.await.unwrap(), Some(ApprovalDecision::Deny { reason: None }));
+    }
+    test.close().await;
+}
+
+#[tokio::test]
 async fn several_are_open_at_once_and_answered_in_any_order() {
     let (mut test, client) = Test::open(json!({ "experimental": { "pillion": { "approvalRequest": true } } })).await;
     let mut open = Vec::new();
