@@ -19,6 +19,7 @@ local COLUMNS, LINES = 120, 36
 ---@return table<string, string>
 local function environment(folder, model, wire)
   local env = {
+    SUITE_PID = tostring(vim.uv.os_getpid()),
     HOME = folder .. '/home',
     TERM = 'xterm-256color',
     NVIM_LOG_FILE = folder .. '/nvim.log',
