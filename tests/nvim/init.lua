@@ -9,4 +9,15 @@ vim.on_key(function(_, typed)
   _G.keys_arrived = _G.keys_arrived + #(typed or '')
 end)
 
+-- Nobody is left at the keyboard once the suite is gone, however it ended.
+assert(vim.uv.new_timer()):start(
+  1000,
+  1000,
+  vim.schedule_wrap(function()
+    if vim.uv.kill(assert(tonumber(vim.env.SUITE_PID)), 0) ~= 0 then
+      vim.cmd('qall!')
+    end
+  end)
+)
+
 require('pillion').setup({ cmd = { vim.env.PILLION_BINARY, 'lsp' } })

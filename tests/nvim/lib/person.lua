@@ -19,6 +19,7 @@ local COLUMNS, LINES = 120, 36
 ---@return table<string, string>
 local function environment(folder, model, wire)
   local env = {
+    SUITE_PID = tostring(vim.uv.os_getpid()),
     HOME = folder .. '/home',
     TERM = 'xterm-256color',
     NVIM_LOG_FILE = folder .. '/nvim.log',
@@ -51,6 +52,7 @@ function M.sit_down(place, file)
   local socket = place.folder .. '/nvim.sock'
   vim.fn.delete(socket)
   vim.fn.mkdir(place.folder .. '/home', 'p')
+  vim.fn.writefile({}, place.folder .. '/config.toml')
   local env = environment(place.folder, place.model, place.wire)
   local cmd = { vim.env.NVIM, '-u', vim.env.SUITE .. '/init.lua', '-i', 'NONE', '-n', '--listen', socket }
   local self = setmetatable({ project = place.project }, Person)
