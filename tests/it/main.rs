@@ -10,5 +10,6 @@ mod lifecycle;
 mod sessions;
 mod store;
 mod support;
+mod terminal;
 mod tools;
 mod wire;

@@ -1,21 +1,28 @@
 //! `pillion run`: one prompt, headless, on a real project and model.
 
 use std::{
+    collections::VecDeque,
     io::{self, IsTerminal, Read, Write},
     path::PathBuf,
     sync::Arc,
 };
 
-use futures::{FutureExt, future::BoxFuture};
+use futures::{
+    FutureExt,
+    future::{BoxFuture, OptionFuture},
+};
 use serde::de::DeserializeOwned;
 use serde_json::json;
-use tokio::sync::{mpsc, oneshot};
+use tokio::{
+    sync::{mpsc, oneshot},
+    task::JoinHandle,
+};
 
 use super::show::{self, Screen};
 use crate::{
     protocol::{
-        Approval, ApprovalDecision, ContentBlock, Mode, Request, SessionEvent, SessionInfo, SessionLoadParams,
-        SessionNewParams, TurnCancelParams, TurnStartParams, TurnStartResponse, TurnStopReason,
+        Approval, ApprovalDecision, ContentBlock, Mode, Request, SessionConfigureParams, SessionEvent, SessionInfo,
+        SessionLoadParams, SessionNewParams, TurnCancelParams, TurnStartParams, TurnStartResponse, TurnStopReason,
     },
     sidecar::{Attachment, AttachmentId, LoggedEvent, RequestError, Sidecar},
     store::Store,
@@ -37,7 +44,7 @@ pub struct Args {
     #[arg(long, value_enum)]
     mode: Option<ModeArg>,
     /// A folder to work in, instead of the current one; may be given several times
-    #[arg(long = "root")]
+    #[arg(long = "root", conflicts_with = "session")]
     roots: Vec<PathBuf>,
     /// Go on with a stored session
     #[arg(long)]
@@ -70,7 +77,13 @@ impl From<ModeArg> for Mode {
 /// What the hub tells the terminal.
 enum Heard {
     Event(Box<LoggedEvent>),
-    Asked { approval: Box<Approval>, answer: oneshot::Sender<Option<ApprovalDecision>> },
+    Asked(Box<Question>),
+}
+
+/// An approval that waits for its answer.
+struct Question {
+    approval: Approval,
+    answer: oneshot::Sender<Option<ApprovalDecision>>,
 }
 
 struct Terminal(mpsc::UnboundedSender<Heard>);
@@ -91,7 +104,7 @@ impl Attachment for Terminal {
 
     fn ask(&self, approval: Approval) -> BoxFuture<'static, Option<ApprovalDecision>> {
         let (answer, answered) = oneshot::channel();
-        let _ = self.0.send(Heard::Asked { approval: Box::new(approval), answer });
+        let _ = self.0.send(Heard::Asked(Box::new(Question { approval, answer })));
         async move { answered.await.ok().flatten() }.boxed()
     }
 }
@@ -106,7 +119,17 @@ pub async fn run(args: Args) -> anyhow::Result<u8> {
         }
         prompt => prompt.to_owned(),
     };
-    let roots = if args.roots.is_empty() { vec![std::env::current_dir()?] } else { args.roots.clone() };
+    let given = if args.roots.is_empty() { vec![std::env::current_dir()?] } else { args.roots.clone() };
+    let mut roots = Vec::new();
+    for root in given {
+        match std::fs::canonicalize(&root) {
+            Ok(root) => roots.push(root),
+            Err(error) => {
+                writeln!(io::stderr(), "pillion: {} cannot be worked in: {error}", root.display())?;
+                return Ok(2);
+            }
+        }
+    }
     let sidecar = Sidecar::start(Workspace::new(roots), Store::open(None)?);
     sidecar.configure(None);
     let (sender, heard) = mpsc::unbounded_channel();
@@ -135,6 +158,17 @@ async fn converse(
         Ok(session) => session.session_id,
         Err(error) => return refused(args, &error),
     };
+    if args.session.is_some() && (args.model.is_some() || args.mode.is_some()) {
+        let configure = Request::SessionConfigure(SessionConfigureParams {
+            session_id: session_id.clone(),
+            model: args.model.clone(),
+            mode: args.mode.map(Into::into),
+            limits: None,
+        });
+        if let Err(error) = call::<SessionInfo>(sidecar, me, configure).await {
+            return refused(args, &error);
+        }
+    }
     let prompt = vec![ContentBlock::Text { text: prompt }];
     let start = Request::TurnStart(TurnStartParams { session_id: session_id.clone(), prompt });
     if let Err(error) = call::<TurnStartResponse>(sidecar, me, start).await {
@@ -142,7 +176,17 @@ async fn converse(
     }
     let mut screen = Screen::new();
     let mut stops = 0;
+    // One question at a time stands on the terminal, so that an answer hits the one it was meant for.
+    let mut waiting: VecDeque<Question> = VecDeque::new();
+    let mut asking: Option<JoinHandle<()>> = None;
     loop {
+        while asking.is_none()
+            && let Some(Question { approval, answer }) = waiting.pop_front()
+        {
+            if !answer.is_closed() {
+                asking = decide(&mut screen, args, approval, answer);
+            }
+        }
         tokio::select! {
             biased;
             _ = tokio::signal::ctrl_c() => {
@@ -153,9 +197,10 @@ async fn converse(
                 let cancel = Request::TurnCancel(TurnCancelParams { session_id: session_id.clone() });
                 sidecar.request(me, cancel, Box::new(|_| {}));
             }
+            Some(_) = OptionFuture::from(asking.as_mut()) => asking = None,
             heard = heard.recv() => match heard {
                 None => return Ok(1),
-                Some(Heard::Asked { approval, answer }) => decide(&mut screen, args, *approval, answer),
+                Some(Heard::Asked(question)) => waiting.push_back(*question),
                 Some(Heard::Event(logged)) => {
                     if args.json {
                         writeln!(io::stdout(), "{}", serde_json::to_string(&logged)?)?;
@@ -173,17 +218,22 @@ async fn converse(
 
 /// Asks the person on the terminal, on a thread of its own so that a stop is heard meanwhile; without a terminal the
 /// answer is no, and says why.
-fn decide(screen: &mut Screen, args: &Args, approval: Approval, answer: oneshot::Sender<Option<ApprovalDecision>>) {
+fn decide(
+    screen: &mut Screen,
+    args: &Args,
+    approval: Approval,
+    answer: oneshot::Sender<Option<ApprovalDecision>>,
+) -> Option<JoinHandle<()>> {
     if args.json || !io::stdin().is_terminal() || !io::stdout().is_terminal() {
         let reason = "Nobody can be asked here: the standard input is no terminal. The person can run this with \
                       --mode acceptEdits or --mode auto, or in a terminal.";
         let _ = answer.send(Some(ApprovalDecision::Deny { reason: Some(reason.to_owned()) }));
-        return;
+        return None;
     }
     screen.approval(&approval);
-    tokio::task::spawn_blocking(move || {
+    Some(tokio::task::spawn_blocking(move || {
         let _ = answer.send(show::ask(&approval).or(Some(ApprovalDecision::CancelTurn)));
-    });
+    }))
 }
 
 fn exit_code(stop_reason: TurnStopReason) -> u8 {

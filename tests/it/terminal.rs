@@ -1,0 +1,69 @@
+//! `pillion run` as a person or a script starts it.
+
+use std::process::{Command, Output, Stdio};
+
+use serde_json::{Value, json};
+
+use crate::support::{Ground, script, text};
+
+fn run(ground: &Ground, args: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_pillion"))
+        .arg("run")
+        .args(args)
+        .envs(ground.env.iter().cloned())
+        .current_dir(ground.project())
+        .stdin(Stdio::null())
+        .output()
+        .expect("it runs")
+}
+
+fn writing() -> Value {
+    script::always(json!([{"toolCall": {"name": "write", "input": {"path": "made.txt", "content": "made"}}}]))
+}
+
+fn events(output: &Output) -> Vec<Value> {
+    let lines = String::from_utf8(output.stdout.clone()).expect("UTF-8");
+    lines.lines().map(|line| serde_json::from_str(line).expect("a line of JSON")).collect()
+}
+
+#[test]
+fn without_a_terminal_the_answer_is_no_and_says_why() {
+    let ground = Ground::new(&writing());
+    let output = run(&ground, &["go"]);
+    assert_eq!(output.status.code(), Some(0));
+    let shown = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(shown.contains("denied: ") && shown.contains("Nobody can be asked here"), "{shown}");
+    assert!(!ground.project().join("made.txt").exists());
+}
+
+#[test]
+fn a_stored_session_goes_on_with_the_mode_that_is_asked_for() {
+    let ground = Ground::new(&writing());
+    let first = events(&run(&ground, &["--json", "--mode", "acceptEdits", "go"]));
+    assert!(ground.project().join("made.txt").exists());
+    std::fs::remove_file(ground.project().join("made.txt")).expect("it was made");
+    let session = text(&first[0]["sessionId"]);
+    let output = run(&ground, &["--json", "--session", &session, "--mode", "plan", "again"]);
+    assert_eq!(output.status.code(), Some(0));
+    let again = events(&output);
+    assert!(again.iter().any(|line| line["event"]["mode"] == "plan"), "{again:?}");
+    assert!(!ground.project().join("made.txt").exists(), "the mode of the stored session was taken");
+    let seqs: Vec<u64> = again.iter().map(|line| line["seq"].as_u64().expect("a seq")).collect();
+    assert_eq!(seqs[0], first.last().expect("an end")["seq"].as_u64().expect("a seq") + 1);
+}
+
+#[test]
+fn a_relative_root_confines_like_an_absolute_one_and_a_missing_one_is_told() {
+    let ground = Ground::new(&script::always(json!([
+        {"toolCall": {"name": "write", "input": {"path": "../outside.txt", "content": "x"}}},
+        {"toolCall": {"name": "write", "input": {"path": "inside.txt", "content": "x"}}},
+    ])));
+    std::fs::create_dir(ground.project().join("sub")).expect("a folder");
+    let output = run(&ground, &["--json", "--root", "sub", "--mode", "acceptEdits", "go"]);
+    assert_eq!(output.status.code(), Some(0));
+    assert!(ground.project().join("sub/inside.txt").exists());
+    assert!(!ground.project().join("outside.txt").exists());
+    let output = run(&ground, &["--root", "nowhere", "go"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("nowhere"));
+}
