@@ -24,6 +24,12 @@ pub(super) fn read() -> Vec<Entry> {
     folder.filter_map(|item| item.ok()?.file_name().to_str()?.parse().ok()).filter_map(read_one).collect()
 }
 
+/// As [`Entry::started`]; 0 if the process is gone.
+#[cfg(target_os = "linux")]
+pub(super) fn started(pid: Pid) -> u64 {
+    read_one(pid.as_raw_nonzero().get()).map_or(0, |entry| entry.started)
+}
+
 /// `None` once the process is gone.
 #[cfg(target_os = "linux")]
 pub(super) fn read_one(number: i32) -> Option<Entry> {
@@ -66,6 +72,11 @@ pub(super) fn read() -> Vec<Entry> {
 }
 
 #[cfg(not(target_os = "linux"))]
+pub(super) fn started(_: Pid) -> u64 {
+    0
+}
+
+#[cfg(all(test, not(target_os = "linux")))]
 pub(super) fn read_one(number: i32) -> Option<Entry> {
     list(&["-p", &number.to_string()]).pop()
 }

@@ -12,6 +12,12 @@ use ropey::Rope;
 use super::{Class, Context, Proposal, ToolError};
 use crate::workspace::Location;
 
+/// The most lines or paths that a search shows, whatever limit the model asks for.
+pub(super) const MOST: usize = 2000;
+
+/// The bytes at which the result of a search ends, after the line that reaches them.
+pub(super) const TEXT: usize = 80_000;
+
 /// What a search covers.
 pub(super) struct Scope {
     /// Where it starts: folders, files, or an untitled buffer. None is below another.

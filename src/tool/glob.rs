@@ -31,7 +31,7 @@ pub struct Input {
     path: Option<String>,
     /// Also hidden and ignored files.
     all: Option<bool>,
-    /// How many paths to list at most: 100 if absent.
+    /// How many paths to list at most: 100 if absent, never more than 2000.
     limit: Option<usize>,
 }
 
@@ -85,7 +85,7 @@ impl Search {
         let all = input.all.unwrap_or(false);
         let filter = Filter { pattern: Some(Pattern::new(pattern, !folder.is_empty())?), types: Types::empty(), all };
         let scope = Scope::new(starts, path.is_none(), filter, context);
-        Ok(Self { scope, limit: input.limit.unwrap_or(LIMIT).max(1) })
+        Ok(Self { scope, limit: input.limit.unwrap_or(LIMIT).clamp(1, files::MOST) })
     }
 
     fn run(&self, is_cancelled: impl Fn() -> bool + Sync) -> String {
@@ -123,12 +123,22 @@ impl Search {
         if found.is_empty() {
             return "no files found".to_owned();
         }
-        let mut lines: Vec<String> = found.iter().take(self.limit).map(|(_, path)| scope.shown(path)).collect();
-        if found.len() > self.limit {
-            let (limit, total) = (self.limit, found.len());
-            lines.push(format!("[the newest {limit} of {total}; narrow the pattern or raise the limit]"));
+        let mut text = String::new();
+        let mut listed = 0;
+        for (_, path) in found.iter().take(self.limit) {
+            if text.len() >= files::TEXT {
+                break;
+            }
+            text += &scope.shown(path);
+            text.push('\n');
+            listed += 1;
         }
-        lines.join("\n")
+        if found.len() > listed {
+            let total = found.len();
+            text += &format!("[the newest {listed} of {total}; narrow the pattern or raise the limit]\n");
+        }
+        text.pop();
+        text
     }
 }
 

@@ -29,6 +29,13 @@ use super::{
 /// Lines or files that are shown when the model does not say how many.
 const LIMIT: usize = 200;
 
+/// What a file may take of memory at once, in bytes: its longest line, or all of it where matches may span lines.
+const HEAP: usize = 64 << 20;
+
+/// What a regular expression may take of memory, in bytes, and what its cache may. Chosen: no sane one comes near.
+const REGEX: usize = 10 << 20;
+const REGEX_CACHE: usize = 16 << 20;
+
 /// The most lines of context, before and after.
 const CONTEXT: usize = 50;
 
@@ -64,7 +71,8 @@ pub struct Input {
     multiline: Option<bool>,
     /// Also hidden and ignored files.
     all: Option<bool>,
-    /// How many matching lines (or paths) to show at most: 200 if absent.
+    /// How many matching lines (or paths) to show at most: 200 if absent, never more than
+    /// 2000.
     limit: Option<usize>,
 }
 
@@ -96,7 +104,7 @@ impl Typed for Grep {
     type Input = Input;
 
     async fn propose(&self, input: &Input, context: &Context) -> Result<Proposal, ToolError> {
-        let search = Search::new(input, context)?;
+        let search = Search::new(input, context).await?;
         let mut title = format!("Search for {}", super::shortened(&input.pattern, 60));
         if let Some(path) = &input.path {
             title += &format!(" in {path}");
@@ -113,7 +121,7 @@ impl Typed for Grep {
     async fn run(&self, input: Input, context: &Context) -> Result<Output, ToolError> {
         let search = match context.prepared.take::<Search>() {
             Some(search) => search,
-            None => Search::new(&input, context)?,
+            None => Search::new(&input, context).await?,
         };
         let context_of_run = context.clone();
         let searching = tokio::task::spawn_blocking(move || search.run(&context_of_run));
@@ -126,7 +134,7 @@ impl Typed for Grep {
 }
 
 impl Search {
-    fn new(input: &Input, context: &Context) -> Result<Self, ToolError> {
+    async fn new(input: &Input, context: &Context) -> Result<Self, ToolError> {
         // A pattern that names a line end can only be meant so.
         let multiline =
             input.multiline.unwrap_or(false) || input.pattern.contains(r"\n") || input.pattern.contains('\n');
@@ -145,7 +153,10 @@ impl Search {
             OutputMode::Content => asked.or(input.context).unwrap_or(0).min(CONTEXT),
             OutputMode::Files | OutputMode::Counts => 0,
         };
-        let matcher = matcher(input, multiline)?;
+        let (pattern, any_case) = (input.pattern.clone(), input.case_insensitive.unwrap_or(false));
+        // Some patterns take a while to compile.
+        let compiling = tokio::task::spawn_blocking(move || matcher(&pattern, any_case, multiline));
+        let matcher = compiling.await.map_err(|_| stopped())??;
         let mut searcher = SearcherBuilder::new();
         searcher
             .multi_line(multiline)
@@ -153,9 +164,10 @@ impl Search {
             .line_number(mode == OutputMode::Content)
             .before_context(lines(input.before))
             .after_context(lines(input.after))
+            .heap_limit(Some(HEAP))
             // What holds a NUL is no text.
             .binary_detection(BinaryDetection::quit(0));
-        let wanted = Wanted { mode, limit: input.limit.unwrap_or(LIMIT).max(1) };
+        let wanted = Wanted { mode, limit: input.limit.unwrap_or(LIMIT).clamp(1, files::MOST) };
         Ok(Self { source, matcher, searcher, wanted })
     }
 
@@ -204,6 +216,11 @@ impl Search {
                 collected.add(path, hits);
             }
         };
+        let skip = || {
+            if let Ok(mut collected) = collected.lock() {
+                collected.skip();
+            }
+        };
         let mut searcher = self.searcher.build();
         for (path, buffer) in scope.only_open() {
             let mut hits = Hits::new(&self.matcher, self.wanted);
@@ -232,9 +249,11 @@ impl Search {
                     Some(buffer) => search_buffer(&mut searcher, &mut hits, &buffer.text),
                     None => searcher.search_path(&matcher, path, &mut hits),
                 };
-                // A file that cannot be read, or vanished, has no matches.
-                if searched.is_ok() {
-                    keep(path, &mut hits);
+                match searched {
+                    Ok(()) => keep(path, &mut hits),
+                    Err(error) if is_too_large(&error) => skip(),
+                    // A file that cannot be read, or vanished, has no matches.
+                    Err(_) => {}
                 }
                 WalkState::Continue
             })
@@ -242,22 +261,25 @@ impl Search {
     }
 }
 
-fn matcher(input: &Input, multiline: bool) -> Result<LineMatcher, ToolError> {
+/// True for the searcher's own error, that [`HEAP`] is not enough: it has no kind, as errors of the system have.
+fn is_too_large(error: &std::io::Error) -> bool {
+    error.kind() == std::io::ErrorKind::Other && error.raw_os_error().is_none()
+}
+
+fn matcher(pattern: &str, any_case: bool, multiline: bool) -> Result<LineMatcher, ToolError> {
     let mut builder = RegexMatcherBuilder::new();
-    builder.multi_line(true).case_insensitive(input.case_insensitive.unwrap_or(false));
+    builder.multi_line(true).case_insensitive(any_case).size_limit(REGEX).dfa_size_limit(REGEX_CACHE);
     // Lines of Windows end before their \r. Only where it matters, since it costs speed.
-    builder.crlf(input.pattern.contains('$'));
+    builder.crlf(pattern.contains('$'));
     if multiline {
         builder.dot_matches_new_line(true).line_terminator(None);
-    } else if !input.pattern.contains('$') {
+    } else if !pattern.contains('$') {
         builder.line_terminator(Some(b'\n'));
     }
-    let regex = builder.build(&input.pattern).map_err(|error| {
-        let pattern = &input.pattern;
+    let regex = builder.build(pattern).map_err(|error| {
         ToolError::new(format!("`{pattern}` is no regular expression: {error}. To search for it as it is, escape it"))
     })?;
-    let is_plain = multiline || input.case_insensitive.unwrap_or(false);
-    Ok(if is_plain { LineMatcher::plain(regex) } else { LineMatcher::new(regex, &input.pattern) })
+    Ok(if multiline || any_case { LineMatcher::plain(regex) } else { LineMatcher::new(regex, pattern) })
 }
 
 fn types(name: &str) -> Result<Types, ToolError> {

@@ -1,7 +1,7 @@
 //! What commands print: an excerpt for the model, the whole for reading back.
 
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::VecDeque,
     fs::File,
     io::{self, Read, Seek, SeekFrom, Write},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -17,17 +17,22 @@ const KEPT_BYTES: u64 = 64 << 20;
 /// How many long outputs are kept, the latest. Each costs a file handle.
 const KEPT: usize = 64;
 
-/// Outputs too long for the model, kept for reading back as `output:<call id>` for as long as the session lives; of more
-/// than 64 the latest. They are in nameless temporary files, which vanish with the process however it ends.
+/// What all kept outputs of a session may take of the disk, in bytes: temporary files are often memory.
+const ALL_BYTES: u64 = 256 << 20;
+
+/// Outputs too long for the model, kept for reading back as `output:<call id>` for as long as the session lives: the
+/// latest, as far as they are no more than 64 and 256 MiB together. They are in nameless temporary files, which vanish with the process however it ends.
 #[derive(Debug, Default)]
 pub struct Outputs {
-    kept: Mutex<Kept>,
+    /// The oldest first.
+    kept: Mutex<VecDeque<Kept>>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Kept {
-    files: HashMap<String, Arc<Mutex<File>>>,
-    order: VecDeque<String>,
+    call_id: String,
+    file: Arc<Mutex<File>>,
+    bytes: u64,
 }
 
 /// An output in the making.
@@ -79,23 +84,20 @@ impl Outputs {
 
     /// The output of a call, if it is kept.
     pub fn open(&self, call_id: &str) -> Option<impl Read + use<>> {
-        let file = self.lock().files.get(call_id).cloned()?;
+        let file = self.lock().iter().find(|kept| kept.call_id == call_id)?.file.clone();
         Some(Reader { file, position: 0 })
     }
 
-    fn keep(&self, call_id: String, file: File) {
+    fn keep(&self, call_id: String, file: File, bytes: u64) {
         let mut kept = self.lock();
-        kept.files.insert(call_id.clone(), Arc::new(Mutex::new(file)));
-        kept.order.retain(|other| *other != call_id);
-        kept.order.push_back(call_id);
-        if kept.order.len() > KEPT
-            && let Some(oldest) = kept.order.pop_front()
-        {
-            kept.files.remove(&oldest);
+        kept.retain(|other| other.call_id != call_id);
+        kept.push_back(Kept { call_id, file: Arc::new(Mutex::new(file)), bytes });
+        while kept.len() > KEPT || kept.iter().map(|kept| kept.bytes).sum::<u64>() > ALL_BYTES {
+            kept.pop_front();
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Kept> {
+    fn lock(&self) -> MutexGuard<'_, VecDeque<Kept>> {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -142,7 +144,7 @@ impl Recording {
         };
         let excerpt = Excerpt { head: text(head), cut: Some(cut), tail: text(tail) };
         if let Some(file) = self.file {
-            self.outputs.keep(self.call_id, file);
+            self.outputs.keep(self.call_id, file, self.filed);
         }
         excerpt
     }
@@ -256,6 +258,16 @@ mod tests {
         }
         assert!(outputs.open("0").is_none());
         assert!(outputs.open("1").is_some());
+    }
+
+    #[test]
+    fn the_oldest_make_room() {
+        let outputs = Arc::new(Outputs::default());
+        for number in 0..6 {
+            outputs.keep(number.to_string(), tempfile::tempfile().unwrap(), KEPT_BYTES);
+        }
+        let kept: Vec<bool> = (0..6).map(|number| outputs.open(&number.to_string()).is_some()).collect();
+        assert_eq!(kept, [false, false, true, true, true, true]);
     }
 
     #[test]

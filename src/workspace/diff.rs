@@ -46,12 +46,12 @@ pub struct Change {
 pub fn changes(old: &Rope, new: &Rope) -> Vec<TextEdit> {
     let Some(block) = block(old, new) else { return Vec::new() };
     let (old_lines, new_lines) = (lines(&block.old), lines(&block.new));
+    let starts = starts(&old_lines);
     let mut edits = Vec::new();
     for op in diff(&old_lines, &new_lines) {
-        let before = old_lines[..op.old_range().start].concat();
         let (old, new) = (old_lines[op.old_range()].concat(), new_lines[op.new_range()].concat());
         let (prefix, suffix) = trim(&old, &new);
-        let start = block.start + before.chars().count() + old[..prefix].chars().count();
+        let start = block.start + starts[op.old_range().start] + old[..prefix].chars().count();
         let length = old[prefix..old.len() - suffix].chars().count();
         edits.push(TextEdit { range: start..start + length, text: new[prefix..new.len() - suffix].to_owned() });
     }

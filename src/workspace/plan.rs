@@ -6,6 +6,7 @@ use ropey::Rope;
 
 use super::{
     FileDiff, Location, Snapshot, Workspace,
+    apply::blocking,
     buffer::{Pending, State},
     diff::{blocks, changes, file_diff, line_changes, line_edits},
     edit::{TextEdit, shift_by},
@@ -87,7 +88,7 @@ impl Workspace {
         if edits.windows(2).any(|pair| pair[1].range.start < pair[0].range.end) {
             return Err(EditError::BadEdits("two ranges overlap"));
         }
-        self.anchor(location, &base.text, edits, false)
+        self.anchor(location, &base.text, edits, false).await
     }
 
     /// Plans to make the whole text `text`, by the fewest lines. Without a `base` the file must not exist.
@@ -112,13 +113,14 @@ impl Workspace {
                 Err(error) => return Err(error.into()),
             }
             let whole = TextEdit { range: 0..0, text: text.to_owned() };
-            return self.anchor(location, &Rope::new(), vec![whole], true);
+            return self.anchor(location, &Rope::new(), vec![whole], true).await;
         };
-        let edits = line_edits(&base.text, &LineEnd::of(&base.text).convert(text));
-        self.anchor(location, &base.text, edits, false)
+        let (old, new) = (base.text.clone(), text.to_owned());
+        let edits = blocking(move || Ok::<_, EditError>(line_edits(&old, &LineEnd::of(&old).convert(&new)))).await?;
+        self.anchor(location, &base.text, edits, false).await
     }
 
-    fn anchor(
+    async fn anchor(
         &self,
         location: &Location,
         base: &Rope,
@@ -128,11 +130,15 @@ impl Workspace {
         let target = lock(&self.state).target(&location.path);
         // What is on the disk is read when the plan is applied.
         let start = target.as_ref().map_or_else(|| base.clone(), |target| target.text.clone());
-        let moved = changes(base, &start);
-        for edit in &mut edits {
-            edit.range = shift_by(&edit.range, &moved).ok_or_else(|| self.conflict(location, &start))?;
-        }
-        let (diff, pieces) = pieces(location, &start, &edits);
+        let (place, from, to) = (location.clone(), base.clone(), start.clone());
+        let shifted = blocking(move || {
+            let moved = changes(&from, &to);
+            for edit in &mut edits {
+                edit.range = shift_by(&edit.range, &moved).ok_or(())?;
+            }
+            Ok(pieces(&place, &to, &edits))
+        });
+        let (diff, pieces) = shifted.await.map_err(|()| self.conflict(location, &start))?;
         let mut state = lock(&self.state);
         let id = state.next();
         // If it moved on since, the anchors are brought up to it when they matter.

@@ -40,6 +40,8 @@ struct Live {
 
 pub struct Tree {
     root: Pid,
+    /// As [`Entry::started`] of the root.
+    started: u64,
     mark: String,
     /// The inode of the pipe that takes its output.
     pipe: Option<u64>,
@@ -70,11 +72,13 @@ impl Tree {
         let root = child.id().and_then(|id| Pid::from_raw(id.cast_signed()));
         let root = root.ok_or_else(|| io::Error::other("it has no process id"))?;
         watchdog::group_started(root, &live.run);
+        let started = table::started(root);
         if live.trees.is_empty() {
-            live.since = table::read_one(root.as_raw_nonzero().get()).map_or(0, |entry| entry.started);
+            live.since = started;
         }
         let tree = Arc::new(Self {
             root,
+            started,
             mark,
             pipe,
             known: Mutex::default(),
@@ -95,7 +99,9 @@ impl Tree {
         loop {
             let tree = Arc::clone(self);
             // Where there are thousands of processes, a look takes milliseconds, and others wait for this thread.
-            let members = tokio::task::spawn_blocking(move || tree.members()).await.unwrap_or_default();
+            let looked = tokio::task::spawn_blocking(move || tree.members()).await;
+            // Where that cannot be done, the runtime is going down: what is left must be known all the same.
+            let members = looked.unwrap_or_else(|_| self.members());
             // One look can miss a process that forks behind it and ends before it; two in a row do not.
             if members.is_empty() && std::mem::replace(&mut seen_empty, true) {
                 return Vec::new();
@@ -167,13 +173,12 @@ impl Tree {
         for dead in adopted.iter().filter(|entry| entry.zombie) {
             let _ = waitpid(Some(dead.pid), WaitOptions::NOHANG);
         }
-        let mut open: Vec<&Entry> = entries
-            .iter()
-            .filter(|entry| {
-                [Some(entry.pid), entry.session, entry.group].contains(&Some(self.root))
-                    || known.contains(&(entry.pid, entry.started))
-            })
-            .collect();
+        // The system gives a number to another process only once no group and no session has it any more.
+        let is_anothers = entries.iter().any(|entry| entry.pid == self.root && entry.started != self.started);
+        let belongs =
+            |entry: &Entry| !is_anothers && [Some(entry.pid), entry.session, entry.group].contains(&Some(self.root));
+        let mut open: Vec<&Entry> =
+            entries.iter().filter(|entry| belongs(entry) || known.contains(&(entry.pid, entry.started))).collect();
         open.extend(adopted.into_iter().filter(|entry| live.owns(self, entry)));
         let mut members = HashMap::new();
         while let Some(entry) = open.pop() {
@@ -233,5 +238,27 @@ fn become_subreaper() {
     {
         // An ancient kernel may refuse; then orphans go to init and only the group is found.
         let _ = rustix::process::set_child_subreaper(Some(getpid()));
+    }
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whoever_has_got_the_roots_number_is_no_member() {
+        let mut stranger = std::process::Command::new("sleep").arg("600").spawn().unwrap();
+        let root = Pid::from_child(&stranger);
+        let started = table::started(root);
+        let members = |started| {
+            let (mark, known) = ("no such mark".to_owned(), Mutex::default());
+            let (ending, forgotten) = (AtomicBool::new(false), AtomicBool::new(false));
+            let tree = Tree { root, started, mark, pipe: None, known, ending, forgotten };
+            tree.members().iter().map(|entry| entry.pid).collect::<Vec<_>>()
+        };
+        let (own, anothers) = (members(started), members(started - 1));
+        stranger.kill().unwrap();
+        stranger.wait().unwrap();
+        assert_eq!((own, anothers), (vec![root], vec![]));
     }
 }

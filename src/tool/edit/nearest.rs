@@ -15,6 +15,9 @@ const LOOKED_AT: usize = 100_000;
 /// Lines that are compared letter by letter at most; each costs some microseconds.
 const COMPARED: usize = 300;
 
+/// Lines around the longest wanted one that are compared with each of the likeliest places.
+const AROUND: usize = 40;
+
 /// Characters of a line that are compared at most.
 const LETTERS: usize = 200;
 
@@ -47,12 +50,12 @@ pub(super) fn lines_like(text: &Rope, wanted: &str) -> Option<Range<usize>> {
     // How alike the whole block is that a candidate would stand in.
     let clipped = |line: &str| line.chars().take(LETTERS).collect::<String>();
     let alike = |at: usize| -> f32 {
-        let start = at as isize - offset as isize;
-        let each = wanted.iter().enumerate().map(|(index, line)| {
-            let there = usize::try_from(start + index as isize).ok().and_then(|number| bare.get(number));
+        let first = offset.saturating_sub(AROUND / 2);
+        let each = wanted.iter().enumerate().skip(first).take(AROUND).map(|(index, line)| {
+            let there = (at + index).checked_sub(offset).and_then(|number| bare.get(number));
             there.map_or(0.0, |there| likeness(&clipped(there), &clipped(line)))
         });
-        each.sum::<f32>() / wanted.len() as f32
+        each.sum()
     };
     let own = |at: usize| likeness(&clipped(&bare[at]), &clipped(anchor));
     let mut best: Vec<(f32, usize)> = candidates.into_iter().map(|at| (own(at), at)).collect();
@@ -78,6 +81,18 @@ mod tests {
         check(text, "fn two() {\n  call(3);\n  other();\n}", Some(4..8));
         check(text, "fn one() {\n    call( 1 );\n}\n", Some(0..3));
         check(text, "    cal(2);", Some(5..6));
+    }
+
+    #[test]
+    fn of_a_long_text_what_is_around_the_longest_line_counts() {
+        let lines = |word: &str| format!("{word}\n").repeat(50);
+        let anchor = "the longest line of them all\n";
+        let (far, near) = (lines("far"), "near\n".repeat(15));
+        let wanted = format!("{far}{near}{anchor}{near}{far}");
+        let elsewhere = "qqqq\n".repeat(15);
+        let text = format!("{far}{elsewhere}{anchor}{elsewhere}{far}{0}{near}{anchor}{near}{0}", lines("xyz"));
+        let start = 131;
+        check(&text, &wanted, Some(start..start + 131));
     }
 
     #[test]

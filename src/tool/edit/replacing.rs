@@ -1,6 +1,6 @@
 //! Replacements one after the other, kept as edits of the text before all of them.
 
-use std::ops::Range;
+use std::{iter, ops::Range};
 
 use ropey::Rope;
 
@@ -70,7 +70,7 @@ impl<'a> Replacing<'a> {
             if !self.text.is_empty() {
                 return Err(Miss::Empty);
             }
-            self.note(0..0, new.len());
+            self.note(iter::once(0..0), new.len());
             self.text.push_str(new);
             return Ok(1);
         }
@@ -89,10 +89,7 @@ impl<'a> Replacing<'a> {
             done = at + old.len();
         }
         text.push_str(&self.text[done..]);
-        // From the end, so that what is still to come stays where it is.
-        for at in found.iter().rev() {
-            self.note(*at..at + old.len(), new.len());
-        }
+        self.note(found.iter().map(|at| *at..at + old.len()), new.len());
         self.text = text;
         Ok(found.len())
     }
@@ -116,34 +113,30 @@ impl<'a> Replacing<'a> {
         edits.filter(|edit| self.base.slice(edit.range.clone()) != edit.text.as_str()).collect()
     }
 
-    /// Notes that a range of the text is replaced by so many bytes. It merges with the changes that it touches.
-    fn note(&mut self, range: Range<usize>, new: usize) {
-        let first = self.changes.partition_point(|change| change.now.end < range.start);
-        let last = self.changes.partition_point(|change| change.now.start <= range.end);
-        let (mut base, mut now) = (self.base_of(range.start, first)..self.base_of(range.end, last), range.clone());
-        if let [touched_first, ..] = &self.changes[first..last]
-            && touched_first.now.start <= now.start
-        {
-            (base.start, now.start) = (touched_first.base.start, touched_first.now.start);
-        }
-        if let [.., touched_last] = &self.changes[first..last]
-            && touched_last.now.end >= now.end
-        {
-            (base.end, now.end) = (touched_last.base.end, touched_last.now.end);
-        }
-        let end = |at: usize| at - range.len() + new;
-        now.end = end(now.end);
-        for change in &mut self.changes[last..] {
-            change.now = end(change.now.start)..end(change.now.end);
-        }
-        self.changes.splice(first..last, [Change { base, now }]);
-    }
-
-    /// Where in the base a place of the text is that lies outside of all changes, with `before` changes in front of it.
-    fn base_of(&self, at: usize, before: usize) -> usize {
-        match before.checked_sub(1).map(|index| &self.changes[index]) {
-            Some(change) => change.base.end + at.saturating_sub(change.now.end),
-            None => at,
+    /// Notes that these ranges of the text, in order and not overlapping, are each replaced by so many bytes. They merge
+    /// with each other and with the changes that they touch.
+    fn note(&mut self, ranges: impl Iterator<Item = Range<usize>>, new: usize) {
+        let mut earlier = std::mem::take(&mut self.changes).into_iter().peekable();
+        let mut ranges = ranges.peekable();
+        // From a place in the text to that in the base, and to that in the text to come.
+        let (mut to_base, mut grown) = (0, 0);
+        loop {
+            let starts = [earlier.peek().map(|change| change.now.start), ranges.peek().map(|range| range.start)];
+            let Some(start) = starts.into_iter().flatten().min() else { break };
+            let (base_start, now_start) = (moved(start, to_base), moved(start, grown));
+            let mut end = start;
+            loop {
+                if let Some(change) = earlier.next_if(|change| change.now.start <= end) {
+                    end = end.max(change.now.end);
+                    to_base = change.base.end as isize - change.now.end as isize;
+                } else if let Some(range) = ranges.next_if(|range| range.start <= end) {
+                    end = end.max(range.end);
+                    grown += new as isize - range.len() as isize;
+                } else {
+                    break;
+                }
+            }
+            self.changes.push(Change { base: base_start..moved(end, to_base), now: now_start..moved(end, grown) });
         }
     }
 
@@ -165,6 +158,10 @@ impl<'a> Replacing<'a> {
         let nearest = nearest::lines_like(&text, old).map(|range| lines::excerpt(&text, range.start, range.end - 1, 2));
         Miss::None { nearest, numbered }
     }
+}
+
+fn moved(at: usize, by: isize) -> usize {
+    at.saturating_add_signed(by)
 }
 
 fn with_line_feeds(text: &str) -> String {
@@ -238,6 +235,17 @@ mod tests {
         assert_eq!(miss("let a  = 1;", "a"), Miss::None { nearest: Some(nearest), numbered: false });
         assert!(matches!(miss("     1\tlet a = 1;\n     2\tlet b", ""), Miss::None { numbered: true, .. }));
         assert_eq!(miss("zzzzzz", "a"), Miss::None { nearest: None, numbered: false });
+    }
+
+    #[test]
+    fn neighbours_become_one_edit() {
+        let base = Rope::from_str("aaxa");
+        let mut replacing = Replacing::new(&base);
+        assert_eq!(replacing.replace("a", "bb", true), Ok(3));
+        let edit = |range, text: &str| TextEdit { range, text: text.to_owned() };
+        assert_eq!(replacing.edits(), [edit(0..2, "bbbb"), edit(3..4, "bb")]);
+        assert_eq!(replacing.replace("bx", "", false), Ok(1));
+        assert_eq!(replacing.edits(), [edit(0..4, "bbbbb")]);
     }
 
     proptest! {

@@ -10,7 +10,7 @@ use std::{
 use grep_matcher::Matcher;
 use grep_searcher::{Searcher, Sink, SinkContext, SinkFinish, SinkMatch};
 
-use super::{LineMatcher, OutputMode};
+use super::{LineMatcher, OutputMode, files::TEXT};
 
 /// The most bytes of a line that are shown: minified code has lines of a megabyte.
 const LINE: usize = 500;
@@ -47,6 +47,8 @@ pub struct Collected {
     kept: usize,
     total_matches: u64,
     total_files: u64,
+    /// Files that were too large to search.
+    skipped: u64,
 }
 
 struct Found {
@@ -133,7 +135,7 @@ fn clipped(line: &[u8], at: usize) -> String {
 
 impl Collected {
     pub fn new(wanted: Wanted) -> Self {
-        Self { wanted, files: BTreeMap::new(), kept: 0, total_matches: 0, total_files: 0 }
+        Self { wanted, files: BTreeMap::new(), kept: 0, total_matches: 0, total_files: 0, skipped: 0 }
     }
 
     pub fn add(&mut self, path: &Path, hits: &mut Hits<'_>) {
@@ -160,15 +162,23 @@ impl Collected {
         }
     }
 
+    pub fn skip(&mut self) {
+        self.skipped += 1;
+    }
+
     /// As the model reads it.
     pub fn text(&self, shown: impl Fn(&Path) -> String) -> String {
         if self.files.is_empty() {
-            return "no matches found".to_owned();
+            return format!("no matches found{}", self.skipped());
         }
         let mut text = String::new();
-        let mut left = self.wanted.limit;
+        let (mut lines, mut files) = (0, 0);
         // Writing to a string cannot fail.
         for (path, found) in &self.files {
+            if text.len() >= TEXT {
+                break;
+            }
+            files += 1;
             let path = shown(path);
             let _ = match self.wanted.mode {
                 OutputMode::Files => writeln!(text, "{path}"),
@@ -180,9 +190,10 @@ impl Collected {
             };
             for row in &found.rows {
                 let _ = match row {
-                    Row::Match(..) if left == 0 => break,
+                    _ if text.len() >= TEXT => break,
+                    Row::Match(..) if lines == self.wanted.limit => break,
                     Row::Match(number, line) => {
-                        left -= 1;
+                        lines += 1;
                         writeln!(text, "{number}:{line}")
                     }
                     Row::Context(number, line) => writeln!(text, "{number}-{line}"),
@@ -190,17 +201,25 @@ impl Collected {
                 };
             }
         }
-        let files = if self.total_files == 1 { "1 file".to_owned() } else { format!("{} files", self.total_files) };
-        let (limit, matches) = (self.wanted.limit, self.total_matches);
+        let all_files = if self.total_files == 1 { "1 file".to_owned() } else { format!("{} files", self.total_files) };
+        let matches = self.total_matches;
         match self.wanted.mode {
-            OutputMode::Content if matches > limit as u64 => {
-                let _ = write!(text, "[the first {limit} of {matches} matching lines in {files}; narrow the search]");
+            OutputMode::Content if matches > lines as u64 => {
+                let _ =
+                    write!(text, "[the first {lines} of {matches} matching lines in {all_files}; narrow the search]");
             }
-            OutputMode::Files | OutputMode::Counts if self.total_files > limit as u64 => {
-                let _ = write!(text, "[the first {limit} of {files}; narrow the search or raise the limit]");
+            OutputMode::Files | OutputMode::Counts if self.total_files > files => {
+                let _ = write!(text, "[the first {files} of {all_files}; narrow the search or raise the limit]");
             }
             _ => drop(text.pop()),
         }
-        text
+        text + &self.skipped()
+    }
+
+    fn skipped(&self) -> String {
+        match self.skipped {
+            0 => String::new(),
+            count => format!("\n[not searched: {count} files with lines, or matches over lines, too long to be held]"),
+        }
     }
 }

@@ -1,5 +1,7 @@
 #![cfg(unix)]
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use pillion::tool::Class;
 use serde_json::json;
 
@@ -177,5 +179,40 @@ async fn a_cancelled_call_starts_nothing() {
     project.cancel.cancel();
     let cancelled = project.run("bash", json!({ "command": "touch started" })).await;
     assert_eq!(cancelled.unwrap_err(), "cancelled");
+    assert!(!project.root.join("started").exists());
+}
+
+/// An editor that is asked to save and never answers.
+#[derive(Default)]
+struct Stuck(AtomicBool);
+
+#[async_trait]
+impl BufferSink for Stuck {
+    async fn apply(&self, _: BufferEdit) -> Result<bool, SinkError> {
+        Ok(false)
+    }
+
+    async fn save(&self, _: Vec<String>) -> Result<Vec<String>, SinkError> {
+        self.0.store(true, Ordering::Relaxed);
+        std::future::pending().await
+    }
+}
+
+#[tokio::test]
+async fn a_call_that_is_cancelled_while_the_editor_saves_starts_nothing() {
+    let limits = Limits { save: Duration::from_secs(60), ..Limits::default() };
+    let mut project = Project::with_limits(limits);
+    let editor = Arc::new(Stuck::default());
+    project.editor = project.workspace.attach(PositionEncoding::Utf16, editor.clone());
+    project.file("a.txt", "disk\n");
+    project.open("a.txt", "typed\n");
+    let cancelling = async {
+        until("the editor is asked", || editor.0.load(Ordering::Relaxed)).await;
+        project.cancel.cancel();
+    };
+    let started = Instant::now();
+    let (cancelled, ()) = tokio::join!(project.run("bash", json!({ "command": "touch started" })), cancelling);
+    assert_eq!(cancelled.unwrap_err(), "cancelled");
+    assert!(started.elapsed() < Duration::from_secs(30), "it waited for the editor");
     assert!(!project.root.join("started").exists());
 }

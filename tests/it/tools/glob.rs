@@ -89,3 +89,12 @@ async fn it_is_confined() {
     let missing = project.run("glob", json!({ "pattern": "*", "path": "none" })).await.unwrap_err();
     assert_eq!(missing, "none does not exist");
 }
+
+#[tokio::test]
+async fn a_list_is_never_longer_than_a_model_can_use() {
+    let project = Project::new();
+    (0..500).for_each(|number| drop(project.file(&format!("{number}{}", "x".repeat(200)), "")));
+    let long = project.run("glob", json!({ "pattern": "*", "limit": 1_000_000 })).await.unwrap();
+    assert!((80_000..81_000).contains(&long.len()), "{}", long.len());
+    assert!(long.ends_with(" of 500; narrow the pattern or raise the limit]"));
+}

@@ -148,3 +148,27 @@ async fn a_cancelled_search_says_so() {
     project.cancel.cancel();
     assert_eq!(project.run("grep", json!({ "pattern": "one" })).await.unwrap_err(), "cancelled");
 }
+
+#[tokio::test]
+async fn what_is_too_large_is_refused_or_said() {
+    let project = Project::new();
+    project.file("endless.txt", "x".repeat((64 << 20) + 1));
+    let note = "[not searched: 1 files with lines, or matches over lines, too long to be held]";
+    check(&project, json!({ "pattern": "one" }), &format!("no matches found\n{note}")).await;
+    project.file("short.txt", "one\n");
+    check(&project, json!({ "pattern": "one", "multiline": true }), &format!("short.txt\n1:one\n{note}")).await;
+    let huge = project.run("grep", json!({ "pattern": r"\w{1000}" })).await.unwrap_err();
+    assert!(huge.contains("size limit"), "{huge}");
+}
+
+#[tokio::test]
+async fn a_result_is_never_longer_than_a_model_can_use() {
+    let project = Project::new();
+    project.file("many.txt", "one\n".repeat(3000));
+    let many = project.run("grep", json!({ "pattern": "one", "limit": 1_000_000 })).await.unwrap();
+    assert!(many.ends_with("\n[the first 2000 of 3000 matching lines in 1 file; narrow the search]"));
+    project.file("many.txt", format!("one {}\n", "x".repeat(395)).repeat(1000));
+    let long = project.run("grep", json!({ "pattern": "one", "limit": 2000 })).await.unwrap();
+    assert!((80_000..81_000).contains(&long.len()), "{}", long.len());
+    assert!(long.ends_with(" of 1000 matching lines in 1 file; narrow the search]"));
+}
