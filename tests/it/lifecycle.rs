@@ -203,3 +203,21 @@ fn resident_mib(pid: u32) -> f64 {
     let line = status.lines().find(|line| line.starts_with("VmRSS:")).expect("VmRSS");
     line.split_whitespace().nth(1).and_then(|kib| kib.parse::<f64>().ok()).expect("a number") / 1024.0
 }
+
+#[tokio::test]
+async fn commands_ask_and_stop_without_a_plugin_and_leave_no_session_behind() {
+    let ground = Ground::new(&script::by_prompt(json!({"short": [{"text": "x"}], "long": [{"hang": true}]})));
+    let mut client = ground.client(everything()).await;
+    let command = |name: &str, words: &str| json!({"command": name, "arguments": [words]});
+    let error = client.refused("workspace/executeCommand", command("pillion.ask", "  ")).await;
+    assert!(error.contains("empty"), "{error}");
+    let asked = client.call("workspace/executeCommand", command("pillion.ask", "short")).await;
+    client.events_until(&text(&asked["sessionId"]), "turnEnded").await;
+    let next = client.call("workspace/executeCommand", command("pillion.ask", "long")).await;
+    let error = client.refused("turn/cancel", json!({"sessionId": asked["sessionId"]})).await;
+    assert!(error.contains("No session"), "the session of the first command is still held: {error}");
+    let stopped = client.call("workspace/executeCommand", json!({"command": "pillion.stop"})).await;
+    assert_eq!(stopped["cancelled"], 1);
+    let events = client.events_until(&text(&next["sessionId"]), "turnEnded").await;
+    assert_eq!(events.last().expect("an end")["stopReason"], "cancelled");
+}

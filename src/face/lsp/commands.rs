@@ -8,8 +8,8 @@ use tokio::sync::oneshot;
 
 use crate::{
     protocol::{
-        ContentBlock, Request, SessionInfo, SessionNewParams, TurnCancelParams, TurnCancelResponse, TurnStartParams,
-        TurnStartResponse,
+        ContentBlock, Empty, Request, SessionCloseParams, SessionInfo, SessionLoadParams, SessionNewParams,
+        TurnCancelParams, TurnCancelResponse, TurnStartParams, TurnStartResponse,
     },
     rpc::Error,
     sidecar::{AttachmentId, Sidecar},
@@ -53,9 +53,13 @@ impl Commands {
     }
 
     async fn ask(&self, sidecar: &Sidecar, from: AttachmentId, arguments: Arguments) -> Result<Value, Error> {
+        if arguments.prompt.trim().is_empty() {
+            return Err(Error::invalid_params("the prompt is empty: say what to do"));
+        }
         let session_id = match arguments.session_id {
             Some(session_id) => session_id,
             None => {
+                self.let_go(sidecar, from).await;
                 let request = Request::SessionNew(SessionNewParams::default());
                 let session: SessionInfo = ask_hub(sidecar, from, request).await?;
                 self.sessions.lock().unwrap_or_else(PoisonError::into_inner).push(session.session_id.clone());
@@ -68,16 +72,35 @@ impl Commands {
         Ok(json!({ "sessionId": session_id, "turnId": turn.turn_id }))
     }
 
+    /// Closes the sessions of earlier commands whose turns are over, so that they do not gather while the editor runs.
+    async fn let_go(&self, sidecar: &Sidecar, from: AttachmentId) {
+        let sessions = std::mem::take(&mut *self.sessions.lock().unwrap_or_else(PoisonError::into_inner));
+        for session_id in sessions {
+            let load = Request::SessionLoad(SessionLoadParams { session_id: session_id.clone(), from_seq: None });
+            match ask_hub::<SessionInfo>(sidecar, from, load).await {
+                Ok(session) if session.turn_id.is_none() => {
+                    let close = Request::SessionClose(SessionCloseParams { session_id });
+                    // One that is closed already is what was wanted.
+                    let _ = ask_hub::<Empty>(sidecar, from, close).await;
+                }
+                Ok(_) => self.sessions.lock().unwrap_or_else(PoisonError::into_inner).push(session_id),
+                Err(error) => tracing::info!(%error, "a session of an earlier command is gone"),
+            }
+        }
+    }
+
     async fn stop(&self, sidecar: &Sidecar, from: AttachmentId, arguments: Arguments) -> Result<Value, Error> {
-        let sessions = match arguments.session_id {
-            Some(session_id) => vec![session_id],
-            None => self.sessions.lock().unwrap_or_else(PoisonError::into_inner).clone(),
-        };
+        let cancel = |session_id| Request::TurnCancel(TurnCancelParams { session_id });
+        if let Some(session_id) = arguments.session_id {
+            let response: TurnCancelResponse = ask_hub(sidecar, from, cancel(session_id)).await?;
+            return Ok(json!({ "cancelled": u32::from(response.cancelled) }));
+        }
+        let sessions = self.sessions.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let mut cancelled = 0;
         for session_id in sessions {
-            let request = Request::TurnCancel(TurnCancelParams { session_id });
-            let response: TurnCancelResponse = ask_hub(sidecar, from, request).await?;
-            cancelled += u32::from(response.cancelled);
+            // One that was closed meanwhile has nothing to stop, and keeps the others from nothing.
+            let response = ask_hub::<TurnCancelResponse>(sidecar, from, cancel(session_id)).await;
+            cancelled += u32::from(response.is_ok_and(|response| response.cancelled));
         }
         Ok(json!({ "cancelled": cancelled }))
     }

@@ -102,6 +102,9 @@ impl Attachment for Editor {
                 }
                 Err(error) => {
                     tracing::warn!(%error, approval = params.approval.approval_id, "an approval was not answered");
+                    if !peer.is_closed() {
+                        plain.unanswered(&params.approval);
+                    }
                     None
                 }
             }

@@ -124,12 +124,7 @@ impl Plain {
             Ok(answer) => answer,
             Err(error) => {
                 tracing::warn!(%error, "an approval could not be shown");
-                let message = format!(
-                    "Pillion waits for an approval that this editor did not show: {}. Stop the turn with the command \
-                     pillion.stop, or answer with approval/respond.",
-                    approval.title
-                );
-                self.show(Level::Warning, &message);
+                self.unanswered(approval);
                 return None;
             }
         };
@@ -141,6 +136,16 @@ impl Plain {
             Some(DENY) => ApprovalDecision::Deny { reason: None },
             _ => ApprovalDecision::Deny { reason: Some("The question was closed without an answer.".to_owned()) },
         })
+    }
+
+    /// Says that an approval is still open, though nobody sees it.
+    pub(super) fn unanswered(&self, approval: &Approval) {
+        let message = format!(
+            "Pillion waits for an approval that this editor did not show or answer: {}. Answer it with approval/respond \
+             or the plugin's list of approvals, or stop the turn with the command pillion.stop.",
+            approval.title
+        );
+        self.show(Level::Warning, &message);
     }
 
     fn start(&self, session_id: &Arc<str>, turn_id: &str, prompt: &[ContentBlock]) {

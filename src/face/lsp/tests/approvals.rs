@@ -48,11 +48,13 @@ async fn an_editor_with_a_plugin_is_asked_by_our_request() {
     assert_eq!(test.expect("$/cancelRequest").await["params"], json!({ "id": asked["id"] }));
     test.respond(&asked, json!({ "type": "deny" })).await;
 
-    // What is no decision is no decision.
+    // What is no decision is no decision, and the person is told that the question is still open.
     let answer = tokio::spawn(client.ask(approval()));
     let asked = test.expect("approval/request").await;
     test.respond(&asked, json!({ "type": "perhaps" })).await;
     assert_eq!(answer.await.unwrap(), None);
+    let told = test.expect("window/showMessage").await;
+    assert!(told["params"]["message"].as_str().unwrap().contains("Edit a.rs"), "{told}");
 
     // An editor that promised too much gets what every editor has.
     let answer = tokio::spawn(client.ask(approval()));
