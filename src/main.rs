@@ -34,6 +34,7 @@ enum Command {
 }
 
 fn main() -> anyhow::Result<ExitCode> {
+    hide_memory();
     give_memory_back();
     let cli = Cli::parse();
     face::terminal::log::start();
@@ -54,6 +55,17 @@ fn main() -> anyhow::Result<ExitCode> {
     // A blocking read of a terminal cannot be interrupted, and nothing is left that it could be needed for.
     runtime.shutdown_background();
     Ok(ExitCode::from(code))
+}
+
+/// Commands run as the same person and could read the keys in this process's environment and memory, through `/proc` or
+/// as a debugger. The system denies that from now on (except to root), and makes no core dumps either.
+fn hide_memory() {
+    #[cfg(target_os = "linux")]
+    {
+        use rustix::process::{DumpableBehavior, set_dumpable_behavior};
+        // A sandbox that refuses it is no reason not to work.
+        let _ = set_dumpable_behavior(DumpableBehavior::NotDumpable);
+    }
 }
 
 /// Makes the allocator return what a long answer needed, instead of keeping it for the next: measured after 40,000

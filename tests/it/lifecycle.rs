@@ -117,8 +117,12 @@ async fn a_client_that_stops_reading_costs_no_memory_and_can_still_cancel() {
 async fn a_key_reaches_no_event_no_log_and_no_child() {
     const KEY: &str = "sk-test-5c1e9f7a2b";
     let mut ground = Ground::new(&script::always(json!([
-        {"toolCall": {"name": "bash", "input": {"command": "env"}}},
+        {"toolCall": {"name": "bash", "input": {"command": "env; cat /proc/$PPID/environ; echo asked"}}},
     ])));
+    // The system hides nothing from root, unless root lacks the rights that nobody else has in the first place.
+    if rustix::process::getuid().is_root() {
+        ground.prefix = ["setpriv", "--bounding-set=-all"].map(str::to_owned).into();
+    }
     for name in ["ANTHROPIC_API_KEY", "OPENAI_API_KEY", "PILLION_LOG"] {
         let value = if name == "PILLION_LOG" { "trace" } else { KEY };
         ground.env.push((name.to_owned(), value.to_owned()));
@@ -142,6 +146,7 @@ async fn a_key_reaches_no_event_no_log_and_no_child() {
         }
         let events = client.events_until(&session, "turnEnded").await;
         assert!(events.iter().all(|event| !told(event, KEY)), "an event tells the key");
+        assert!(model != "scripted/any" || events.iter().any(|event| told(event, "asked")), "the command has run");
     }
     client.leave().await;
     assert!(log_holds(ground.folder(), "pillion"), "the server logs");

@@ -6,6 +6,8 @@ mod approvals;
 mod generated;
 mod laws;
 mod layers;
+// Looks for processes in `/proc`.
+#[cfg(target_os = "linux")]
 mod lifecycle;
 mod sessions;
 mod store;

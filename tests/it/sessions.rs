@@ -2,7 +2,9 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{Ground, LIMIT, eventually, everything, script, streamed, text};
+#[cfg(target_os = "linux")]
+use crate::support::eventually;
+use crate::support::{Ground, LIMIT, everything, script, streamed, text};
 
 #[tokio::test]
 async fn a_session_is_replayed_from_any_event_on_exactly() {
@@ -146,6 +148,7 @@ async fn steering_reaches_the_model_before_its_next_call() {
     assert!(error.contains("No turn runs"), "{error}");
 }
 
+#[cfg(target_os = "linux")]
 #[tokio::test]
 async fn closing_the_last_watcher_cancels_the_turn() {
     let ground = Ground::new(&script::always(json!([

@@ -22,6 +22,8 @@ pub const LIMIT: Duration = Duration::from_secs(20);
 pub struct Ground {
     folder: TempDir,
     pub env: Vec<(String, String)>,
+    /// A program, with its arguments, that the server is started through.
+    pub prefix: Vec<String>,
 }
 
 /// What the server said, in its order.
@@ -70,7 +72,7 @@ impl Ground {
             ("PILLION_STATE_DIR".to_owned(), path("state")),
             ("PILLION_MODEL".to_owned(), "scripted/any".to_owned()),
         ];
-        Self { folder, env }
+        Self { folder, env, prefix: Vec::new() }
     }
 
     /// The project's folder, without symlinks.
@@ -99,13 +101,14 @@ impl Ground {
     }
 
     pub fn uri(&self, name: &str) -> String {
-        format!("file://{}", self.project().join(name).display())
+        file_uri(&self.project().join(name))
     }
 
     /// Starts the server without saying anything to it.
     pub fn spawn(&self) -> Client {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_pillion"))
-            .arg("lsp")
+        let mut words = self.prefix.iter().map(String::as_str).chain([env!("CARGO_BIN_EXE_pillion"), "lsp"]);
+        let mut child = Command::new(words.next().expect("a program"))
+            .args(words)
             .envs(self.env.iter().cloned())
             .current_dir(self.project())
             .stdin(Stdio::piped())
@@ -137,7 +140,7 @@ impl Ground {
     /// The same, with the whole of the client's capabilities.
     pub async fn client_with(&self, capabilities: Value) -> Client {
         let client = self.spawn();
-        let root = format!("file://{}", self.project().display());
+        let root = file_uri(&self.project());
         client
             .call(
                 "initialize",
@@ -152,6 +155,13 @@ impl Ground {
         client.peer.notify("initialized", &json!({}));
         client
     }
+}
+
+/// Temporary folders have no characters that would have to be encoded.
+fn file_uri(path: &Path) -> String {
+    let path = path.to_string_lossy().replace('\\', "/");
+    let path = path.trim_start_matches("//?/");
+    format!("file://{}{path}", if path.starts_with('/') { "" } else { "/" })
 }
 
 /// All of Pillion's own capabilities.
@@ -282,6 +292,7 @@ pub fn streamed(events: &[Value]) -> String {
     deltas.map(|event| event["text"].as_str().expect("a text")).collect()
 }
 
+#[cfg(target_os = "linux")]
 /// Waits until `holds`, asking again and again, for at most [`LIMIT`].
 pub async fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
     let give_up = tokio::time::Instant::now() + LIMIT;
