@@ -256,9 +256,9 @@ mod tests {
             let tree = Tree { root, started, mark, pipe: None, known, ending, forgotten };
             tree.members().iter().map(|entry| entry.pid).collect::<Vec<_>>()
         };
-        let (own, anothers) = (members(started), members(started - 1));
+        let (own, another_ones) = (members(started), members(started - 1));
         stranger.kill().unwrap();
         stranger.wait().unwrap();
-        assert_eq!((own, anothers), (vec![root], vec![]));
+        assert_eq!((own, another_ones), (vec![root], vec![]));
     }
 }
