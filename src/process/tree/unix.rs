@@ -174,9 +174,9 @@ impl Tree {
             let _ = waitpid(Some(dead.pid), WaitOptions::NOHANG);
         }
         // The system gives a number to another process only once no group and no session has it any more.
-        let is_anothers = entries.iter().any(|entry| entry.pid == self.root && entry.started != self.started);
+        let is_reused = entries.iter().any(|entry| entry.pid == self.root && entry.started != self.started);
         let belongs =
-            |entry: &Entry| !is_anothers && [Some(entry.pid), entry.session, entry.group].contains(&Some(self.root));
+            |entry: &Entry| !is_reused && [Some(entry.pid), entry.session, entry.group].contains(&Some(self.root));
         let mut open: Vec<&Entry> =
             entries.iter().filter(|entry| belongs(entry) || known.contains(&(entry.pid, entry.started))).collect();
         open.extend(adopted.into_iter().filter(|entry| live.owns(self, entry)));
