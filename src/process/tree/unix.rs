@@ -10,7 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use rustix::process::{Pid, Signal, WaitOptions, getpid, getsid, kill_process, kill_process_group, setsid, waitpid};
+use rustix::process::{Pid, Signal, WaitOptions, getpid, kill_process, kill_process_group, setsid, waitpid};
 use tokio::process::{Child, Command};
 
 use crate::process::{
@@ -168,8 +168,11 @@ impl Tree {
             }
         }
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        let adopted = children.get(&getpid()).map(Vec::as_slice).unwrap_or_default();
-        let adopted: Vec<&Entry> = adopted.iter().copied().filter(|entry| live.is_adopted(entry)).collect();
+        let this = getpid();
+        // From the table and not from getsid(2), since a container's first process may be in a session from outside it.
+        let session = entries.iter().find(|entry| entry.pid == this).and_then(|entry| entry.session);
+        let adopted = children.get(&this).map(Vec::as_slice).unwrap_or_default();
+        let adopted: Vec<&Entry> = adopted.iter().copied().filter(|entry| live.is_adopted(entry, session)).collect();
         for dead in adopted.iter().filter(|entry| entry.zombie) {
             let _ = waitpid(Some(dead.pid), WaitOptions::NOHANG);
         }
@@ -193,10 +196,10 @@ impl Tree {
 
 impl Live {
     /// True for a child of this process that it did not start, as far as can be told: its own children are the roots
-    /// of trees, the watchdog, or in its own session.
-    fn is_adopted(&self, entry: &Entry) -> bool {
+    /// of trees, the watchdog, or in its own session, which is `None` if that has no number here.
+    fn is_adopted(&self, entry: &Entry, own_session: Option<Pid>) -> bool {
         cfg!(target_os = "linux")
-            && entry.session != getsid(None).ok()
+            && entry.session != own_session
             && Some(entry.pid) != watchdog::pid()
             && self.trees.iter().all(|tree| tree.root != entry.pid)
     }
