@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # tests/run.sh               every test, as CI runs it
-# tests/run.sh portable      the part that needs nothing but Rust: fmt clippy test doc ride
-# tests/run.sh STEP...       single steps: fmt clippy test doc ride deny typos lua nvim, and msrv, which no set includes
+# tests/run.sh portable      the part that needs nothing but Rust: fmt clippy test doc examples ride
+# tests/run.sh STEP...       single steps: fmt clippy test doc examples ride deny typos lua nvim, and msrv, which no set includes
 #
 # Programs that are missing are fetched once, at fixed versions, into PILLION_TOOLS (else the user's cache folder);
 # the system itself is not changed. CARGO_TARGET_DIR is respected. Bash 3.2 is enough.
@@ -9,7 +9,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 tools=${PILLION_TOOLS:-${XDG_CACHE_HOME:-$HOME/.cache}/pillion-tools}
-portable="fmt clippy test doc ride"
+portable="fmt clippy test doc examples ride"
 all="$portable deny typos lua nvim"
 
 # ------------------------------------------------------------------ steps
@@ -37,6 +37,15 @@ step_test() {
 step_doc() {
   cargo test --locked --doc
   RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps
+}
+
+# Each asserts what it shows.
+step_examples() {
+  local example
+  cargo build --locked --examples
+  for example in examples/*.rs; do
+    cargo run --quiet --locked --example "$(basename "$example" .rs)" </dev/null >/dev/null || die "$example failed"
+  done
 }
 
 # The built program, driven as an editor does, once and shortly. For figures: cargo bench --bench ride
