@@ -13,7 +13,7 @@ use std::{
 };
 
 use pillion::{
-    tool::{Context, Outputs, Prepared, Progress, Registry},
+    tool::{Budget, Context, Desk, Outputs, Prepared, Progress, Registry},
     workspace::{BufferEdit, BufferSink, PositionEncoding, Seen, SinkError, Workspace},
 };
 use serde_json::{Value, json};
@@ -54,9 +54,12 @@ async fn main() {
         cancel: CancellationToken::new(),
         progress: Progress::none(),
         outputs: Arc::new(Outputs::default()),
+        budget: Budget::default(),
         call_id: "bench".to_owned(),
         hunks: None,
         prepared: Prepared::default(),
+        desk: Desk::unattended(),
+        tasks: Arc::default(),
     };
     println!("{FILES} files, {BUFFERS} unsaved buffers; milliseconds, median of {RUNS}");
     println!("{:<24} {:>9} {:>9} {:>7}", "pattern", "pillion", "ripgrep", "ratio");

@@ -11,6 +11,8 @@ mod entry;
 
 pub(crate) mod folder;
 
+mod mcp;
+
 mod models;
 
 mod project;
@@ -19,9 +21,13 @@ pub mod providers;
 
 mod read;
 
+pub mod recording;
+
 mod rules;
 
 pub mod settings;
+
+pub mod tooling;
 
 #[cfg(test)]
 mod tests;
@@ -30,6 +36,7 @@ use std::{
     collections::BTreeMap,
     fmt,
     path::{Path, PathBuf},
+    sync::Arc,
     time::Duration,
 };
 
@@ -41,10 +48,19 @@ pub use self::{
     read::TEMPERATURES,
     rules::{RuleScope, Rules},
     settings::Settings,
+    tooling::Tooling,
 };
 use crate::{
+    context::Places,
+    mcp::Spec,
     permission::Mode,
-    provider::{Cache, http::Limits, key::Key, presets, retry},
+    provider::{
+        Cache, Thinking,
+        catalog::Catalog,
+        http::{Limits, Route},
+        key::Key,
+        presets, retry,
+    },
 };
 
 /// Model calls of one turn where nothing is set. Chosen: enough for a long job, and an end to a loop that goes
@@ -62,16 +78,42 @@ pub struct Config {
     /// The most tokens of one model call; the provider's default when absent.
     pub max_tokens: Option<u32>,
     pub temperature: Option<f32>,
-    /// 0 switches reasoning off; the provider's default when absent.
-    pub thinking_tokens: Option<u32>,
+    /// A budget of 0 switches reasoning off; the provider's default when absent.
+    pub thinking: Option<Thinking>,
+    /// Models to ask when one is too busy, as `provider/model`.
+    pub fallback: Vec<String>,
     pub cache: Cache,
+    /// After so long a command goes on in the background.
+    pub background_after: Option<Duration>,
+    /// Where people write for the model: beside the user's file, and below the roots.
+    pub places: Places,
     pub retry: retry::Policy,
     /// How long a silent provider is borne.
     pub limits: Limits,
+    pub compaction: Compaction,
+    /// What is known of models.
+    pub catalog: Arc<Catalog>,
+    /// MCP servers, by name.
+    pub mcp: Vec<Spec>,
+    pub tooling: Tooling,
+    /// The proxy of all providers that do not name their own.
+    proxy: Option<String>,
+    ca_file: Option<PathBuf>,
     /// What is known of providers beside their presets, by name.
     providers: BTreeMap<String, ProviderSettings>,
     /// Where the person would set something.
     user_file: Option<PathBuf>,
+}
+
+/// When and how a conversation is made shorter.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Compaction {
+    /// The share of the model's context at which it happens by itself; never if `None`.
+    pub at: Option<f64>,
+    /// How many of the last model calls stay as they are.
+    pub keep_recent: usize,
+    /// `provider/model` that summarises; the session's own if `None`.
+    pub model: Option<String>,
 }
 
 /// Something in the settings that is not as it should be. Shows where and what.
@@ -115,7 +157,11 @@ impl Config {
             editor::take_over(&mut settings, editor, user_file.as_deref(), &mut warnings);
         }
         settings.look_up_keys(variable);
-        (Self::new(settings, user_file), warnings)
+        let way = mcp::Way { proxy: settings.proxy.as_deref(), ca_file: settings.ca_file.as_deref() };
+        let servers = mcp::specs(&settings.mcp, way, variable, &mut warnings);
+        let config = Self::new(settings, servers, user_file);
+        config.tooling.check(&shown(config.user_file.as_deref()), &mut warnings);
+        (config, warnings)
     }
 
     /// Names of environment variables that hold keys, beside those that every provider has. No tool's process gets them.
@@ -123,8 +169,21 @@ impl Config {
         self.providers.values().filter_map(|provider| provider.api_key_env.clone()).collect()
     }
 
-    fn new(settings: Settings, user_file: Option<PathBuf>) -> Self {
+    /// The way to a server that is not a provider of models.
+    ///
+    /// # Errors
+    /// Says which setting is wrong, and how.
+    pub fn route(&self, url: &str) -> Result<Route, String> {
+        mcp::Way { proxy: self.proxy.as_deref(), ca_file: self.ca_file.as_deref() }.to(url)
+    }
+
+    fn new(settings: Settings, mcp: Vec<Spec>, user_file: Option<PathBuf>) -> Self {
+        let thinking = settings.thinking();
         let (retry, limits) = (retry::Policy::default(), Limits::default());
+        let mut catalog = Catalog::default();
+        for (name, model) in &settings.models {
+            catalog.set(name, (*model).into());
+        }
         let or = |seconds: Option<settings::Seconds>, default: Duration| seconds.map_or(default, Into::into);
         Self {
             model: settings.model,
@@ -132,7 +191,15 @@ impl Config {
             turn_limit: settings.turn_limit.unwrap_or(TURN_LIMIT),
             max_tokens: settings.max_tokens,
             temperature: settings.temperature,
-            thinking_tokens: settings.thinking_tokens,
+            thinking,
+            fallback: settings.fallback.unwrap_or_default(),
+            background_after: settings.background_after.map(Into::into),
+            places: Places {
+                user: user_file
+                    .as_deref()
+                    .and_then(|file| std::path::absolute(file).ok()?.parent().map(Path::to_path_buf)),
+                names: settings.instruction_files.unwrap_or_else(|| Places::default().names),
+            },
             cache: settings.cache.map_or_else(Cache::default, Into::into),
             retry: retry::Policy {
                 tries: settings.retry.tries.unwrap_or(retry.tries).max(1),
@@ -144,6 +211,17 @@ impl Config {
                 connect: or(settings.connect_timeout, limits.connect),
                 idle: or(settings.idle_timeout, limits.idle),
             },
+            compaction: Compaction {
+                at: settings.compaction.auto.unwrap_or(true).then(|| settings.compaction.at.map_or(0.8, |at| at.0)),
+                // Chosen: the model still sees what it is at, and a summary of the rest.
+                keep_recent: settings.compaction.keep_recent.unwrap_or(4) as usize,
+                model: settings.compaction.model,
+            },
+            catalog: Arc::new(catalog),
+            mcp,
+            tooling: Tooling { hooks: settings.hooks, budgets: settings.budgets, web: settings.web_fetch },
+            proxy: settings.proxy,
+            ca_file: settings.ca_file,
             providers: settings.providers,
             user_file,
         }

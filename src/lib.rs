@@ -8,6 +8,9 @@
 //!   for a person. [`store`] keeps their logs, [`config`] says what is set, [`protocol`] holds the words on the wire.
 //! - [`agent`] is the core and a library of its own: a model ([`provider`]), its [`tool`]s, the gate ([`permission`]) and
 //!   the one loop that runs a turn over a [`transcript`].
+//! - [`context`] is what people write for the model: instruction files, skills, prompt commands, and what a prompt points
+//!   to.
+//! - [`mcp`] brings tools of other programs, MCP servers, among the tools.
 //! - [`workspace`] is the person's files as they see them, [`process`] the only way to start a program.
 //!
 //! # What never happens
@@ -35,7 +38,11 @@ pub mod protocol;
 
 pub mod agent;
 
+pub mod context;
+
 pub mod permission;
+
+pub mod mcp;
 
 pub mod tool;
 

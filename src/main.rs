@@ -1,9 +1,13 @@
 //! Arguments -> face -> exit code.
 
-use std::{path::PathBuf, process::ExitCode};
+use std::{
+    io::{self, Write},
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
 
 use clap::{Parser, Subcommand};
-use pillion::{face, process};
+use pillion::{config::recording, face, process};
 
 /// An AI coding agent beside any editor: you keep the handlebars.
 #[derive(Parser)]
@@ -15,6 +19,34 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
+    #[command(flatten)]
+    Sessions(Sessions),
+    /// Hand over many requests at once, to be answered within a day for half the price
+    Batch(face::terminal::batch::Args),
+    /// Write down what models answer, as a script for a bug report, while an editor is served or a job is done
+    ///
+    /// The file can be played again by the model `scripted`; keys are kept out of it. One that exists gets a number
+    /// behind. Setting `PILLION_RECORD=FILE` does the same for an editor that starts Pillion itself.
+    Record {
+        /// Where to write
+        file: PathBuf,
+        /// Write down the pauses too
+        #[arg(long)]
+        timing: bool,
+        #[command(subcommand)]
+        command: Sessions,
+    },
+    /// Check the providers against a folder of recorded responses
+    #[command(hide = true)]
+    WireCheck {
+        /// One folder a provider, in it one folder a case
+        dir: PathBuf,
+    },
+}
+
+/// What asks models in sessions.
+#[derive(Subcommand)]
+enum Sessions {
     /// Serve an editor over LSP on the standard input and output
     Lsp {
         /// Accepted, since some editors always add it
@@ -25,12 +57,6 @@ enum Command {
     Run(face::terminal::run::Args),
     /// See the main job with nothing set up: no key, no network, a throw-away project
     Demo(face::terminal::demo::Args),
-    /// Check the providers against a folder of recorded responses
-    #[command(hide = true)]
-    WireCheck {
-        /// One folder a provider, in it one folder a case
-        dir: PathBuf,
-    },
 }
 
 fn main() -> anyhow::Result<ExitCode> {
@@ -42,9 +68,12 @@ fn main() -> anyhow::Result<ExitCode> {
     process::claim_orphans();
     let code = runtime.block_on(async {
         let code = match cli.command {
-            Command::Lsp { stdio: _ } => face::lsp::serve_stdio().await,
-            Command::Run(args) => face::terminal::run::run(args).await,
-            Command::Demo(args) => face::terminal::demo::run(args).await,
+            Command::Sessions(command) => match std::env::var_os("PILLION_RECORD").filter(|file| !file.is_empty()) {
+                Some(file) => record(Path::new(&file), false, command).await,
+                None => sessions(command).await,
+            },
+            Command::Record { file, timing, command } => record(&file, timing, command).await,
+            Command::Batch(args) => face::terminal::batch::run(args).await,
             Command::WireCheck { dir } => {
                 Ok(u8::from(pillion::wire_check::run(&dir, &mut std::io::stdout()).await?.failed > 0))
             }
@@ -55,6 +84,25 @@ fn main() -> anyhow::Result<ExitCode> {
     // A blocking read of a terminal cannot be interrupted, and nothing is left that it could be needed for.
     runtime.shutdown_background();
     Ok(ExitCode::from(code))
+}
+
+async fn sessions(command: Sessions) -> anyhow::Result<u8> {
+    match command {
+        Sessions::Lsp { stdio: _ } => face::lsp::serve_stdio().await,
+        Sessions::Run(args) => face::terminal::run::run(args).await,
+        Sessions::Demo(args) => face::terminal::demo::run(args).await,
+    }
+}
+
+async fn record(file: &Path, timing: bool, command: Sessions) -> anyhow::Result<u8> {
+    match recording::start(file, timing) {
+        Ok(file) => writeln!(io::stderr(), "pillion: records what models answer to {}", file.display())?,
+        Err(error) => {
+            writeln!(io::stderr(), "pillion: {} cannot be recorded to: {error}", file.display())?;
+            return Ok(2);
+        }
+    }
+    sessions(command).await
 }
 
 /// Commands run as the same person and could read the keys in this process's environment and memory, through `/proc` or

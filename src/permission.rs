@@ -11,6 +11,7 @@
 //!     paths: &[],
 //!     outside: false,
 //!     command: Some(command),
+//!     host: None,
 //!     roots: &[],
 //! };
 //! assert_eq!(decide(&policy, &bash("cargo test --lib")), Decision::Allow);
@@ -58,6 +59,9 @@ pub struct Rule {
     /// arguments and never a command that a shell would read as more than one simple command. A command that leaves
     /// the roots matches nothing.
     ///
+    /// For a call that reaches a host: its name as in the address, `docs.rs`, with `:port` unless that is the scheme's
+    /// own; or `*.docs.rs` for every host below that name, and not for itself.
+    ///
     /// For a call on files: a glob (`*` stays within a folder, `**` does not) on the path relative to its root; an
     /// absolute glob is matched against the whole path and is the only one that reaches outside the roots. A file that
     /// other programs run ([`tool::arms`]) is changed by a rule that names it only, without a wildcard.
@@ -72,6 +76,8 @@ pub struct Call<'a> {
     pub paths: &'a [PathBuf],
     pub outside: bool,
     pub command: Option<&'a str>,
+    /// The host it reaches, as in [`Proposal::host`](crate::tool::Proposal::host).
+    pub host: Option<&'a str>,
     /// What `paths` are relative to in rules; absolute, like them.
     pub roots: &'a [PathBuf],
 }

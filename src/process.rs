@@ -43,6 +43,7 @@ use tokio::{
     time::{Instant, timeout},
 };
 
+pub use environment::secrets;
 use pipe::Pipe;
 use tree::Tree;
 

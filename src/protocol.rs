@@ -5,23 +5,33 @@
 //! [`convert`]; nothing below `sidecar` knows them.
 
 mod approval;
+mod command;
 mod content;
 pub mod convert;
+mod editor;
 mod event;
 
 pub mod generate;
 
+mod mcp;
 mod method;
 mod model;
+mod question;
 mod session;
+mod task;
 mod turn;
 
 pub use approval::*;
+pub use command::*;
 pub use content::*;
+pub use editor::*;
 pub use event::*;
+pub use mcp::*;
 pub use method::*;
 pub use model::*;
+pub use question::*;
 pub use session::*;
+pub use task::*;
 pub use turn::*;
 
 /// The version of this protocol. It changes when a client written for the one before would break.

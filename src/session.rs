@@ -3,30 +3,37 @@
 //! Everything here happens in the hub's loop, with `&mut Session`. An event is written to the log before any client
 //! sees it, so that what was shown is never lost.
 
+mod prompting;
 mod signal;
 mod turn_host;
+mod waiting;
 mod watch;
 
 use std::{
+    collections::HashSet,
     sync::{Arc, Mutex, PoisonError, RwLock},
     time::{SystemTime, UNIX_EPOCH},
 };
 
+pub use prompting::Prompting;
 use serde_json::value::to_raw_value;
 pub use signal::{Hub, Signal};
-use tokio::task::AbortHandle;
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 pub use turn_host::{Gate, TurnHost};
+pub use waiting::{Inquiry, Verdict, Waiting};
 pub use watch::{Attachment, AttachmentId, LoggedEvent};
 
 use crate::{
-    agent::{self, Answer, Scope},
+    agent::{self, Scope},
+    mcp::Servers,
     permission::{Policy, Rule},
     protocol::{
-        Approval, ApprovalOutcome, ContentBlock, Limits, Mode, NoticeLevel, SessionEvent, SessionInfo, TurnStopReason,
-        Usage, convert::plain_text,
+        Approval, ApprovalOutcome, CommandInfo, ContentBlock, Limits, Mode, NoticeLevel, SessionEvent, SessionInfo,
+        TurnStopReason, Usage,
+        convert::{self, plain_text},
     },
     store::{Log, Recovered, Settings},
+    tool::Tasks,
     transcript::{self, Message},
     workspace::Workspace,
 };
@@ -48,13 +55,23 @@ pub struct Session {
     pub created_at: u64,
     pub updated_at: u64,
     pub turn: Option<Turn>,
+    /// The compaction that runs between two turns.
+    pub compacting: Option<Compacting>,
     pub watchers: Vec<Watcher>,
     watches: u64,
     /// What the person allowed in this session, over what is stored.
     own_rules: Vec<Rule>,
+    /// The commands as clients were last told of them.
+    commands: Option<Vec<CommandInfo>>,
+    /// What the person was warned of that is found again each time commands are listed.
+    warned: HashSet<String>,
     pub log: Log,
     /// The turn waits here while a client does not keep up.
     pub gate: Arc<Gate>,
+    /// MCP servers that its client brought.
+    pub mcp: Option<Arc<Servers>>,
+    /// Tells of tools that come and go.
+    pub watching_tools: Option<AbortOnDropHandle<()>>,
     /// Set after the first failed write, so that the person is told once.
     log_failed: bool,
 }
@@ -64,17 +81,51 @@ pub struct Turn {
     pub id: String,
     pub cancel: CancellationToken,
     /// What the person said meanwhile, for the next model call.
-    pub steering: Arc<Mutex<Vec<Message>>>,
+    pub steering: Arc<Mutex<Vec<Vec<ContentBlock>>>>,
     pub usage: transcript::Usage,
-    pub approvals: Vec<OpenApproval>,
+    pub waiting: Vec<Waiting>,
+    /// Approvals that were open when an earlier process died; the turn that was taken up is about to ask for them again.
+    pub reopening: Vec<Approval>,
+    /// How much of which call's input clients were told of.
+    preparing: Option<(usize, usize)>,
 }
 
-/// A call that waits for a person.
-pub struct OpenApproval {
-    pub approval: Approval,
-    pub answer: tokio::sync::oneshot::Sender<Answer>,
-    /// What asks each client; aborting one withdraws its question.
-    pub asking: Vec<(AttachmentId, AbortHandle)>,
+impl Turn {
+    pub fn new(id: String) -> Self {
+        Self {
+            id,
+            cancel: CancellationToken::new(),
+            steering: Arc::default(),
+            usage: transcript::Usage::default(),
+            waiting: Vec::new(),
+            reopening: Vec::new(),
+            preparing: None,
+        }
+    }
+
+    /// Whether this very approval was open when an earlier process died. One that shows something else now takes its place.
+    fn reopens(&mut self, approval: &Approval) -> bool {
+        let index = self.reopening.iter().position(|known| known.approval_id == approval.approval_id);
+        index.map(|index| self.reopening.remove(index)).as_ref() == Some(approval)
+    }
+
+    /// Whether clients are to be told of so much of a call's input.
+    fn tells_of(&mut self, index: usize, bytes: usize) -> bool {
+        /// Of input between two events; chosen: a long file is some dozens of them.
+        const STEP: usize = 2048;
+        let is_due = self.preparing.is_none_or(|(last, told)| last != index || bytes >= told + STEP);
+        if is_due {
+            self.preparing = Some((index, bytes));
+        }
+        is_due
+    }
+}
+
+/// A compaction between two turns.
+pub struct Compacting {
+    pub cancel: CancellationToken,
+    /// How many messages it is about; what came since stays behind them.
+    pub messages: usize,
 }
 
 /// A client that watches.
@@ -118,11 +169,16 @@ impl Session {
             created_at: now,
             updated_at: now,
             turn: None,
+            compacting: None,
             watchers: Vec::new(),
             watches: 0,
             own_rules: Vec::new(),
+            commands: None,
+            warned: HashSet::new(),
             log,
             gate: Arc::default(),
+            mcp: None,
+            watching_tools: None,
             log_failed: false,
         }
     }
@@ -174,6 +230,13 @@ impl Session {
         self.note_write(written);
     }
 
+    /// Puts another transcript in the place of the one so far, of which the log keeps both.
+    pub fn replace(&mut self, messages: Vec<Message>) {
+        let written = self.log.append_transcript(&messages);
+        self.messages = messages;
+        self.note_write(written);
+    }
+
     /// Adds a client, which sees live events from now on unless it is shown the past first. Returns the number of the
     /// watch.
     pub fn watch(&mut self, id: AttachmentId, attachment: Arc<dyn Attachment>) -> u64 {
@@ -188,116 +251,194 @@ impl Session {
     pub fn unwatch(&mut self, id: AttachmentId) -> bool {
         self.watchers.retain(|watcher| watcher.id != id);
         self.gate.set(self.watchers.iter().map(|watcher| watcher.attachment.clone()).collect());
-        for open in self.turn.iter_mut().flat_map(|turn| &mut turn.approvals) {
-            open.asking.retain(|(asked, handle)| {
-                if *asked == id {
-                    handle.abort();
-                }
-                *asked != id
-            });
+        for waiting in self.turn.iter_mut().flat_map(|turn| &mut turn.waiting) {
+            waiting.withdraw(id);
         }
+        self.give_up_questions();
         self.watchers.is_empty()
-    }
-
-    /// Resolves an open approval: the call goes on, the log has it, and every client closes what showed it. False if
-    /// it was resolved before.
-    pub fn resolve(&mut self, approval_id: &str, answer: Answer, outcome: ApprovalOutcome) -> bool {
-        let Some(turn) = &mut self.turn else { return false };
-        let Some(index) = turn.approvals.iter().position(|open| open.approval.approval_id == approval_id) else {
-            return false;
-        };
-        let open = turn.approvals.remove(index);
-        for (_, handle) in open.asking {
-            handle.abort();
-        }
-        self.append(SessionEvent::ApprovalResolved { approval_id: approval_id.to_owned(), outcome });
-        self.log.sync();
-        // The receiver is gone only if the turn was cancelled meanwhile, which has its own way out.
-        let _ = open.answer.send(answer);
-        true
     }
 
     /// Cancels the running turn: its token first, then everything that waits for a person. False if none runs.
     pub fn cancel(&mut self) -> bool {
-        let Some(turn) = &self.turn else { return false };
+        if let Some(compacting) = &self.compacting {
+            compacting.cancel.cancel();
+        }
+        let Some(turn) = &self.turn else { return self.compacting.is_some() };
         turn.cancel.cancel();
-        self.cancel_approvals();
+        self.cancel_inquiries();
         true
     }
 
-    fn cancel_approvals(&mut self) {
-        while let Some(id) =
-            self.turn.as_ref().and_then(|turn| turn.approvals.first()).map(|open| open.approval.approval_id.clone())
-        {
-            self.resolve(&id, Answer::CancelTurn, ApprovalOutcome::Cancelled);
-        }
+    /// Cancels the turn and what runs in the background: nobody is there any more.
+    pub fn cancel_all(&mut self) {
+        self.cancel();
+        self.scope.tasks.cancel_all();
+    }
+
+    /// Whether a turn or a compaction runs, or something in the background.
+    pub fn is_running(&self) -> bool {
+        self.turn.is_some() || self.compacting.is_some() || !self.scope.tasks.is_idle()
+    }
+
+    /// Has the hub told of the background tasks.
+    pub fn listen_to_tasks(&self, hub: Hub) {
+        let session_id = self.id.clone();
+        self.scope.tasks.listen(move |change| hub.tell(Signal::Task { session_id: session_id.clone(), change }));
     }
 
     /// Takes what the turn's loop says and puts it into the log in the protocol's words.
     pub fn take(&mut self, event: agent::Event) {
-        let Some(turn) = &mut self.turn else { return };
+        let Some(turn) = &self.turn else { return };
         match event {
-            agent::Event::Text(text) => self.append(SessionEvent::MessageDelta { text }),
-            agent::Event::Thinking(text) => self.append(SessionEvent::ReasoningDelta { text }),
-            agent::Event::ToolCall { call, class, title } => self.append(SessionEvent::ToolCall {
+            agent::Event::Message(message) => {
+                // The calls of the next answer are others.
+                if let Some(turn) = &mut self.turn {
+                    turn.preparing = None;
+                }
+                self.push(message);
+            }
+            agent::Event::Replaced(messages) => self.replace(messages),
+            agent::Event::Settled(settled) => {
+                let written = self.log.append_settled(&settled);
+                self.note_write(written);
+                self.forget_reopening(&settled.result.call_id);
+            }
+            agent::Event::ToolInput { index, tool, bytes, .. } => {
+                if self.turn.as_mut().is_some_and(|turn| turn.tells_of(index, bytes)) {
+                    self.append(SessionEvent::ToolPreparing { tool, bytes: bytes as u64 });
+                }
+            }
+            agent::Event::TurnEnded { stop_reason, usage, error } => {
+                self.end_turn(stop_reason.into(), usage.into(), error);
+            }
+            event => {
+                let turn_id = turn.id.clone();
+                if let Some(event) = self.words_for(event, &turn_id) {
+                    self.append(event);
+                }
+            }
+        }
+    }
+
+    /// A call has ended without asking again for what it had asked for before a restart.
+    fn forget_reopening(&mut self, call_id: &str) {
+        let Some(turn) = &mut self.turn else { return };
+        let (forgotten, kept) = turn.reopening.drain(..).partition(|approval| approval.call_id == call_id);
+        turn.reopening = kept;
+        let forgotten: Vec<Approval> = forgotten;
+        for Approval { approval_id, .. } in forgotten {
+            self.append(SessionEvent::ApprovalResolved { approval_id, outcome: ApprovalOutcome::Cancelled });
+        }
+    }
+
+    /// What an event of a turn, or of one nested in it, is in the protocol's words; `None` for what clients do not see.
+    fn words_for(&mut self, event: agent::Event, turn_id: &str) -> Option<SessionEvent> {
+        Some(match event {
+            agent::Event::Text(text) => SessionEvent::MessageDelta { text },
+            agent::Event::Thinking(text) => SessionEvent::ReasoningDelta { text },
+            agent::Event::ToolCall { call, class, title } => SessionEvent::ToolCall {
                 call_id: call.id,
                 tool: call.name,
                 input: call.input,
                 class: class.into(),
                 title,
-            }),
+            },
             agent::Event::ToolProgress { call_id, offset, text } => {
-                self.append(SessionEvent::ToolProgress { call_id, offset, text });
+                SessionEvent::ToolProgress { call_id, offset, text }
             }
-            agent::Event::ToolResult { result, status, diff } => self.append(SessionEvent::ToolResult {
+            agent::Event::ToolResult { result, status, diff } => SessionEvent::ToolResult {
                 text: plain_text(&result.content),
                 call_id: result.call_id,
                 status: status.into(),
                 diff: diff.map(Into::into),
-            }),
-            agent::Event::Usage(round) => {
-                turn.usage += round;
+            },
+            agent::Event::Usage { round, context } => {
                 self.usage += round;
-                let turn = turn.usage.into();
-                self.append(SessionEvent::Usage { round: round.into(), turn });
+                let turn = self.turn.as_mut()?;
+                turn.usage += round;
+                SessionEvent::Usage { round: round.into(), turn: turn.usage.into(), context: Some(context.into()) }
             }
             agent::Event::Retry { attempt, delay, error } => {
                 let delay_ms = u64::try_from(delay.as_millis()).unwrap_or(u64::MAX);
-                self.append(SessionEvent::Retry { attempt, delay_ms, error });
+                SessionEvent::Retry { attempt, delay_ms, error }
             }
-            agent::Event::Message(message) => self.push(message),
-            agent::Event::TurnEnded { stop_reason, usage, error } => {
-                self.end_turn(stop_reason.into(), usage.into(), error);
+            agent::Event::Fallback { from, to, error } => SessionEvent::Fallback { from, to, error },
+            agent::Event::Superseded => {
+                self.turn.as_mut()?.preparing = None;
+                SessionEvent::Superseded
             }
-        }
+            agent::Event::Notice { level, message } => SessionEvent::Notice { level: level.into(), message },
+            agent::Event::Compaction(report) => report.into(),
+            agent::Event::Plan(items) => SessionEvent::Plan { items: items.into_iter().map(Into::into).collect() },
+            agent::Event::Nested { call_id, event } => {
+                let event = self.words_for(*event, &format!("{turn_id}.{call_id}"))?;
+                SessionEvent::Nested { call_id, event: Box::new(event) }
+            }
+            // The hub says how the session's own turn starts, with its prompt. A nested one starts where its call says so.
+            agent::Event::TurnStarted
+            | agent::Event::Message(_)
+            | agent::Event::ToolInput { .. }
+            | agent::Event::Settled(_)
+            | agent::Event::Replaced(_) => return None,
+            // Of a nested turn: the session's own has an end of its own.
+            agent::Event::TurnEnded { stop_reason, usage, error } => SessionEvent::TurnEnded {
+                turn_id: turn_id.to_owned(),
+                stop_reason: stop_reason.into(),
+                usage: usage.into(),
+                error,
+            },
+        })
     }
 
     /// Closes the running turn. What comes from it afterwards finds no turn and is dropped.
     pub fn end_turn(&mut self, stop_reason: TurnStopReason, usage: Usage, error: Option<String>) {
-        self.cancel_approvals();
-        let Some(turn) = self.turn.take() else { return };
+        self.cancel_inquiries();
+        let Some(mut turn) = self.turn.take() else { return };
         turn.cancel.cancel();
+        for Approval { approval_id, .. } in std::mem::take(&mut turn.reopening) {
+            self.append(SessionEvent::ApprovalResolved { approval_id, outcome: ApprovalOutcome::Cancelled });
+        }
         // Said too late for a last model call: the next turn's model reads it.
-        for message in std::mem::take(&mut *turn.steering.lock().unwrap_or_else(PoisonError::into_inner)) {
-            self.push(message);
+        for prompt in std::mem::take(&mut *turn.steering.lock().unwrap_or_else(PoisonError::into_inner)) {
+            self.push(convert::unresolved_prompt(&prompt));
         }
         self.append(SessionEvent::TurnEnded { turn_id: turn.id, stop_reason, usage, error });
         self.log.sync();
     }
 
-    /// Takes up where the log left off, and closes in it what the process that wrote it left open.
-    pub fn restore(&mut self, recovered: Recovered) {
+    /// Takes up where the log left off, and closes in it what the process that wrote it left open, unless `goes_on`.
+    pub fn restore(&mut self, recovered: Recovered, goes_on: bool) {
         self.title = recovered.title;
         self.created_at = recovered.created_at;
         self.updated_at = recovered.updated_at;
         self.usage = recovered.usage;
         self.last_seq = recovered.last_seq;
         self.messages = recovered.messages;
+        self.scope.tasks = Arc::new(Tasks::restored(recovered.tasks));
+        if goes_on {
+            for event in recovered.closing.into_iter().filter(|event| matches!(event, SessionEvent::TaskEnded { .. })) {
+                self.append(event);
+            }
+            return;
+        }
         for message in recovered.repairs {
             self.push(message);
         }
         for event in recovered.closing {
             self.append(event);
+        }
+    }
+
+    /// Takes the commands as they are now: clients are told if they were listed before and were others.
+    pub fn note_commands(&mut self, commands: Vec<CommandInfo>, warnings: Vec<String>) {
+        for warning in warnings {
+            if self.warned.insert(warning.clone()) {
+                self.notice(NoticeLevel::Warning, warning);
+            }
+        }
+        let known = self.commands.replace(commands.clone());
+        if known.is_some_and(|known| known != commands) {
+            self.append(SessionEvent::CommandsChanged { commands });
         }
     }
 
@@ -317,37 +458,6 @@ impl Session {
         self.append(SessionEvent::SessionConfigured { model, mode, limits });
     }
 
-    pub fn is_asking(&self, approval_id: &str) -> bool {
-        self.open_approval(approval_id).is_some()
-    }
-
-    /// Puts an open approval before one client; its answer comes to the hub.
-    pub fn put(&mut self, approval: &Approval, client: AttachmentId, hub: &Hub) {
-        let Some(watcher) = self.watchers.iter().find(|watcher| watcher.id == client) else { return };
-        let Some(turn) = &mut self.turn else { return };
-        let Some(open) = turn.approvals.iter_mut().find(|open| open.approval.approval_id == approval.approval_id)
-        else {
-            return;
-        };
-        open.asking.retain(|(_, handle)| !handle.is_finished());
-        if open.asking.iter().any(|(asked, _)| *asked == client) {
-            return;
-        }
-        let answer = watcher.attachment.ask(approval.clone());
-        let (session_id, approval_id, hub) = (self.id.clone(), approval.approval_id.clone(), hub.clone());
-        let asking = tokio::spawn(async move {
-            let decision = answer.await;
-            hub.tell(Signal::Answered { session_id, approval_id, decision });
-        });
-        open.asking.push((client, asking.abort_handle()));
-    }
-
-    /// The rules an approval offers, as the person saw them.
-    pub fn rules_of(&self, approval_id: &str) -> Vec<Rule> {
-        let rules = self.open_approval(approval_id).into_iter().flat_map(|open| &open.approval.rules);
-        rules.filter_map(|rule| rule.parse().ok()).collect()
-    }
-
     pub fn add_rules(&mut self, rules: &[Rule]) {
         self.own_rules.extend_from_slice(rules);
         self.policy.write().unwrap_or_else(PoisonError::into_inner).rules.extend_from_slice(rules);
@@ -359,13 +469,17 @@ impl Session {
         self.policy.write().unwrap_or_else(PoisonError::into_inner).rules = rules;
     }
 
-    fn open_approval(&self, approval_id: &str) -> Option<&OpenApproval> {
-        let mut open = self.turn.iter().flat_map(|turn| &turn.approvals);
-        open.find(|open| open.approval.approval_id == approval_id)
-    }
-
     pub fn notice(&mut self, level: NoticeLevel, message: impl Into<String>) {
         self.append(SessionEvent::Notice { level, message: message.into() });
+    }
+
+    /// Warns the person, once of each.
+    pub fn warn(&mut self, warnings: Vec<String>) {
+        for warning in warnings {
+            if self.warned.insert(warning.clone()) {
+                self.notice(NoticeLevel::Warning, warning);
+            }
+        }
     }
 
     fn note_write(&mut self, written: std::io::Result<()>) {
@@ -389,10 +503,7 @@ impl Session {
 pub fn title(prompt: &[ContentBlock]) -> String {
     /// Fits a picker's line; chosen by taste.
     const LONGEST: usize = 80;
-    let text = prompt.iter().find_map(|block| match block {
-        ContentBlock::Text { text } => Some(text.as_str()),
-        ContentBlock::Image { .. } | ContentBlock::Selection { .. } => None,
-    });
+    let text = prompt.iter().find_map(ContentBlock::words);
     let words = text.unwrap_or_default().split_whitespace().collect::<Vec<_>>().join(" ");
     match words.char_indices().nth(LONGEST) {
         Some((cut, _)) => format!("{}…", &words[..cut]),

@@ -5,6 +5,8 @@
 //! turn's first event. The hub is one task, one loop over one [`Event`]; nothing in it waits for a client, a model or
 //! a disk that can be slow.
 
+mod agents;
+mod compact;
 mod hub;
 mod prompt;
 mod replay;
@@ -17,8 +19,10 @@ use std::sync::{
 use serde_json::{Value, value::RawValue};
 use tokio::sync::{mpsc, oneshot};
 
-pub use crate::session::{Attachment, AttachmentId, LoggedEvent};
-use crate::{protocol, session::Signal, store::Store, workspace::Workspace};
+pub use crate::session::{Attachment, AttachmentId, Inquiry, LoggedEvent, Verdict};
+use crate::{
+    agent::compaction::Compacted, protocol, session::Signal, store::Store, tool::Changed, workspace::Workspace,
+};
 
 /// How a request is answered: called once, in the hub's loop.
 pub type Reply = Box<dyn FnOnce(Result<Box<RawValue>, RequestError>) + Send>;
@@ -64,10 +68,39 @@ pub enum Event {
         number: u64,
         seq: u64,
     },
+    /// A conversation was made shorter; `None` if that was stopped.
+    Compacted {
+        session_id: Arc<str>,
+        compacted: Option<Compacted>,
+    },
     /// A rule that the person gave could not be kept.
     RuleNotStored {
         session_id: Arc<str>,
         error: String,
+    },
+    /// A session's model will be offered other tools.
+    ToolsChanged {
+        session_id: Arc<str>,
+        changed: Changed,
+    },
+    /// An MCP server of a session offers something else.
+    OffersChanged {
+        session_id: Arc<str>,
+    },
+    /// An MCP server has failed: one of a session, or one of the settings'.
+    ServerFailed {
+        session_id: Option<Arc<str>>,
+        message: String,
+    },
+    /// A turn wants another model than the session's, for a sub-agent.
+    Model {
+        model: String,
+        answer: oneshot::Sender<Result<agents::Asked, String>>,
+    },
+    /// What is wrong with files that are read anew for each turn.
+    Warnings {
+        session_id: Arc<str>,
+        warnings: Vec<String>,
     },
     /// A turn says or asks something, or a client has answered.
     Session(Signal),

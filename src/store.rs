@@ -21,7 +21,7 @@ mod id;
 
 mod record;
 
-mod lock;
+pub(crate) mod lock;
 
 mod log;
 
@@ -39,7 +39,7 @@ mod tests;
 pub use list::Page;
 pub use log::Log;
 pub use record::{Meta, Settings, title};
-pub use recover::Recovered;
+pub use recover::{Recovered, WaitingTurn};
 pub use replay::{Replay, missing};
 
 /// The folder of all sessions. Cheap to clone; touches no disk until it must.
@@ -77,6 +77,11 @@ impl Store {
     pub fn open(folder: Option<PathBuf>) -> Result<Self, StoreError> {
         let folder = folder.or_else(folder::state).ok_or(StoreError::NoFolder)?;
         Ok(Self { folder: folder.join("sessions").into() })
+    }
+
+    /// The folder for what a tool has deleted where there is no trash.
+    pub fn deleted(&self) -> PathBuf {
+        self.folder.parent().unwrap_or(&self.folder).join("deleted")
     }
 
     /// Starts a log and locks it.

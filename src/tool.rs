@@ -5,41 +5,81 @@
 //! person see; [`Tool::run`] does it.
 
 mod arms;
+mod ask;
 mod bash;
+mod budget;
 mod changed;
+mod checked;
+mod delete;
+mod desk;
+mod diagnostics;
 mod edit;
 mod files;
 mod glob;
 mod grep;
 mod lines;
+mod list;
 mod outputs;
+mod page;
+mod plan;
 mod read;
+mod read_output;
 mod registry;
+mod relocate;
 mod schema;
+mod shape;
+mod source;
+mod sub_agent;
+mod task;
+mod tasks;
 mod typed;
+mod web_fetch;
 mod write;
 
 use std::{
     any::Any,
     path::PathBuf,
     sync::{Arc, Mutex, PoisonError},
+    time::Duration,
 };
 
 use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
 pub use self::{
     arms::{arms, below_root},
-    outputs::{Excerpt, Outputs, Recording},
-    registry::{DuplicateTool, Registry},
+    bash::Shell,
+    budget::{Budget, Excess},
+    desk::{Answered, Choice, Desk, Errand, PlanItem, PlanStatus, Profile, Question, Report, Wish},
+    outputs::{Cut, Excerpt, Outputs, Recording, Rest},
+    read::{checked_image, image_at, shown_lines},
+    registry::{Catalogue, Changed, Collision, DuplicateTool, Registry, Standard, Watch},
+    source::{Changes, Dynamic, Fixed, Source, View},
+    sub_agent::SubAgent,
+    tasks::{Detached, Movable, Task, TaskChange, TaskStatus, Tasks, TasksSnapshot},
     typed::{Typed, typed},
+    web_fetch::Web,
 };
 pub use crate::provider::ToolSpec;
 use crate::{
     transcript::ResultContent,
     workspace::{FileDiff, Seen, Workspace},
 };
+
+/// The doc comment of `T`, and its schema as models read it: closed to other fields and without references.
+pub fn schema_of<T: schemars::JsonSchema>() -> (String, Value) {
+    schema::of::<T>()
+}
+
+/// The value with small slips put right.
+///
+/// # Errors
+/// What does not fit the schema, all of it at once, in words that a model can act on.
+pub fn check_shape(schema: &Value, value: &Value) -> Result<Value, String> {
+    shape::check(schema, value)
+}
 
 /// Something the model can do.
 #[async_trait]
@@ -51,10 +91,38 @@ pub trait Tool: Send + Sync + 'static {
 
     /// Does it. The world may have changed since the proposal: what the proposal saw is checked again.
     async fn run(&self, input: Value, context: &Context) -> Result<Output, ToolError>;
+
+    /// How much of its results reaches the model; the agent's own budget if this tool needs none of its own.
+    fn budget(&self) -> Option<Budget> {
+        None
+    }
+
+    /// Whether each of its calls leaves everything as it is, whatever the input: then a sub-agent that must not change
+    /// anything may have it.
+    fn reads_only(&self) -> bool {
+        false
+    }
+
+    /// How long a call may take.
+    fn time_limit(&self) -> TimeLimit {
+        TimeLimit::Default
+    }
+}
+
+/// How long a call of a tool may take before it is stopped and its result says so.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum TimeLimit {
+    /// As long as the agent gives every tool.
+    #[default]
+    Default,
+    Of(Duration),
+    /// The tool sees to it itself, or waits for something that has no limit, a person for example.
+    Unlimited,
 }
 
 /// What a call may touch, from harmless to not. Decides whether calls may run side by side and whether to ask.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub enum Class {
     /// Looks, changes nothing. Consecutive ones run in parallel.
     Read,
@@ -78,10 +146,14 @@ pub struct Proposal {
     pub outside: bool,
     /// The command line, for `Execute`.
     pub command: Option<String>,
+    /// The host it reaches, for `Network`: `docs.rs`, with `:port` unless that is the scheme's own.
+    pub host: Option<String>,
     /// What would change, for `Edit`.
     pub diff: Option<FileDiff>,
     /// What makes this call riskier than its class, in a sentence.
     pub risk: Option<String>,
+    /// Never beside another call, whatever its class. Calls of another class than `Read` are alone anyway.
+    pub alone: bool,
 }
 
 /// What a tool is given.
@@ -94,11 +166,17 @@ pub struct Context {
     pub cancel: CancellationToken,
     pub progress: Progress,
     pub outputs: Arc<Outputs>,
+    /// How much of the result will reach the model: for tools that page or record.
+    pub budget: Budget,
+    /// What runs in the background.
+    pub tasks: Arc<Tasks>,
     pub call_id: String,
     /// The hunks of the proposal's diff that the person chose, by index; all when absent.
     pub hunks: Option<Vec<usize>>,
     /// What `propose` found out and `run` goes on with. The same for both steps of a call, and of this call only.
     pub prepared: Prepared,
+    /// Where to ask whoever runs the turn. While a call is proposed, nobody is there.
+    pub desk: Desk,
 }
 
 /// Carries something from a call's proposal to its run, for example edits that are anchored to the text. A run with
@@ -134,6 +212,23 @@ impl ToolError {
 impl Output {
     pub fn text(text: impl Into<String>) -> Self {
         Self { content: vec![ResultContent::Text { text: text.into() }], diff: None }
+    }
+}
+
+impl Proposal {
+    /// Of a call that touches no file and asks for nothing.
+    pub fn harmless(title: impl Into<String>) -> Self {
+        Self {
+            class: Class::Read,
+            title: title.into(),
+            paths: Vec::new(),
+            outside: false,
+            command: None,
+            host: None,
+            diff: None,
+            risk: None,
+            alone: false,
+        }
     }
 }
 
@@ -184,6 +279,14 @@ impl Progress {
     pub fn report(&self, offset: u64, text: impl Into<String>) {
         (self.0)(offset, text.into());
     }
+}
+
+/// The input with small slips put right, as it is done for every tool of a [`Registry`].
+///
+/// # Errors
+/// What is wrong with it, naming each field.
+pub fn check_input(schema: &Value, input: &Value) -> Result<Value, String> {
+    shape::check(schema, input)
 }
 
 /// The call was cancelled before it had anything to say.

@@ -6,9 +6,13 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+mod cost;
+mod lost;
 mod whole;
 
-pub use whole::{is_whole, repair};
+pub use cost::Cost;
+pub use lost::lost_calls;
+pub use whole::{fault, is_whole, repair};
 
 /// Who a message is from. Tool results travel in user messages, as Anthropic's API has it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -84,7 +88,7 @@ pub enum ResultContent {
     Image(Image),
 }
 
-/// Tokens of one model call, or the sum over several. `None` means that the provider did not say, which is not zero.
+/// What one model call took, or the sum over several (`+=`). `None` means that nobody said, which is not zero.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Usage {
@@ -98,9 +102,15 @@ pub struct Usage {
     pub cache_read_tokens: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cache_write_tokens: Option<u64>,
+    /// The part of `cache_write_tokens` that is kept for an hour, where the provider tells.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cache_write_long_tokens: Option<u64>,
     /// The part of `output_tokens` that was reasoning, where the provider tells.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reasoning_tokens: Option<u64>,
+    /// In money; filled in by the loop, which knows the model. `None` if no call was counted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cost: Option<Cost>,
 }
 
 /// Why a model call or a turn ended.
@@ -156,10 +166,37 @@ impl Message {
     }
 }
 
+impl Usage {
+    /// The tokens of the whole prompt, from a cache or not; `None` if the provider did not say.
+    pub fn prompt_tokens(&self) -> Option<u64> {
+        let cached = [self.cache_read_tokens, self.cache_write_tokens].into_iter().flatten();
+        let fresh = self.input_tokens?;
+        Some(cached.fold(fresh, u64::saturating_add))
+    }
+}
+
 impl ToolResult {
     /// A result of one text.
     pub fn text(call_id: impl Into<String>, text: impl Into<String>, is_error: bool) -> Self {
         Self { call_id: call_id.into(), content: vec![ResultContent::Text { text: text.into() }], is_error }
+    }
+}
+
+impl std::fmt::Display for Role {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::User => "user",
+            Self::Assistant => "assistant",
+        })
+    }
+}
+
+impl std::ops::Add for Usage {
+    type Output = Self;
+
+    fn add(mut self, other: Self) -> Self {
+        self += other;
+        self
     }
 }
 
@@ -174,6 +211,11 @@ impl std::ops::AddAssign for Usage {
         add(&mut self.output_tokens, other.output_tokens);
         add(&mut self.cache_read_tokens, other.cache_read_tokens);
         add(&mut self.cache_write_tokens, other.cache_write_tokens);
+        add(&mut self.cache_write_long_tokens, other.cache_write_long_tokens);
         add(&mut self.reasoning_tokens, other.reasoning_tokens);
+        self.cost = match (self.cost, other.cost) {
+            (Some(left), Some(right)) => Some(left + right),
+            (left, right) => left.or(right),
+        };
     }
 }

@@ -6,6 +6,7 @@
 //! comparison.
 #![expect(clippy::disallowed_methods, reason = "reads recorded cases that a developer names, not a workspace")]
 
+mod batches;
 mod expect;
 mod server;
 
@@ -24,10 +25,9 @@ use serde_json::Value;
 use self::{expect::Outcome, server::Server};
 use crate::{
     provider::{
-        Request,
-        http::Limits,
+        Provider, Request,
         key::{Key, KeySource},
-        presets::{self, Settings},
+        presets::{self, Api, Settings},
     },
     transcript::Message,
 };
@@ -52,7 +52,7 @@ pub enum Cuts {
 pub struct Summary {
     pub passed: usize,
     pub failed: usize,
-    /// Cases of other APIs than the two that Pillion speaks.
+    /// Cases of what Pillion never asks for: the count of a prompt's tokens.
     pub skipped: usize,
 }
 
@@ -62,6 +62,8 @@ struct Meta {
     api: String,
     status: u16,
     body_file: String,
+    #[serde(default)]
+    request_url: String,
     #[serde(default)]
     streaming: bool,
     #[serde(default)]
@@ -127,9 +129,11 @@ fn find(folder: &Path, cases: &mut Vec<PathBuf>) -> io::Result<()> {
 /// What is wrong with one case, or `None` if it is of an API that Pillion does not speak.
 async fn check_case(case: &Path, cuts: &[Cuts], server: &Server) -> io::Result<Option<Vec<String>>> {
     let meta: Meta = serde_json::from_slice(&fs::read(case.join("meta.json"))?)?;
-    let provider = match meta.api.as_str() {
-        "anthropic-messages" => "anthropic",
-        "openai-chat" => "openai",
+    let api = match meta.api.as_str() {
+        "anthropic-messages" | "anthropic-batches" => Api::Anthropic,
+        "openai-chat" => Api::Chat,
+        "openai-responses" => Api::Responses,
+        "gemini" => Api::Gemini,
         _ => return Ok(None),
     };
     let expected: Value = serde_json::from_slice(&fs::read(case.join("expect.json"))?)?;
@@ -137,17 +141,22 @@ async fn check_case(case: &Path, cuts: &[Cuts], server: &Server) -> io::Result<O
     let mut problems = Vec::new();
     for cuts in cuts {
         let base_url = server.serve(&meta, &body, *cuts);
-        let outcome = match tokio::time::timeout(CASE_LIMIT, ask(provider, base_url)).await {
-            Ok(outcome) => outcome,
-            Err(_) => {
-                problems.push(format!("{cuts:?}: no answer within {CASE_LIMIT:?}"));
-                break;
+        let looking = async {
+            let provider = open(api, base_url)?;
+            if meta.api == "anthropic-batches" {
+                return Some(batches::check(&provider.batches()?, &expected).await);
             }
+            let outcome = ask(&*provider).await;
+            let mut found = expect::compare(api, &expected, meta.streaming, &body, &outcome);
+            if outcome.result.as_ref().is_err_and(|error| format!("{error:?}").contains(KEY)) {
+                found.push("the error shows the key".into());
+            }
+            Some(found)
         };
-        let mut found = expect::compare(&expected, meta.streaming, &outcome);
-        if outcome.result.as_ref().is_err_and(|error| format!("{error:?}").contains(KEY)) {
-            found.push("the error shows the key".into());
-        }
+        let found = match tokio::time::timeout(CASE_LIMIT, looking).await {
+            Ok(found) => found.unwrap_or_else(|| vec!["the provider cannot be opened".into()]),
+            Err(_) => vec![format!("no answer within {CASE_LIMIT:?}")],
+        };
         if !found.is_empty() {
             problems.push(format!("{cuts:?}: {}", found.join(", ")));
             // The other cuts would say the same again.
@@ -157,18 +166,21 @@ async fn check_case(case: &Path, cuts: &[Cuts], server: &Server) -> io::Result<O
     Ok(Some(problems))
 }
 
-async fn ask(provider: &str, base_url: String) -> Outcome {
-    let opened = presets::open(Settings {
-        name: provider.into(),
+fn open(api: Api, base_url: String) -> Option<Arc<dyn Provider>> {
+    let settings = Settings {
+        name: "recorded".into(),
+        api: Some(api),
         base_url: Some(base_url),
         key: Key::new(KEY).map(KeySource::Value),
-        headers: Vec::new(),
-        limits: Limits::default(),
-    });
+        ..Settings::default()
+    };
+    presets::open(settings).ok()
+}
+
+async fn ask(provider: &dyn Provider) -> Outcome {
     let mut outcome = Outcome::default();
-    let Ok(opened) = opened else { return outcome };
     let request = Request { model: "any".into(), messages: vec![Message::user("Hello")], ..Request::default() };
-    let mut events = opened.stream(Arc::new(request));
+    let mut events = provider.stream(Arc::new(request));
     while let Some(event) = events.next().await {
         outcome.take(event);
     }

@@ -7,7 +7,9 @@
 mod apply;
 mod buffer;
 mod confine;
+mod diagnostics;
 mod diff;
+mod discard;
 mod disk;
 mod edit;
 mod encoding;
@@ -15,6 +17,7 @@ mod error;
 mod landing;
 mod plan;
 mod position;
+mod relocate;
 mod save;
 mod seen;
 mod text;
@@ -33,19 +36,23 @@ use std::{
 
 use async_trait::async_trait;
 use ropey::Rope;
+use serde::{Deserialize, Serialize};
 
 use self::{
     apply::blocking,
     buffer::{OpenBuffer, State},
-    confine::{Root, locate, real},
+    confine::{Root, locate, real, real_entry, real_name},
     encoding::Encoding,
     text::digest_bytes,
     uri::Named,
 };
 pub use self::{
+    diagnostics::{Diagnosed, Diagnosis, Diagnostic, Severity},
+    discard::{Bins, DiscardError, Discarded, Holdings},
     edit::TextEdit,
     error::{ChangeError, EditError, PathError, ReadError},
     plan::Plan,
+    relocate::{MoveError, Moved},
     save::SaveOutcome,
     seen::Seen,
     text::LineEnd,
@@ -74,6 +81,8 @@ pub struct Limits {
     pub settle: Duration,
     /// For an editor's answer to being asked to save. Saving may format.
     pub save: Duration,
+    /// For an editor to have diagnostics of the text as it is. A language server may have to think.
+    pub diagnose: Duration,
     /// Bytes of the largest file that is read as text.
     pub size: u64,
 }
@@ -85,6 +94,7 @@ impl Default for Limits {
             confirm: Duration::from_secs(5),
             settle: Duration::from_millis(500),
             save: Duration::from_secs(10),
+            diagnose: Duration::from_secs(10),
             size: 64 << 20,
         }
     }
@@ -139,6 +149,25 @@ pub trait BufferSink: Send + Sync + 'static {
 
     /// Asks the editor to save these buffers; returns the URIs it could not.
     async fn save(&self, uris: Vec<String>) -> Result<Vec<String>, SinkError>;
+
+    /// Asks the editor for the diagnostics it has, of these documents or of all. `None` if it has none to give: it cannot
+    /// be asked.
+    async fn diagnostics(&self, uris: Option<Vec<String>>) -> Result<Option<Vec<Diagnosed>>, SinkError> {
+        let _ = uris;
+        Ok(None)
+    }
+
+    /// Whether [`Self::rename`] can do anything.
+    fn can_rename(&self) -> bool {
+        false
+    }
+
+    /// Asks the editor to move a file or a folder on the disk, and the buffers that show it with all that is typed in
+    /// them. Never over something that exists. `Ok(true)` if it says it did.
+    async fn rename(&self, from: &str, to: &str) -> Result<bool, SinkError> {
+        let _ = (from, to);
+        Err(SinkError("this editor cannot move files".to_owned()))
+    }
 }
 
 /// The editor did not do what it was asked.
@@ -197,7 +226,8 @@ pub struct Applied {
 }
 
 /// A change of a text, between two states of one file.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct FileDiff {
     pub path: PathBuf,
     /// As in [`Location::shown`].
@@ -208,7 +238,8 @@ pub struct FileDiff {
 }
 
 /// One contiguous piece of a [`FileDiff`]. Line numbers are from 1, as in a unified diff's header.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Hunk {
     pub old_start: usize,
     pub old_lines: usize,
@@ -313,6 +344,21 @@ impl Workspace {
     /// Where `path` leads: relative to the first root (or to the first that has such a file), absolute, `~/...`, a
     /// `file:` URI, or the URI of an open buffer.
     pub fn resolve(&self, path: &str) -> Result<Location, PathError> {
+        self.resolve_by(path, real)
+    }
+
+    /// As [`Self::resolve`], but a symlink at the end of the path is not followed: for what is to be moved or deleted.
+    pub fn resolve_entry(&self, path: &str) -> Result<Location, PathError> {
+        self.resolve_by(path, real_entry)
+    }
+
+    /// As [`Self::resolve`], but the last part of the path stays as it is written, also where the disk has it in another
+    /// letter case: for a name that something is to get.
+    pub fn resolve_name(&self, path: &str) -> Result<Location, PathError> {
+        self.resolve_by(path, real_name)
+    }
+
+    fn resolve_by(&self, path: &str, real: fn(&Path) -> std::io::Result<PathBuf>) -> Result<Location, PathError> {
         let roots = lock(&self.roots).clone();
         let open = lock(&self.state).find_uri(path).map(|buffer| buffer.path.clone());
         if let Some(path) = open {
@@ -343,7 +389,7 @@ impl Workspace {
         }
         for root in roots.iter().filter(|_| roots.len() > 1) {
             let candidate = real(root.path.join(&path))?;
-            if candidate.exists() || lock(&self.state).find(&candidate).is_some() {
+            if disk::relocate::exists(&candidate) || lock(&self.state).find(&candidate).is_some() {
                 return Ok(locate(&roots, candidate));
             }
         }

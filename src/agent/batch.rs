@@ -2,17 +2,14 @@
 
 use futures::{StreamExt, stream::FuturesOrdered};
 
-use super::{
-    Event,
-    call::{Proposed, Settled},
-    turn::{Ground, OpenCall},
-};
+use super::{Event, Settled, call::Proposed, open::OpenCall, turn::Ground};
 use crate::tool::Class;
 
 /// The most calls at once. Chosen: enough to keep a disk busy.
 const SIDE_BY_SIDE: usize = 16;
 
-/// Gives each call its result, or leaves it without one if the turn was cancelled before it began.
+/// Gives each call its result, or leaves it without one if the turn was cancelled before it began. What has its result
+/// already does not run again.
 pub(super) async fn run(ground: Ground<'_>, calls: &mut [OpenCall]) {
     let mut reading = FuturesOrdered::new();
     let mut settled_calls = 0;
@@ -20,25 +17,29 @@ pub(super) async fn run(ground: Ground<'_>, calls: &mut [OpenCall]) {
         if ground.cancel.is_cancelled() {
             break;
         }
-        let call = calls[next].call.clone();
-        let mut proposed = ground.propose(&call).await;
-        if !reading.is_empty() && !is_reading(&proposed) {
+        let open = calls[next].clone();
+        let mut proposed = match open.known() {
+            Some(settled) => Err(settled),
+            None => ground.propose(&open.shown()).await,
+        };
+        if open.settled.is_none() && !reading.is_empty() && !is_reading(&proposed) {
             while let Some(settled) = reading.next().await {
                 tell(ground, &mut calls[settled_calls], settled).await;
                 settled_calls += 1;
             }
             // What was read just now may be what the call rests on.
-            proposed = ground.propose(&call).await;
+            proposed = ground.propose(&open.shown()).await;
         }
-        let (class, title) = match &proposed {
-            Ok(proposed) => (proposed.proposal.class, proposed.proposal.title.clone()),
-            Err(_) => (Class::Read, call.name.clone()),
-        };
-        calls[next].announced = true;
-        ground.host.emit(Event::ToolCall { call: call.clone(), class, title }).await;
-
-        let is_alone = !is_reading(&proposed);
-        reading.push_back(ground.settle(call, proposed));
+        if open.class.is_none() {
+            let (class, title) = match &proposed {
+                Ok(proposed) => (proposed.proposal.class, proposed.proposal.title.clone()),
+                Err(_) => (Class::Read, open.call.name.clone()),
+            };
+            calls[next].class = Some(class);
+            ground.emit(Event::ToolCall { call: open.call.clone(), class, title }).await;
+        }
+        let is_alone = open.settled.is_none() && !is_reading(&proposed);
+        reading.push_back(ground.settle(open, proposed));
         while is_alone && !reading.is_empty() || reading.len() >= SIDE_BY_SIDE {
             if let Some(settled) = reading.next().await {
                 tell(ground, &mut calls[settled_calls], settled).await;
@@ -53,11 +54,13 @@ pub(super) async fn run(ground: Ground<'_>, calls: &mut [OpenCall]) {
 }
 
 fn is_reading(proposed: &Result<Proposed, Settled>) -> bool {
-    proposed.as_ref().is_ok_and(|proposed| proposed.proposal.class == Class::Read)
+    proposed.as_ref().is_ok_and(|proposed| proposed.proposal.class == Class::Read && !proposed.proposal.alone)
 }
 
 async fn tell(ground: Ground<'_>, open: &mut OpenCall, settled: Settled) {
-    let Settled { result, status, diff } = settled;
-    open.result = Some(result.clone());
-    ground.host.emit(Event::ToolResult { result, status, diff }).await;
+    let Settled { result, status, diff } = settled.clone();
+    open.settled = Some(settled);
+    if !std::mem::replace(&mut open.told, true) {
+        ground.emit(Event::ToolResult { result, status, diff }).await;
+    }
 }

@@ -1,17 +1,29 @@
 //! One call: proposed, let through the gate, and run.
 
-use std::{future::Future, pin::pin, sync::Arc};
+use std::{
+    future::{self, Future},
+    pin::pin,
+    sync::Arc,
+    time::Duration,
+};
 
+use futures::{StreamExt, stream::FuturesUnordered};
 use serde_json::Value;
-use tokio::select;
-use tokio::task::JoinError;
+use tokio::{select, task::JoinError};
+use tokio_util::sync::CancellationToken;
 
-use super::{Answer, ApprovalRequest, CallStatus, Event, progress::Mailbox, turn::Ground, turn::said_by};
+use super::{
+    Answer, ApprovalRequest, CallStatus, Event, Settled,
+    hook::Heard,
+    open::{OpenCall, approval_id},
+    progress::Mailbox,
+    turn::Ground,
+    turn::said_by,
+};
 use crate::{
     permission::{self, Decision},
-    tool::{Class, Context, Output, Prepared, Progress, Proposal, Tool, ToolError},
+    tool::{Budget, Class, Context, Desk, Excess, Output, Prepared, Progress, Proposal, TimeLimit, Tool, ToolError},
     transcript::{ResultContent, ToolCall, ToolResult},
-    workspace::FileDiff,
 };
 
 /// What a call would do.
@@ -19,13 +31,6 @@ pub(super) struct Proposed {
     tool: Arc<dyn Tool>,
     prepared: Prepared,
     pub proposal: Proposal,
-}
-
-/// How a call ended.
-pub(super) struct Settled {
-    pub result: ToolResult,
-    pub status: CallStatus,
-    pub diff: Option<FileDiff>,
 }
 
 /// A call that may run.
@@ -36,20 +41,29 @@ struct Cleared {
     hunks: Option<Vec<usize>>,
     /// What the person changed, for the model.
     note: Option<String>,
+    class: Class,
+    /// What the hooks said before.
+    heard: Heard,
 }
 
 impl<'a> Ground<'a> {
     /// Asks the tool what the call would do.
     pub async fn propose(self, call: &ToolCall) -> Result<Proposed, Settled> {
-        let Some(tool) = self.agent.setup.tools.get(&call.name) else {
-            let names: Vec<&str> = self.agent.setup.tools.names().collect();
+        let Some(tool) = self.tools.get(&call.name) else {
+            let names: Vec<&str> = self.tools.names().collect();
             let known =
                 if names.is_empty() { "there are none".into() } else { format!("there are: {}", names.join(", ")) };
             return Err(failed(call, format!("there is no tool `{}`; {known}", call.name)));
         };
+        if self.agent.setup.tools.get(&call.name).is_none() {
+            let gone = "is not available any more: it went away while you were asking for it. Go on without it";
+            return Err(failed(call, format!("the tool `{}` {gone}.", call.name)));
+        }
         let (asked, input) = (tool.clone(), call.input.clone());
         let prepared = Prepared::default();
-        let context = self.context(call, Progress::none(), None, prepared.clone());
+        let (desk, _) = Desk::new(self.agent.setup.tools.clone());
+        let context = Context { prepared: prepared.clone(), ..self.context(call, &**tool, desk) };
+        let limit = self.time_limit(&**tool);
         let task = async move { asked.propose(&input, &context).await };
         let mut task = tokio::spawn(task);
         let proposed = select! {
@@ -59,6 +73,10 @@ impl<'a> Ground<'a> {
                 return Err(cancelled(call, "not run: the turn was cancelled"));
             }
             proposed = &mut task => proposed,
+            () = passed(limit) => {
+                task.abort();
+                return Err(failed(call, format!("not run: {}", took_too_long(limit))));
+            }
         };
         match proposed {
             Ok(Ok(proposal)) => Ok(Proposed { tool: tool.clone(), prepared, proposal }),
@@ -67,32 +85,44 @@ impl<'a> Ground<'a> {
         }
     }
 
-    /// Brings the call to its end.
-    pub async fn settle(self, call: ToolCall, proposed: Result<Proposed, Settled>) -> Settled {
+    /// Brings the call to its end, and says so.
+    pub async fn settle(self, open: OpenCall, proposed: Result<Proposed, Settled>) -> Settled {
+        let was_settled = open.settled.is_some();
         let cleared = match proposed {
-            Ok(proposed) => self.pass(&call, proposed).await,
+            Ok(proposed) => self.pass(&open, proposed).await,
             Err(settled) => Err(settled),
         };
-        match cleared {
-            Ok(cleared) => self.perform(&call, cleared).await,
+        let settled = match cleared {
+            Ok(cleared) => self.perform(&open.call, cleared).await,
             Err(settled) => settled,
+        };
+        if !was_settled {
+            self.emit(Event::Settled(settled.clone())).await;
         }
+        settled
     }
 
     /// The gate: the policy's word, and the person's where the policy wants it.
-    async fn pass(self, call: &ToolCall, proposed: Proposed) -> Result<Cleared, Settled> {
+    async fn pass(self, open: &OpenCall, proposed: Proposed) -> Result<Cleared, Settled> {
+        let call = &open.call;
         let Proposed { tool, mut prepared, proposal } = proposed;
-        match self.decide(call, &proposal) {
-            Decision::Allow => {
-                return Ok(Cleared { tool, prepared, input: call.input.clone(), hunks: None, note: None });
+        // What the person is looking at: the call as the model asked for it, then as they changed it.
+        let mut shown = (open.shown(), proposal);
+        // Being asked before a restart counts as one of the times.
+        let mut asks = open.asks - u32::from(open.asking.is_some());
+        let mut heard = self.hear_before(&shown.0, &shown.1).await.map_err(|reason| denied(call, reason))?;
+        match self.decide(&shown.0, &shown.1) {
+            // Whoever is being asked is asked, whatever the policy has become.
+            Decision::Allow if open.asking.is_none() => {
+                let (input, class) = (call.input.clone(), shown.1.class);
+                return Ok(Cleared { tool, prepared, input, hunks: None, note: None, class, heard });
             }
             Decision::Deny(reason) => return Err(denied(call, reason)),
-            Decision::Ask => {}
+            Decision::Allow | Decision::Ask => {}
         }
-        // What the person is looking at: the call as the model asked for it, then as they changed it.
-        let mut shown = (call.clone(), proposal);
         loop {
-            let request = approval(&shown.0, &shown.1);
+            asks += 1;
+            let request = approval(&shown.0, &shown.1, asks);
             let answer = select! {
                 biased;
                 () = self.cancel.cancelled() => {
@@ -114,7 +144,8 @@ impl<'a> Ground<'a> {
             };
             let Some(input) = input.filter(|input| *input != shown.0.input) else {
                 let note = (shown.0.input != call.input).then(|| changed_to(&shown.0.input));
-                return Ok(Cleared { tool, prepared, input: shown.0.input, hunks, note });
+                let (input, class) = (shown.0.input, shown.1.class);
+                return Ok(Cleared { tool, prepared, input, hunks, note, class, heard });
             };
             let note = changed_to(&input);
             let changed = ToolCall { input, ..call.clone() };
@@ -128,6 +159,10 @@ impl<'a> Ground<'a> {
                     return Err(Settled { result, status, diff });
                 }
             };
+            heard = self
+                .hear_before(&changed, &proposal)
+                .await
+                .map_err(|reason| denied(call, format!("{note}\n{reason}")))?;
             // Hunks of another diff are not the ones that were chosen.
             let stale_hunks = hunks.is_some() && shown.1.diff != proposal.diff;
             match self.decide(&changed, &proposal) {
@@ -135,7 +170,8 @@ impl<'a> Ground<'a> {
                 _ if stale_hunks => shown = (changed, proposal),
                 Decision::Ask if is_riskier(&shown.1, &proposal) => shown = (changed, proposal),
                 Decision::Ask | Decision::Allow => {
-                    return Ok(Cleared { tool, prepared, input: changed.input, hunks, note: Some(note) });
+                    let (input, class) = (changed.input, proposal.class);
+                    return Ok(Cleared { tool, prepared, input, hunks, note: Some(note), class, heard });
                 }
             }
         }
@@ -149,6 +185,7 @@ impl<'a> Ground<'a> {
             paths: &proposal.paths,
             outside: proposal.outside,
             command: proposal.command.as_deref(),
+            host: proposal.host.as_deref(),
             roots: &roots,
         };
         permission::decide(&self.host.policy(), &call)
@@ -156,14 +193,26 @@ impl<'a> Ground<'a> {
 
     /// Runs it, passing on what it prints. In a task of its own, so that one that panics or never gives way takes nothing
     /// with it.
-    async fn perform(self, call: &ToolCall, cleared: Cleared) -> Settled {
+    async fn perform(self, call: &'a ToolCall, cleared: Cleared) -> Settled {
         if self.cancel.is_cancelled() {
             return cancelled(call, "not run: the turn was cancelled");
         }
-        let Cleared { tool, prepared, input, hunks, note } = cleared;
+        let Cleared { tool, prepared, input, hunks, note, class, heard } = cleared;
+        let ran = ToolCall { input: input.clone(), ..call.clone() };
         let mailbox = Arc::new(Mailbox::default());
-        let context = self.context(call, mailbox.progress(), hunks, prepared);
-        let given_up = self.given_up();
+        let (desk, mut wishes) = Desk::new(self.agent.setup.tools.clone());
+        // Cancelled with the turn, and when the time is up.
+        let stop = self.cancel.child_token();
+        let context = Context {
+            cancel: stop.clone(),
+            progress: mailbox.progress(),
+            hunks,
+            prepared,
+            ..self.context(call, &*tool, desk)
+        };
+        let budget = context.budget;
+        let limit = self.time_limit(&*tool);
+        let given_up = self.given_up(stop.clone());
         let mut task = tokio::spawn(async move {
             select! {
                 biased;
@@ -172,7 +221,8 @@ impl<'a> Ground<'a> {
                 () = given_up => None,
             }
         });
-        let mut given_up = pin!(self.given_up());
+        let (mut time, mut given_up) = (pin!(passed(limit)), pin!(self.given_up(stop.clone())));
+        let mut serving = FuturesUnordered::new();
         let ended = loop {
             select! {
                 biased;
@@ -181,9 +231,14 @@ impl<'a> Ground<'a> {
                     task.abort();
                     break Ok(None);
                 }
+                () = &mut time, if !stop.is_cancelled() => stop.cancel(),
                 piece = mailbox.next() => self.print(call, piece).await,
+                Some(wish) = wishes.recv() => serving.push(self.serve(call, wish)),
+                Some(()) = serving.next() => {}
             }
         };
+        // What it still wants, nobody gets: nothing may come after its result.
+        drop((wishes, serving));
         while let Some(piece) = mailbox.take() {
             self.print(call, piece).await;
         }
@@ -193,42 +248,87 @@ impl<'a> Ground<'a> {
                 Settled { result, status: CallStatus::Ok, diff }
             }
             Ok(Some(Err(ToolError(message)))) if self.cancel.is_cancelled() => cancelled(call, message),
+            Ok(None) if self.cancel.is_cancelled() => {
+                cancelled(call, "cancelled while it ran, and it did not stop. Whether it had an effect is not known.")
+            }
+            Ok(Some(Err(ToolError(message)))) if stop.is_cancelled() => {
+                failed(call, format!("{} and was stopped: {message}", took_too_long(limit)))
+            }
             Ok(Some(Err(ToolError(message)))) => failed(call, message),
             Ok(None) => {
-                cancelled(call, "cancelled while it ran, and it did not stop. Whether it had an effect is not known.")
+                let what = took_too_long(limit);
+                failed(call, format!("{what} and did not stop when told to. Whether it had an effect is not known."))
             }
             Err(error) => failed(call, broke(error)),
         };
+        self.hold(&mut settled, budget).await;
+        self.hear_after(&ran, class, heard, &mut settled).await;
         if let Some(text) = note {
             settled.result.content.insert(0, ResultContent::Text { text });
         }
         settled
     }
 
-    /// Resolves when a tool has had its time to end after a cancel.
-    fn given_up(self) -> impl Future<Output = ()> + Send + 'static {
-        let (cancel, grace) = (self.cancel.clone(), self.agent.setup.cancel_grace);
+    /// Keeps the result within its budget.
+    async fn hold(self, settled: &mut Settled, budget: Budget) {
+        if budget.has_room_for(&settled.result.content) {
+            return;
+        }
+        // An error is not lost to being too long.
+        let budget = match budget.excess {
+            Excess::Fail if settled.result.is_error => Budget { excess: Excess::Clip, ..budget },
+            _ => budget,
+        };
+        let content = std::mem::take(&mut settled.result.content);
+        let (outputs, id) = (self.scope.outputs.clone(), self.scope.own(&settled.result.call_id));
+        // It may have to write a file.
+        let held = tokio::task::spawn_blocking(move || budget.hold(content, &outputs, &id)).await;
+        match held.unwrap_or_else(|error| Err(ToolError::new(error.to_string()))) {
+            Ok(content) => settled.result.content = content,
+            Err(ToolError(text)) => {
+                settled.result.content = vec![ResultContent::Text { text }];
+                settled.result.is_error = true;
+                settled.status = CallStatus::Failed;
+            }
+        }
+    }
+
+    /// Resolves when a tool has had its time to end after it was stopped.
+    fn given_up(self, stop: CancellationToken) -> impl Future<Output = ()> + Send + 'static {
+        let grace = self.agent.setup.cancel_grace;
         async move {
-            cancel.cancelled().await;
+            stop.cancelled().await;
             tokio::time::sleep(grace).await;
+        }
+    }
+
+    fn time_limit(self, tool: &dyn Tool) -> Option<Duration> {
+        match tool.time_limit() {
+            TimeLimit::Default => self.agent.setup.tool_time_limit,
+            TimeLimit::Of(limit) => Some(limit),
+            TimeLimit::Unlimited => None,
         }
     }
 
     async fn print(self, call: &ToolCall, piece: super::progress::Piece) {
         let event = Event::ToolProgress { call_id: call.id.clone(), offset: piece.offset, text: piece.text };
-        self.host.emit(event).await;
+        self.emit(event).await;
     }
 
-    fn context(self, call: &ToolCall, progress: Progress, hunks: Option<Vec<usize>>, prepared: Prepared) -> Context {
+    /// What a tool is given to look only.
+    fn context(self, call: &ToolCall, tool: &dyn Tool, desk: Desk) -> Context {
         Context {
             workspace: self.agent.setup.workspace.clone(),
-            seen: self.scope.seen.clone(),
+            seen: Arc::new(self.scope.seen.by(&call.id)),
             cancel: self.cancel.clone(),
-            progress,
+            progress: Progress::none(),
             outputs: self.scope.outputs.clone(),
-            call_id: call.id.clone(),
-            hunks,
-            prepared,
+            budget: self.agent.setup.budget_of(tool),
+            tasks: self.scope.tasks.clone(),
+            call_id: self.scope.own(&call.id),
+            hunks: None,
+            prepared: Prepared::default(),
+            desk,
         }
     }
 }
@@ -249,6 +349,19 @@ fn cancelled(call: &ToolCall, text: impl Into<String>) -> Settled {
     settled(call, CallStatus::Cancelled, text)
 }
 
+/// Never resolves without a limit.
+async fn passed(limit: Option<Duration>) {
+    match limit {
+        Some(limit) => tokio::time::sleep(limit).await,
+        None => future::pending().await,
+    }
+}
+
+fn took_too_long(limit: Option<Duration>) -> String {
+    let seconds = limit.unwrap_or_default().as_secs_f64();
+    format!("the call took longer than its time limit of {seconds} s")
+}
+
 /// A tool's task that gave nothing.
 fn broke(error: JoinError) -> String {
     let said = error.try_into_panic().map_or_else(|error| error.to_string(), |panic| said_by(&*panic));
@@ -259,9 +372,21 @@ fn changed_to(input: &Value) -> String {
     format!("The person changed the input of this call to {input}.")
 }
 
-fn approval(call: &ToolCall, proposal: &Proposal) -> ApprovalRequest {
-    let Proposal { class, title, paths, outside, command, diff, risk } = proposal.clone();
-    ApprovalRequest { call: call.clone(), class, title, paths, command, outside, risk, diff }
+fn approval(call: &ToolCall, proposal: &Proposal, asks: u32) -> ApprovalRequest {
+    let Proposal { class, title, paths, outside, command, host, diff, risk, alone: _ } = proposal.clone();
+    ApprovalRequest {
+        id: approval_id(&call.id, asks),
+        call: call.clone(),
+        class,
+        title,
+        paths,
+        command,
+        host,
+        outside,
+        risk,
+        diff,
+        agent: None,
+    }
 }
 
 /// Whether what came of the person's change is more than they could have meant by it.

@@ -11,19 +11,22 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Agent, Answer, ApprovalRequest, Event, Host, Scope,
+    Agent, Answer, ApprovalRequest, Event, Host, QuestionRequest, Scope,
     turn::{self, Outcome, TurnError},
 };
 use crate::{
     permission::Policy,
+    tool::Answered,
     transcript::{Message, Role, StopReason, Usage},
 };
 
 /// What a turn gave.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RunResult {
-    /// What to append to the history; together they are [whole](crate::transcript::is_whole) if the history was.
+    /// What the turn added; together with the history it is [whole](crate::transcript::is_whole) if the history was.
     pub messages: Vec<Message>,
+    /// What the history and `messages` together became, if a [`Mutator`](super::Mutator) changed them.
+    pub replaced: Option<Vec<Message>>,
     /// The text of the last answer.
     pub text: String,
     /// The sum over all model calls that told theirs.
@@ -80,17 +83,65 @@ impl Agent {
     }
 }
 
+impl RunResult {
+    /// Makes the given history what it is after the turn. What is done with it decides what comes next:
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    ///
+    /// use pillion::{agent::Agent, provider::scripted::Scripted, transcript::Message};
+    ///
+    /// # tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
+    /// let model = Arc::new(Scripted::parse(r#"["Left.", "Then right.", "Straight on.", "Right."]"#)?);
+    /// let agent = Agent::builder().provider(model).model("any").build()?;
+    ///
+    /// let mut history = vec![Message::user("Which way?")];
+    /// agent.run(&history).await?.apply(&mut history);
+    ///
+    /// // Resume: what was said goes on.
+    /// history.push(Message::user("And then?"));
+    /// let before = history.clone();
+    /// agent.run(&history).await?.apply(&mut history);
+    /// assert_eq!(history.len(), 4);
+    ///
+    /// // Fork: another way from the same place; the first stays as it is.
+    /// let mut fork = before.clone();
+    /// agent.run(&fork).await?.apply(&mut fork);
+    /// assert_eq!((history[3].text(), fork[3].text()), ("Then right.".into(), "Straight on.".into()));
+    ///
+    /// // Retry: the same again, without what came of it.
+    /// history = before;
+    /// agent.run(&history).await?.apply(&mut history);
+    /// assert_eq!(history[3].text(), "Right.");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// # })?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn apply(self, history: &mut Vec<Message>) {
+        match self.replaced {
+            Some(replaced) => *history = replaced,
+            None => history.extend(self.messages),
+        }
+    }
+}
+
 impl RunStream {
     /// Runs what is left of the turn and gives its result, whatever was read before.
     pub async fn into_result(mut self) -> Result<RunResult, RunError> {
         while self.next().await.is_some() {}
-        let Outcome { messages, usage, stop_reason, error } = match self.outcome.take() {
-            Some(outcome) => outcome,
+        match self.outcome.take() {
+            Some(outcome) => outcome.into_result(),
             None => unreachable!("the stream ends after the outcome is there"),
-        };
+        }
+    }
+}
+
+impl Outcome {
+    pub(super) fn into_result(self) -> Result<RunResult, RunError> {
+        let Self { messages, replaced, usage, stop_reason, error } = self;
         let last_answer = messages.iter().rfind(|message| message.role == Role::Assistant);
         let text = last_answer.map(Message::text).unwrap_or_default();
-        let result = RunResult { messages, text, usage, stop_reason };
+        let result = RunResult { messages, replaced, text, usage, stop_reason };
         match error {
             None => Ok(result),
             Some(source) => Err(RunError { source, partial: Box::new(result) }),
@@ -145,5 +196,12 @@ impl Host for Unattended<'_> {
 
     fn policy(&self) -> Policy {
         self.agent.setup.policy.clone()
+    }
+
+    async fn ask(&self, request: QuestionRequest) -> Answered {
+        match &self.agent.setup.asker {
+            Some(asker) => asker(request).await,
+            None => Answered::Nobody,
+        }
     }
 }

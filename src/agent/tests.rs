@@ -1,7 +1,17 @@
+mod bad_tools;
+mod budgets;
+mod compaction;
+mod driver;
 mod ends;
 mod gate;
+mod hooks;
 mod law;
 mod library;
 mod listening;
+mod looking_on;
+mod mutating;
+mod nested;
 mod rounds;
+mod sources;
 mod stage;
+mod usage;

@@ -1,28 +1,40 @@
 //! The one loop: rounds of a model call and the tool calls it asked for, until the model is done.
 
+mod hooked;
+
 use std::{
     any::Any,
     collections::{HashSet, VecDeque},
     panic::AssertUnwindSafe,
-    sync::Arc,
+    sync::{Arc, Mutex, PoisonError},
 };
 
 use futures::FutureExt;
+use tokio::select;
 use tokio_util::sync::CancellationToken;
 
-use super::{Agent, CallStatus, Event, Host, Scope, answer, batch};
+use super::{
+    Agent, CallStatus, ContextUse, Event, Host, OpenCall, OpenTurn, Point, Scope, Settled,
+    answer::{self, Heard, Interrupted},
+    batch,
+    instruct::{self, Occasion},
+    mutate::{self, Staged},
+    nested, observe,
+};
 use crate::{
-    provider::{ProviderError, Request},
-    tool::Class,
-    transcript::{self, Content, Message, Role, StopReason, ToolCall, ToolResult, Usage},
+    provider::{Completion, ErrorClass, ProviderError, Request, catalog::Facts, fallback::Models},
+    tool::{Catalogue, Class},
+    transcript::{Content, Message, Role, StopReason, ToolResult, Usage, lost_calls},
 };
 
 /// How a turn ended.
 #[derive(Clone, Debug)]
 pub struct Outcome {
-    /// What the history grew by; what the [`Event::Message`]s said.
+    /// What the turn added; what the [`Event::Message`]s said.
     pub messages: Vec<Message>,
-    /// The sum over all model calls that told theirs.
+    /// What the history and `messages` together became, if a [`Mutator`](super::Mutator) changed them.
+    pub replaced: Option<Vec<Message>>,
+    /// The sum over all model calls that told theirs, those of nested agents too.
     pub usage: Usage,
     pub stop_reason: StopReason,
     /// Present exactly if `stop_reason` is [`StopReason::Error`].
@@ -39,9 +51,13 @@ pub enum TurnError {
         "the turn broke off because of a mistake in the program ({0}). What was done until then is kept; please report this."
     )]
     Panic(String),
+    /// A [`Hook`](super::Hook) denied its beginning, for this reason.
+    #[error("the turn was not begun: a hook denied it: {0}")]
+    Hook(String),
 }
 
-/// Runs one turn: from a history that ends with what the person said to the model's last word.
+/// Runs one turn: from what the person said, at the end of the history or [interjected](Host::interject) at once, to the
+/// model's last word.
 ///
 /// Never panics, and always ends with one [`Event::TurnEnded`]. A history that is not
 /// [whole](transcript::is_whole) is sent [repaired](transcript::repair). When `cancel` is cancelled, the model's
@@ -54,14 +70,46 @@ pub async fn run(
     host: &dyn Host,
     cancel: CancellationToken,
 ) -> Outcome {
+    play(agent, scope, history, None, host, cancel).await
+}
+
+/// Goes on with a turn that was left, by a restart for example: `history` ends with the message whose calls are open, or
+/// with what the model is to answer.
+///
+/// Nothing is told twice: no [`Event::TurnStarted`], no call and no result that was told before. A call that has its
+/// result does not run again; one that was running ends as interrupted, unless it only reads; one that the person was
+/// being asked about is asked about again, under the same id. [`Outcome::messages`] is what comes after `history`.
+pub async fn resume(
+    agent: &Agent,
+    scope: &Scope,
+    history: Vec<Message>,
+    open: OpenTurn,
+    host: &dyn Host,
+    cancel: CancellationToken,
+) -> Outcome {
+    play(agent, scope, history, Some(open), host, cancel).await
+}
+
+async fn play(
+    agent: &Agent,
+    scope: &Scope,
+    history: Vec<Message>,
+    open: Option<OpenTurn>,
+    host: &dyn Host,
+    cancel: CancellationToken,
+) -> Outcome {
     let cancel = cancel.child_token();
     let _cancelled_when_dropped = cancel.clone().drop_guard();
-    let mut turn = Turn::new(Ground { agent, scope, host, cancel: &cancel }, history);
+    let is_new = open.is_none();
+    let tools = agent.setup.tools.catalogue();
+    let spent = Mutex::default();
+    let ground = Ground { agent, tools: &tools, scope, host, cancel: &cancel, spent: &spent };
+    let mut turn = Turn::new(ground, history, open.unwrap_or_default());
 
-    let ended = AssertUnwindSafe(turn.rounds()).catch_unwind().await;
+    let ended = AssertUnwindSafe(turn.play(is_new)).catch_unwind().await;
     let (stop_reason, error) = match ended {
         Ok(Ok(stop_reason)) => (stop_reason, None),
-        Ok(Err(error)) => (StopReason::Error, Some(error.into())),
+        Ok(Err(error)) => (StopReason::Error, Some(error)),
         Err(panic) => (StopReason::Error, Some(TurnError::Panic(said_by(&*panic)))),
     };
     let why = if stop_reason == StopReason::Cancelled {
@@ -70,12 +118,20 @@ pub async fn run(
         (CallStatus::Failed, "the turn broke off before this call returned. Whether it had an effect is not known.")
     };
     turn.close_round(why);
+    turn.usage += *spent.lock().unwrap_or_else(PoisonError::into_inner);
     let error_text = error.as_ref().map(ToString::to_string);
     turn.unsaid.push_back(Event::TurnEnded { stop_reason, usage: turn.usage, error: error_text });
     for event in std::mem::take(&mut turn.unsaid) {
-        let _ = AssertUnwindSafe(host.emit(event)).catch_unwind().await;
+        let _ = AssertUnwindSafe(turn.ground.emit(event)).catch_unwind().await;
     }
-    Outcome { usage: turn.usage, messages: turn.into_messages(), stop_reason, error }
+    let usage = turn.usage;
+    let (messages, replaced) = turn.into_messages();
+    Outcome { messages, replaced, usage, stop_reason, error }
+}
+
+fn has_begun(interrupted: &Interrupted) -> bool {
+    let is_said = |part: &Content| !matches!(part, Content::Text { text } if text.is_empty());
+    interrupted.usage != Usage::default() || interrupted.content.iter().any(is_said)
 }
 
 /// What a panic said.
@@ -88,25 +144,52 @@ pub(super) fn said_by(panic: &(dyn Any + Send)) -> String {
 #[derive(Clone, Copy)]
 pub(super) struct Ground<'a> {
     pub agent: &'a Agent,
+    /// The tools of this round: a change takes effect at the next model call.
+    pub tools: &'a Catalogue,
     pub scope: &'a Scope,
     pub host: &'a dyn Host,
     pub cancel: &'a CancellationToken,
+    /// Usage of nested agents.
+    pub spent: &'a Mutex<Usage>,
 }
 
-/// A call of the round that is being run.
-pub(super) struct OpenCall {
-    pub call: ToolCall,
-    /// Whether the host has been told of it.
-    pub announced: bool,
-    pub result: Option<ToolResult>,
+impl Ground<'_> {
+    pub async fn emit(self, event: Event) {
+        observe::tell(&self.agent.setup.observers, &event);
+        self.host.emit(event).await;
+    }
+
+    /// A model call with these messages.
+    pub fn request(self, messages: Vec<Message>) -> Request {
+        let agent = &self.agent.setup;
+        Request {
+            model: agent.model.clone(),
+            system: agent.system.clone(),
+            messages,
+            tools: self.tools.specs(),
+            max_tokens: agent.max_tokens,
+            temperature: agent.temperature,
+            stop_sequences: agent.stop_sequences.clone(),
+            thinking: agent.thinking,
+            output_schema: agent.output_schema.clone(),
+            cache: agent.cache.clone(),
+        }
+    }
 }
 
 struct Turn<'a> {
     ground: Ground<'a>,
-    /// The next model call; its messages are the history and, from `given` on, what the turn added.
+    /// The next model call; its messages are the history and, from `given` on, what the turn added since the history was
+    /// replaced.
     request: Arc<Request>,
     given: usize,
+    /// Who is asked.
+    models: Models,
+    /// What the turn had added when the history was replaced.
+    added_before: Option<Vec<Message>>,
     usage: Usage,
+    /// How many model calls it has made.
+    rounds: u32,
     /// The calls of the last message while their results are not in the transcript.
     open: Vec<OpenCall>,
     /// What the host is to be told of the transcript's end. Kept here, so that a host that panics in between still gets
@@ -114,59 +197,89 @@ struct Turn<'a> {
     unsaid: VecDeque<Event>,
     /// The ids of all calls so far.
     ids: HashSet<String>,
+    /// How often a hook has kept it from ending.
+    vetoes: u32,
 }
 
 impl<'a> Turn<'a> {
-    fn new(ground: Ground<'a>, mut messages: Vec<Message>) -> Self {
-        transcript::repair(&mut messages);
-        let agent = &ground.agent.setup;
+    fn new(ground: Ground<'a>, mut messages: Vec<Message>, mut open: OpenTurn) -> Self {
+        open.fit(&mut messages);
+        let OpenTurn { calls: open, usage, rounds } = open;
         let given = messages.len();
         let ids = messages.iter().flat_map(Message::tool_calls).map(|call| call.id.clone()).collect();
-        let request = Request {
-            model: agent.model.clone(),
-            system: agent.system.clone(),
-            messages,
-            tools: agent.tools.specs(),
-            max_tokens: agent.max_tokens,
-            temperature: agent.temperature,
-            stop_sequences: agent.stop_sequences.clone(),
-            thinking: agent.thinking,
-            cache: agent.cache,
-        };
+        let mut request = ground.request(messages);
+        if let Some(cache) = ground.scope.next_cache() {
+            request.cache = cache;
+        }
         Self {
             ground,
             request: Arc::new(request),
             given,
-            usage: Usage::default(),
-            open: Vec::new(),
+            models: ground.agent.models(),
+            added_before: None,
+            usage,
+            rounds,
+            open,
             unsaid: VecDeque::new(),
             ids,
+            vetoes: 0,
         }
     }
 
-    async fn rounds(&mut self) -> Result<StopReason, ProviderError> {
-        let Ground { agent, host, cancel, .. } = self.ground;
-        for rounds_left in (0..agent.setup.turn_limit).rev() {
+    async fn play(&mut self, is_new: bool) -> Result<StopReason, TurnError> {
+        if is_new {
+            self.ground.emit(Event::TurnStarted).await;
+            self.steer(Point::BeforeModelCall).await;
+            // While the prompt is the last word.
+            self.hear_start().await?;
+            self.instruct(Occasion::Begins).await;
+        } else {
+            self.instruct(Occasion::GoesOn).await;
+        }
+        let played = self.rounds(is_new).await;
+        let stop_reason = match self.hear_end(played).await? {
+            // Asking for tools without a call is an end like any other.
+            StopReason::ToolCalls => StopReason::EndTurn,
+            stop_reason => stop_reason,
+        };
+        if stop_reason != StopReason::Cancelled {
+            self.mutate(Point::AfterTurnEnded).await;
+        }
+        Ok(stop_reason)
+    }
+
+    async fn rounds(&mut self, is_new: bool) -> Result<StopReason, ProviderError> {
+        let Ground { agent, cancel, .. } = self.ground;
+        let is_answered = self.request.messages.last().is_some_and(|last| last.role == Role::Assistant);
+        if !is_new
+            && is_answered
+            && let Some(ended) = self.run_calls(self.ground.tools, StopReason::ToolCalls).await
+        {
+            return Ok(ended);
+        }
+        while self.rounds < agent.setup.turn_limit {
+            self.mutate(Point::BeforeModelCall).await;
             if cancel.is_cancelled() {
                 return Ok(StopReason::Cancelled);
             }
-            let answers = agent.ask(&self.request);
-            let completion = match answer::hear(answers, host, cancel).await {
+            self.rounds += 1;
+            let tools = agent.setup.tools.catalogue();
+            let specs = tools.specs();
+            if specs != self.request.tools {
+                Arc::make_mut(&mut self.request).tools = specs;
+            }
+            let completion = match self.ask().await {
                 Ok(completion) => completion,
                 Err(interrupted) => {
-                    self.count(interrupted.usage).await;
                     self.answered(interrupted.content).await;
                     return interrupted.error.map_or(Ok(StopReason::Cancelled), Err);
                 }
             };
-            self.count(completion.usage).await;
             self.answered(completion.content).await;
 
             let stop_reason = completion.stop_reason.unwrap_or(StopReason::EndTurn);
-            let goes_on = match stop_reason {
-                // Some servers say the model had ended although it asks for tools.
-                StopReason::EndTurn | StopReason::StopSequence | StopReason::ToolCalls => !self.open.is_empty(),
-                StopReason::Pause => true,
+            match stop_reason {
+                StopReason::EndTurn | StopReason::StopSequence | StopReason::ToolCalls | StopReason::Pause => {}
                 StopReason::MaxTokens
                 | StopReason::Refusal
                 | StopReason::TurnLimit
@@ -181,26 +294,158 @@ impl<'a> Turn<'a> {
                     self.end_round((CallStatus::Failed, why)).await;
                     return Ok(stop_reason);
                 }
-            };
-            batch::run(self.ground, &mut self.open).await;
-            self.end_round((CallStatus::Cancelled, "not run: the turn was cancelled")).await;
-            if cancel.is_cancelled() {
-                return Ok(StopReason::Cancelled);
             }
-            // What is not asked for stays with the host, for the next turn.
-            let was_steered = rounds_left > 0 && self.steer().await;
-            if !goes_on && !was_steered {
-                // Asking for tools without a call is an end like any other.
-                return Ok(if stop_reason == StopReason::ToolCalls { StopReason::EndTurn } else { stop_reason });
+            if let Some(ended) = self.run_calls(&tools, stop_reason).await {
+                return Ok(ended);
             }
         }
         Ok(StopReason::TurnLimit)
     }
 
-    async fn count(&mut self, usage: Usage) {
-        if usage != Usage::default() {
-            self.usage += usage;
-            self.ground.host.emit(Event::Usage(usage)).await;
+    /// The round's calls, and what comes between it and the next. `Some` if there is none.
+    async fn run_calls(&mut self, tools: &Catalogue, stop_reason: StopReason) -> Option<StopReason> {
+        let Ground { agent, cancel, .. } = self.ground;
+        // Some servers say the model had ended although it asks for tools.
+        let goes_on = !self.open.is_empty() || stop_reason == StopReason::Pause;
+        batch::run(Ground { tools, ..self.ground }, &mut self.open).await;
+        self.end_round((CallStatus::Cancelled, "not run: the turn was cancelled")).await;
+        let point = if goes_on { Point::AfterToolResult } else { Point::AfterTurnEnded };
+        if goes_on && !cancel.is_cancelled() {
+            self.instruct(Occasion::Round).await;
+            self.mutate(point).await;
+        }
+        if cancel.is_cancelled() {
+            return Some(StopReason::Cancelled);
+        }
+        // What is not asked for stays with the host, for the next turn.
+        let was_steered = self.rounds < agent.setup.turn_limit && self.steer(point).await;
+        let is_over = !goes_on && !was_steered && !self.hear_veto(stop_reason).await;
+        is_over.then_some(stop_reason)
+    }
+
+    /// One model call, and a second one with what the mutators make of the transcript if it is too long.
+    async fn ask(&mut self) -> Result<Completion, Interrupted> {
+        let Heard { ended, shown, .. } = self.hear(self.request.clone()).await;
+        let mut refused = match ended {
+            Err(refused) if refused.error.as_ref().is_some_and(|e| e.class == ErrorClass::ContextLength) => refused,
+            ended => return ended,
+        };
+        let staged = self.stage(Point::ContextLengthRejected).await;
+        let Some(messages) = &staged.messages else { return Err(refused) };
+        if shown {
+            self.ground.emit(Event::Superseded).await;
+            refused.content.clear();
+        }
+        let request = Request { messages: messages.clone(), ..Request::clone(&self.request) };
+        let Heard { ended, shown, .. } = self.hear(Arc::new(request)).await;
+        match ended {
+            Ok(completion) => {
+                self.keep(staged).await;
+                Ok(completion)
+            }
+            Err(Interrupted { error: None, content, usage }) => Err(Interrupted { error: None, content, usage }),
+            Err(_) => {
+                if shown {
+                    self.ground.emit(Event::Superseded).await;
+                }
+                Err(refused)
+            }
+        }
+    }
+
+    async fn hear(&mut self, request: Arc<Request>) -> Heard {
+        let before = self.facts();
+        let heard = answer::hear(self.models.ask(request.clone(), self.ground.agent.setup.retry), self.ground).await;
+        let facts = self.facts();
+        // Whose a broken try was is not known if the model changed meanwhile, and so neither is its price.
+        let tried = if before == facts { facts } else { Facts::default() };
+        for usage in &heard.superseded {
+            if *usage == Usage::default() {
+                // Nothing to show, but what the turn cost is not all known any more.
+                self.usage += Usage { cost: Some(tried.cost(usage)), ..*usage };
+            } else {
+                self.count(*usage, tried, &request).await;
+            }
+        }
+        match &heard.ended {
+            Ok(completion) => self.count(completion.usage, facts, &request).await,
+            // What was refused before it began costs nothing.
+            Err(interrupted) if interrupted.error.is_some() && !has_begun(interrupted) => {}
+            Err(interrupted) => self.count(interrupted.usage, facts, &request).await,
+        }
+        heard
+    }
+
+    /// What is known of the model that answers now.
+    fn facts(&self) -> Facts {
+        let choice = self.models.now();
+        choice.map_or_else(Facts::default, |choice| {
+            self.ground.agent.setup.catalog.facts(choice.provider.name(), &choice.model)
+        })
+    }
+
+    /// Adds what a call for this request took to the turn, and learns from it.
+    async fn count(&mut self, mut usage: Usage, facts: Facts, request: &Request) {
+        let estimator = &self.ground.scope.estimator;
+        estimator.learn(request, &usage);
+        let prompt = usage.prompt_tokens().unwrap_or_else(|| estimator.request(request));
+        let tokens = prompt.saturating_add(usage.output_tokens.unwrap_or(0));
+        usage.cost = Some(facts.cost(&usage));
+        self.add(usage, tokens).await;
+    }
+
+    /// Adds usage to the turn, and tells it. `tokens` are what the context takes now.
+    async fn add(&mut self, usage: Usage, tokens: u64) {
+        self.usage += usage;
+        let context = ContextUse { tokens, window: self.facts().window };
+        self.ground.emit(Event::Usage { round: usage, context }).await;
+    }
+
+    /// Tells the model what people wrote for it and it does not know yet.
+    async fn instruct(&mut self, occasion: Occasion) {
+        let Ground { agent, scope, cancel, .. } = self.ground;
+        let Some(places) = &agent.setup.instructions else { return };
+        let looking = instruct::look(agent, scope, places, &self.request.messages, occasion);
+        let told = select! {
+            biased;
+            () = cancel.cancelled() => return,
+            told = looking => told,
+        };
+        Arc::make_mut(&mut self.request).system.extend(told.system);
+        if let Some(message) = told.message {
+            self.append(message).await;
+        }
+        for event in told.notices {
+            self.ground.emit(event).await;
+        }
+    }
+
+    async fn mutate(&mut self, point: Point) {
+        let staged = self.stage(point).await;
+        self.keep(staged).await;
+    }
+
+    async fn stage(&mut self, point: Point) -> Staged {
+        let staged = mutate::stage(self.ground, point, &self.request, self.given).await;
+        if staged.usage != Usage::default() {
+            let tokens = self.ground.scope.estimator.request(&self.request);
+            self.add(staged.usage, tokens).await;
+        }
+        staged
+    }
+
+    /// Puts what the mutators made in the transcript's place.
+    async fn keep(&mut self, staged: Staged) {
+        let Staged { messages: Some(messages), events, .. } = staged else { return };
+        self.ground.scope.seen.forget(&lost_calls(&self.request.messages, &messages));
+        let request = Arc::make_mut(&mut self.request);
+        let added = request.messages.split_off(self.given);
+        self.added_before.get_or_insert_default().extend(added);
+        request.messages.clone_from(&messages);
+        self.given = messages.len();
+        self.ground.emit(Event::Replaced(messages)).await;
+        for event in events {
+            self.ground.emit(event).await;
         }
     }
 
@@ -214,7 +459,7 @@ impl<'a> Turn<'a> {
         for part in &mut content {
             if let Content::ToolCall(call) = part {
                 self.make_unique(&mut call.id);
-                self.open.push(OpenCall { call: call.clone(), announced: false, result: None });
+                self.open.push(OpenCall::new(call.clone()));
             }
         }
         self.append(Message { role: Role::Assistant, content }).await;
@@ -234,23 +479,30 @@ impl<'a> Turn<'a> {
     async fn end_round(&mut self, why: (CallStatus, &str)) {
         self.close_round(why);
         while let Some(event) = self.unsaid.pop_front() {
-            self.ground.host.emit(event).await;
+            self.ground.emit(event).await;
         }
     }
 
     /// Appends the results of the open calls, filling in those that have none.
     fn close_round(&mut self, (status, why): (CallStatus, &str)) {
         let mut content = Vec::new();
-        for OpenCall { call, announced, result } in self.open.drain(..) {
-            let result = result.unwrap_or_else(|| {
+        for OpenCall { call, class, settled, told, .. } in self.open.drain(..) {
+            let is_settled = settled.is_some();
+            let settled = settled.unwrap_or_else(|| {
                 let result = ToolResult::text(&call.id, why, true);
-                if !announced {
-                    let title = call.name.clone();
-                    self.unsaid.push_back(Event::ToolCall { call, class: Class::Read, title });
-                }
-                self.unsaid.push_back(Event::ToolResult { result: result.clone(), status, diff: None });
-                result
+                Settled { result, status, diff: None }
             });
+            if class.is_none() {
+                let title = call.name.clone();
+                self.unsaid.push_back(Event::ToolCall { call, class: Class::Read, title });
+            }
+            if !is_settled {
+                self.unsaid.push_back(Event::Settled(settled.clone()));
+            }
+            let Settled { result, status, diff } = settled;
+            if !told {
+                self.unsaid.push_back(Event::ToolResult { result: result.clone(), status, diff });
+            }
             content.push(Content::ToolResult(result));
         }
         if !content.is_empty() {
@@ -260,10 +512,25 @@ impl<'a> Turn<'a> {
         }
     }
 
-    /// Appends what the person said meanwhile.
-    async fn steer(&mut self) -> bool {
-        let mut any = false;
-        for mut message in self.ground.host.steering() {
+    /// Appends what came of background tasks that ended meanwhile.
+    async fn hear_of_tasks(&mut self) -> bool {
+        let scope = self.ground.scope;
+        let news = scope.tasks.news(scope.within());
+        for (task, text) in &news {
+            self.append(nested::news(task, text)).await;
+        }
+        !news.is_empty()
+    }
+
+    /// Appends what the person said meanwhile, and what else is new.
+    async fn steer(&mut self, point: Point) -> bool {
+        let said = select! {
+            biased;
+            said = self.ground.host.interject(point) => said,
+            () = self.ground.cancel.cancelled() => return false,
+        };
+        let mut any = self.hear_of_tasks().await;
+        for mut message in said {
             message.content.retain(|part| !matches!(part, Content::ToolCall(_) | Content::ToolResult(_)));
             if message.role == Role::User && !message.content.is_empty() {
                 self.append(message).await;
@@ -275,11 +542,18 @@ impl<'a> Turn<'a> {
 
     async fn append(&mut self, message: Message) {
         Arc::make_mut(&mut self.request).messages.push(message.clone());
-        self.ground.host.emit(Event::Message(message)).await;
+        self.ground.emit(Event::Message(message)).await;
     }
 
-    fn into_messages(self) -> Vec<Message> {
+    /// What the turn added, and the whole if it is another than the history and that.
+    fn into_messages(self) -> (Vec<Message>, Option<Vec<Message>>) {
         let mut messages = Arc::unwrap_or_clone(self.request).messages;
-        messages.split_off(self.given)
+        match self.added_before {
+            None => (messages.split_off(self.given), None),
+            Some(mut added) => {
+                added.extend_from_slice(&messages[self.given..]);
+                (added, Some(messages))
+            }
+        }
     }
 }

@@ -10,6 +10,7 @@ use super::{
     read::Reader,
     settings::{Kind, Settings},
     shown,
+    tooling::WebSettings,
 };
 
 const PLACE: &str = "the editor's settings";
@@ -33,6 +34,17 @@ pub fn take_over(settings: &mut Settings, editor: &Value, user_file: Option<&Pat
         refuse("mode");
         said.mode = None;
     }
+    // Whoever stands in between could ask for the key, and with a certificate of theirs read it.
+    if said.proxy.take().is_some() {
+        refuse("proxy");
+    }
+    if said.ca_file.take().is_some() {
+        refuse("ca_file");
+    }
+    // What is read of a project goes to the model.
+    if said.instruction_files.take().is_some() {
+        refuse("instruction_files");
+    }
     for (name, provider) in &mut said.providers {
         let mut refuse = |what: &str| refuse(&format!("providers.{name}.{what}"));
         if provider.api_key_command.take().is_some() {
@@ -40,6 +52,12 @@ pub fn take_over(settings: &mut Settings, editor: &Value, user_file: Option<&Pat
         }
         if provider.script.take().is_some() {
             refuse("script");
+        }
+        if provider.proxy.take().is_some() {
+            refuse("proxy");
+        }
+        if provider.ca_file.take().is_some() {
+            refuse("ca_file");
         }
         if provider.base_url.is_some() && provider.api_key_env.take().is_some() {
             refuse("api_key_env");
@@ -54,6 +72,17 @@ pub fn take_over(settings: &mut Settings, editor: &Value, user_file: Option<&Pat
         let is_scripted = provider.kind == Some(Kind::Scripted);
         if (!stands_alone || is_scripted) && provider.kind.take().is_some() {
             refuse("kind");
+        }
+    }
+    if !std::mem::take(&mut said.hooks).is_empty() {
+        refuse("hooks");
+    }
+    if std::mem::take(&mut said.web_fetch) != WebSettings::default() {
+        refuse("web_fetch");
+    }
+    for (name, server) in &mut said.mcp {
+        for what in server.only_stricter() {
+            refuse(&format!("mcp.{name}.{what}"));
         }
     }
     settings.take_over(said);

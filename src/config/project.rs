@@ -8,9 +8,11 @@ use super::{
     settings::{Mode, Settings},
     shown,
 };
+use crate::provider::Thinking;
 
 /// What a project's file may say anything about at all.
-const HARMLESS: &[&str] = &["mode", "turn_limit", "max_tokens", "temperature", "thinking_tokens"];
+const HARMLESS: &[&str] =
+    &["mode", "turn_limit", "max_tokens", "temperature", "thinking_tokens", "thinking_effort", "mcp"];
 
 /// Puts over `settings` what a root's file may set.
 pub fn take_over(settings: &mut Settings, root: &Path, user_file: Option<&Path>, warnings: &mut Vec<Warning>) {
@@ -31,7 +33,7 @@ pub fn take_over(settings: &mut Settings, root: &Path, user_file: Option<&Path>,
         }
         harmless
     });
-    let said = reader.settings(entries);
+    let mut said = reader.settings(entries);
     let mut refuse = |name: &str, why: &str| {
         let message = format!("`{name}` is refused here: {why}. If you want it, set it in {}.", shown(user_file));
         warnings.push(Warning { place: place.clone(), message });
@@ -54,9 +56,31 @@ pub fn take_over(settings: &mut Settings, root: &Path, user_file: Option<&Path>,
     lower("turn_limit", &mut settings.turn_limit, said.turn_limit, 1..=in_force);
     let in_force = settings.max_tokens.unwrap_or(0);
     lower("max_tokens", &mut settings.max_tokens, said.max_tokens, 1..=in_force);
-    let in_force = settings.thinking_tokens.unwrap_or(0);
-    lower("thinking_tokens", &mut settings.thinking_tokens, said.thinking_tokens, 0..=in_force);
+    let thinking = settings.thinking();
+    let mut tokens = None;
+    lower("thinking_tokens", &mut tokens, said.thinking_tokens, 0..=thinking.map_or(0, Thinking::budget));
+    if tokens.is_some() {
+        (settings.thinking_tokens, settings.thinking_effort) = (tokens, None);
+    }
+    if let Some(effort) = said.thinking_effort {
+        // A budget of 0 is no reasoning, and not a little.
+        let thinking = thinking.filter(|thinking| *thinking != Thinking::Budget(0));
+        if thinking.is_some_and(|thinking| thinking.effort() >= effort.into()) {
+            (settings.thinking_tokens, settings.thinking_effort) = (None, Some(effort));
+        } else {
+            refuse("thinking_effort", "a repository may set less than you did, and not more");
+        }
+    }
     if said.temperature.is_some() {
         settings.temperature = said.temperature;
     }
+    for (name, server) in &mut said.mcp {
+        for what in server.only_stricter() {
+            refuse(
+                &format!("mcp.{name}.{what}"),
+                "a repository may switch a server off or hide its tools, and no more",
+            );
+        }
+    }
+    settings.take_over(Settings { mcp: said.mcp, ..Settings::default() });
 }

@@ -10,7 +10,7 @@ use std::{
 use futures::FutureExt;
 
 use super::{
-    Config, models,
+    Config, models, recording,
     settings::{Kind, ProviderSettings},
     shown,
 };
@@ -18,8 +18,8 @@ use crate::{
     process::{self, Command, Exit},
     provider::{
         Provider,
-        anthropic::Anthropic,
-        http::{self, Auth, Endpoint, Limits},
+        catalog::{Catalog, Facts},
+        http::{self, Certificates, Limits, Proxy, Route},
         key::{Key, KeyCommand, KeySource},
         presets::{self, Api, Preset},
         scripted::{self, Scripted},
@@ -35,6 +35,10 @@ pub struct Providers {
     model: Option<String>,
     settings: BTreeMap<String, ProviderSettings>,
     limits: Limits,
+    catalog: Arc<Catalog>,
+    /// The ways to all of them that do not name their own.
+    proxy: Option<String>,
+    ca_file: Option<PathBuf>,
     user_file: Option<PathBuf>,
     open: Mutex<BTreeMap<String, Arc<dyn Provider>>>,
 }
@@ -48,6 +52,7 @@ pub struct Model {
     /// False if it cannot be asked yet; `hint` then says what to set.
     pub ready: bool,
     pub hint: Option<String>,
+    pub facts: Facts,
 }
 
 /// Why there is nothing to ask. Says what to set.
@@ -72,6 +77,10 @@ pub enum ModelError {
     WrongKind { name: String, file: String },
     #[error("{name} plays a script. Set [providers.{name}] kind = \"scripted\" and script = \"FILE\" in {file}.")]
     NoScript { name: String, file: String },
+    #[error("The proxy of {name} cannot be used: {error}. Correct `proxy` in {file}.")]
+    Proxy { name: String, error: String, file: String },
+    #[error("The certificates {} for {name} cannot be used: {error}. Correct `ca_file`.", path.display())]
+    Certificates { name: String, path: PathBuf, error: String },
     #[error("The script {} of {name} cannot be played: {error}", path.display())]
     Script { name: String, path: PathBuf, error: String },
 }
@@ -87,10 +96,15 @@ impl Providers {
     /// printed, its place in a script.
     pub fn configure(&mut self, config: &Config) {
         let open = self.open.get_mut().unwrap_or_else(PoisonError::into_inner);
-        open.retain(|name, _| config.limits == self.limits && config.providers.get(name) == self.settings.get(name));
+        recording::hide_secrets(config);
+        let same = (config.limits, &config.proxy, &config.ca_file) == (self.limits, &self.proxy, &self.ca_file);
+        open.retain(|name, _| same && config.providers.get(name) == self.settings.get(name));
+        self.proxy.clone_from(&config.proxy);
+        self.ca_file.clone_from(&config.ca_file);
         self.model.clone_from(&config.model);
         self.settings.clone_from(&config.providers);
         self.limits = config.limits;
+        self.catalog = config.catalog.clone();
         self.user_file.clone_from(&config.user_file);
     }
 
@@ -107,7 +121,7 @@ impl Providers {
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         let provider = match open.get(name) {
             Some(provider) => provider.clone(),
-            None => open.entry(name.to_owned()).or_insert(self.open(name)?).clone(),
+            None => open.entry(name.to_owned()).or_insert(recording::recorded(self.open(name)?)).clone(),
         };
         Ok((provider, model.to_owned()))
     }
@@ -177,15 +191,18 @@ impl Providers {
         let base_url = base_url.or_else(|| base.and_then(|base| base.base_url).map(str::to_owned));
         let is_scripted = settings.is_some_and(|settings| settings.kind == Some(Kind::Scripted));
         let limits = self.limits;
+        let route = base_url.as_deref().map(|base_url| self.route(name, base_url)).unwrap_or(Ok(Route::default()));
+        let Ok(route) = route else { return };
         if let (Some(base_url), Ok(runtime), false) = (base_url, tokio::runtime::Handle::try_current(), is_scripted) {
-            runtime.spawn_blocking(move || http::warm(&base_url, limits));
+            runtime.spawn_blocking(move || http::warm(&base_url, limits, &route));
         }
     }
 
     fn listed(&self, id: &str) -> Model {
-        let (name, _) = id.split_once('/').unwrap_or((id, ""));
+        let (name, model) = id.split_once('/').unwrap_or((id, ""));
         let hint = self.trouble(name).map(|error| error.to_string());
-        Model { id: id.to_owned(), provider: name.to_owned(), ready: hint.is_none(), hint }
+        let facts = self.catalog.facts(name, model);
+        Model { id: id.to_owned(), provider: name.to_owned(), ready: hint.is_none(), hint, facts }
     }
 
     fn models_of<'a>(&'a self, name: &str) -> impl Iterator<Item = &'a str> + use<'a> {
@@ -213,11 +230,13 @@ impl Providers {
         }
         let has_address = settings.is_some_and(|settings| settings.base_url.is_some());
         let base = base(&name, kind);
-        match (base.map(|base| base.api == Api::Anthropic), kind) {
+        let api = kind.and_then(Kind::api);
+        if let (Some(base), Some(api)) = (base, api)
+            && !base.api.is_like(api)
             // A key must not go where its owner does not expect it.
-            (Some(true), Some(Kind::Openai)) => return Some(ModelError::WrongKind { name, file }),
-            (Some(false), Some(Kind::Anthropic)) if !has_address => return Some(ModelError::WrongKind { name, file }),
-            _ => {}
+            && (base.api == Api::Anthropic || !has_address)
+        {
+            return Some(ModelError::WrongKind { name, file });
         }
         // Somebody who gives an address knows whether there is a key to it.
         if has_address {
@@ -232,7 +251,9 @@ impl Providers {
         }
         let has_key = settings.is_some_and(|settings| {
             let in_header = settings.headers.keys().any(|header| {
-                ["authorization", "x-api-key", "api-key"].iter().any(|known| header.eq_ignore_ascii_case(known))
+                ["authorization", "x-api-key", "x-goog-api-key", "api-key"]
+                    .iter()
+                    .any(|known| header.eq_ignore_ascii_case(known))
             });
             settings.api_key.is_some() || settings.api_key_command.is_some() || in_header
         });
@@ -249,6 +270,32 @@ impl Providers {
         Some(ModelError::NoKey { name, advice })
     }
 
+    /// The way to a provider's server. A proxy for all is none for servers on this machine.
+    fn route(&self, name: &str, base_url: &str) -> Result<Route, ModelError> {
+        let settings = self.settings.get(name);
+        let own = settings.and_then(|settings| settings.proxy.as_ref());
+        let is_local = || http::is_on_this_machine(base_url);
+        let proxy = match own.or_else(|| self.proxy.as_ref().filter(|_| !is_local())) {
+            None => Proxy::System,
+            Some(proxy) => Proxy::parse(proxy).map_err(|error| ModelError::Proxy {
+                name: name.to_owned(),
+                error,
+                file: shown(self.user_file.as_deref()),
+            })?,
+        };
+        let ca_file = settings.and_then(|settings| settings.ca_file.as_ref()).or(self.ca_file.as_ref());
+        let certificates = ca_file.map(|path| {
+            #[allow(clippy::disallowed_methods, reason = "it is part of the settings")]
+            let pem = std::fs::read(path).map_err(|error| error.to_string());
+            pem.and_then(|pem| Certificates::from_pem(&pem)).map_err(|error| ModelError::Certificates {
+                name: name.to_owned(),
+                path: path.clone(),
+                error,
+            })
+        });
+        Ok(Route { proxy, certificates: certificates.transpose()? })
+    }
+
     fn open(&self, name: &str) -> Result<Arc<dyn Provider>, ModelError> {
         if let Some(error) = self.trouble(name) {
             return Err(error);
@@ -258,25 +305,26 @@ impl Providers {
             return script(name, path);
         }
         let base = base(name, settings.kind);
-        let base_url = settings.base_url.clone().or_else(|| base.and_then(|base| base.base_url).map(str::to_owned));
         let key = key(name, &settings);
         let headers = settings.headers.into_iter().collect();
-        let is_anthropic = settings
-            .kind
-            .map_or_else(|| base.is_some_and(|base| base.api == Api::Anthropic), |kind| kind == Kind::Anthropic);
-        if let (true, Some(base_url)) = (is_anthropic, &base_url) {
-            return Ok(Arc::new(Anthropic::new(Endpoint {
-                name: name.to_owned(),
-                base_url: with_version(base_url),
-                key: key.unwrap_or_default(),
-                needs_key: true,
-                auth: Auth::Header("x-api-key"),
-                headers,
-                limits: self.limits,
-            })));
-        }
-        let opened =
-            presets::open(presets::Settings { name: name.to_owned(), base_url, key, headers, limits: self.limits });
+        let api = settings.kind.and_then(Kind::api);
+        // A second account somewhere is at the address of its kind.
+        let of_kind = base.filter(|base| base.name != name).and_then(|base| base.base_url);
+        let base_url = settings.base_url.or_else(|| of_kind.map(str::to_owned));
+        // Other programs want Anthropic's address without its version.
+        let is_anthropic = api.or(base.map(|base| base.api)) == Some(Api::Anthropic);
+        let base_url = base_url.map(|base_url| if is_anthropic { with_version(&base_url) } else { base_url });
+        let address = base_url.as_deref().or(base.and_then(|base| base.base_url));
+        let route = self.route(name, address.unwrap_or_default())?;
+        let opened = presets::open(presets::Settings {
+            name: name.to_owned(),
+            api,
+            base_url,
+            key,
+            headers,
+            limits: self.limits,
+            route,
+        });
         opened.map_err(|_| ModelError::NoAddress { name: name.to_owned(), file: shown(self.user_file.as_deref()) })
     }
 }
@@ -285,7 +333,8 @@ impl Providers {
 fn base(name: &str, kind: Option<Kind>) -> Option<&'static Preset> {
     let of_kind = || match kind? {
         Kind::Anthropic => presets::find("anthropic"),
-        Kind::Openai => presets::find("openai"),
+        Kind::Openai | Kind::Responses => presets::find("openai"),
+        Kind::Gemini => presets::find("gemini"),
         Kind::Scripted => None,
     };
     presets::find(name).or_else(of_kind)
@@ -316,6 +365,7 @@ pub(super) fn command(line: String) -> KeyCommand {
             let complaint = complaint.lines().next_back().unwrap_or("it said nothing").trim().to_owned();
             match printed.exit {
                 Exit::Code(0) => Key::new(&String::from_utf8_lossy(&printed.stdout))
+                    .inspect(recording::hide)
                     .ok_or_else(|| format!("The program that should print the key printed nothing ({complaint}).")),
                 Exit::Code(code) => {
                     Err(format!("The program that should print the key failed (exit code {code}): {complaint}."))
@@ -329,7 +379,6 @@ pub(super) fn command(line: String) -> KeyCommand {
     })
 }
 
-/// Other programs want the address without its version.
 fn with_version(base_url: &str) -> String {
     let trimmed = base_url.trim_end_matches('/');
     if trimmed.ends_with("/v1") { trimmed.to_owned() } else { format!("{trimmed}/v1") }
@@ -340,5 +389,5 @@ fn script(name: &str, path: &std::path::Path) -> Result<Arc<dyn Provider>, Model
     let failed = |error: String| ModelError::Script { name: name.to_owned(), path: path.to_owned(), error };
     let text = std::fs::read_to_string(path).map_err(|error| failed(error.to_string()))?;
     let scripted = Scripted::parse(&text).map_err(|error| failed(error.to_string()))?;
-    Ok(Arc::new(scripted))
+    Ok(Arc::new(scripted.named(name)))
 }

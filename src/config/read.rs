@@ -1,13 +1,13 @@
 //! From what is written to [`Settings`]: what is wrong costs a warning, and the rest stands.
 
-use std::{fs::File, io::Read, path::Path};
+use std::{collections::BTreeMap, fs::File, io::Read, path::Path};
 
 use serde::{Deserialize, de::DeserializeOwned};
 
 use super::{
     Warning,
     entry::{self, Entry, Item},
-    settings::{ProviderSettings, RetrySettings, Settings},
+    settings::{CompactionSettings, McpSettings, ModelSettings, ProviderSettings, RetrySettings, Settings},
 };
 use crate::provider::key::Key;
 
@@ -24,23 +24,70 @@ const NAMES: &[&str] = &[
     "max_tokens",
     "temperature",
     "thinking_tokens",
+    "thinking_effort",
+    "fallback",
+    "proxy",
+    "ca_file",
+    "instruction_files",
     "cache",
     "connect_timeout",
     "idle_timeout",
+    "background_after",
     "retry",
+    "compaction",
     "providers",
+    "models",
+    "mcp",
+    "hooks",
+    "budgets",
+    "web_fetch",
+];
+const MCP_NAMES: &[&str] = &[
+    "command",
+    "args",
+    "env",
+    "directory",
+    "url",
+    "headers",
+    "enabled",
+    "timeout",
+    "tools",
+    "hidden_tools",
+    "sampling",
 ];
 const RETRY_NAMES: &[&str] = &["tries", "first_wait", "longest_wait", "longest_asked_wait"];
-const PROVIDER_NAMES: &[&str] =
-    &["kind", "base_url", "api_key", "api_key_env", "api_key_command", "headers", "models", "script"];
+const COMPACTION_NAMES: &[&str] = &["auto", "at", "keep_recent", "model"];
+const MODEL_NAMES: &[&str] = &[
+    "window",
+    "max_output",
+    "input_price",
+    "output_price",
+    "cache_read_price",
+    "cache_write_price",
+    "cache_write_long_price",
+];
+const PROVIDER_NAMES: &[&str] = &[
+    "kind",
+    "base_url",
+    "api_key",
+    "api_key_env",
+    "api_key_command",
+    "headers",
+    "proxy",
+    "ca_file",
+    "models",
+    "script",
+];
 
 /// The user's file. One that does not exist sets nothing.
 pub fn file(path: &Path, warnings: &mut Vec<Warning>) -> Settings {
     let Some(entries) = entries(path, warnings) else { return Settings::default() };
     let mut settings = Reader::new(&path.display().to_string(), warnings).settings(entries);
-    for script in settings.providers.values_mut().filter_map(|provider| provider.script.as_mut()) {
+    let of_providers =
+        settings.providers.values_mut().flat_map(|provider| [&mut provider.script, &mut provider.ca_file]);
+    for named in of_providers.chain([&mut settings.ca_file]).flatten() {
         if let Some(folder) = path.parent() {
-            *script = folder.join(&*script);
+            *named = folder.join(&*named);
         }
     }
     if settings.providers.values().any(|provider| provider.api_key.is_some()) && others_can_read(path) {
@@ -104,6 +151,20 @@ impl TryFrom<f32> for Temperature {
     }
 }
 
+/// A name that stays in its folder.
+#[derive(Deserialize)]
+#[serde(try_from = "String")]
+struct FileName(String);
+
+impl TryFrom<String> for FileName {
+    type Error = &'static str;
+
+    fn try_from(name: String) -> Result<Self, Self::Error> {
+        let is_fine = !matches!(name.trim(), "" | "." | "..") && !name.contains(['/', '\\', ':', '\0']);
+        if is_fine { Ok(Self(name)) } else { Err("not the name of a file") }
+    }
+}
+
 /// Reads one source of settings.
 pub struct Reader<'a> {
     source: &'a str,
@@ -129,10 +190,39 @@ impl<'a> Reader<'a> {
                     settings.temperature = temperature.map(|Temperature(number)| number);
                 }
                 "thinking_tokens" => self.take(&mut settings.thinking_tokens, &entry, "a whole number"),
+                "thinking_effort" => {
+                    let expected = "\"minimal\", \"low\", \"medium\", \"high\" or \"max\"";
+                    self.take(&mut settings.thinking_effort, &entry, expected);
+                }
+                "fallback" => {
+                    let expected = "a list of models, for example [\"openai/gpt-5.1\"]";
+                    self.take(&mut settings.fallback, &entry, expected);
+                }
+                "proxy" => self.take(&mut settings.proxy, &entry, "an address in quotes, or \"none\""),
+                "ca_file" => self.take(&mut settings.ca_file, &entry, "a path in quotes"),
+                "instruction_files" => {
+                    let mut names: Option<Vec<FileName>> = None;
+                    self.take(
+                        &mut names,
+                        &entry,
+                        "a list of files' names without folders, for example [\"AGENTS.md\"]",
+                    );
+                    settings.instruction_files =
+                        names.map(|names| names.into_iter().map(|FileName(name)| name).collect());
+                }
                 "cache" => self.take(&mut settings.cache, &entry, "\"off\", \"short\" or \"long\""),
                 "connect_timeout" => self.take(&mut settings.connect_timeout, &entry, "a number of seconds"),
                 "idle_timeout" => self.take(&mut settings.idle_timeout, &entry, "a number of seconds"),
+                "background_after" => self.take(&mut settings.background_after, &entry, "a number of seconds"),
                 "retry" => settings.retry = self.retry(entry),
+                "compaction" => settings.compaction = self.compaction(entry),
+                "models" => {
+                    for entry in self.table(entry, "a table of models, each [models.\"PROVIDER/MODEL\"]") {
+                        let name = entry.key.clone();
+                        let model = self.model(entry);
+                        settings.models.insert(name, model);
+                    }
+                }
                 "providers" => {
                     for entry in self.table(entry, "a table of providers, each [providers.NAME]") {
                         let name = entry.key.clone();
@@ -140,10 +230,68 @@ impl<'a> Reader<'a> {
                         settings.providers.insert(name, provider);
                     }
                 }
+                "mcp" => {
+                    for entry in self.table(entry, "a table of servers, each [mcp.NAME]") {
+                        let name = entry.key.clone();
+                        let server = self.mcp(entry);
+                        settings.mcp.insert(name, server);
+                    }
+                }
+                "hooks" => {
+                    for entry in self.table(entry, "a table of hooks, each [hooks.NAME]") {
+                        let name = entry.key.clone();
+                        let hook = self.hook(entry);
+                        settings.hooks.insert(name, hook);
+                    }
+                }
+                "budgets" => {
+                    for entry in self.table(entry, "a table of budgets, each [budgets.TOOL]") {
+                        let name = entry.key.clone();
+                        let budget = self.budget(entry);
+                        settings.budgets.insert(name, budget);
+                    }
+                }
+                "web_fetch" => settings.web_fetch = self.web_fetch(entry),
                 _ => self.unknown(&entry, NAMES),
             }
         }
         settings
+    }
+
+    fn mcp(&mut self, entry: Entry) -> McpSettings {
+        const NAMES_OF_TOOLS: &str = "a list of names, each in quotes";
+        let mut server = McpSettings::default();
+        for entry in self.table(entry, "a table") {
+            match snake_case(&entry.key).as_str() {
+                "command" => self.take(&mut server.command, &entry, "a program in quotes; `args` has its arguments"),
+                "args" => self.take(&mut server.args, &entry, "a list of texts"),
+                "env" => server.env = self.texts(entry),
+                "directory" => self.take(&mut server.directory, &entry, "a path in quotes"),
+                "url" => self.take(&mut server.url, &entry, "an address in quotes"),
+                "headers" => server.headers = self.texts(entry),
+                "enabled" => self.take(&mut server.enabled, &entry, "true or false"),
+                "timeout" => self.take(&mut server.timeout, &entry, "a number of seconds"),
+                "tools" => self.take(&mut server.tools, &entry, NAMES_OF_TOOLS),
+                "hidden_tools" => {
+                    let mut hidden = None;
+                    self.take(&mut hidden, &entry, NAMES_OF_TOOLS);
+                    server.hidden_tools = hidden.unwrap_or_default();
+                }
+                "sampling" => self.take(&mut server.sampling, &entry, "true or false"),
+                _ => self.unknown(&entry, MCP_NAMES),
+            }
+        }
+        server
+    }
+
+    fn texts(&mut self, entry: Entry) -> BTreeMap<String, String> {
+        let mut texts = BTreeMap::new();
+        for entry in self.table(entry, "a table of names and their text") {
+            let mut text = None;
+            self.take(&mut text, &entry, "text");
+            texts.extend(text.map(|text| (entry.key, text)));
+        }
+        texts
     }
 
     fn retry(&mut self, entry: Entry) -> RetrySettings {
@@ -160,11 +308,47 @@ impl<'a> Reader<'a> {
         retry
     }
 
+    fn compaction(&mut self, entry: Entry) -> CompactionSettings {
+        let mut compaction = CompactionSettings::default();
+        for entry in self.table(entry, "a table") {
+            match snake_case(&entry.key).as_str() {
+                "auto" => self.take(&mut compaction.auto, &entry, "true or false"),
+                "at" => self.take(&mut compaction.at, &entry, "a number from 0.1 to 1"),
+                "keep_recent" => self.take(&mut compaction.keep_recent, &entry, "a whole number"),
+                "model" => self.take(&mut compaction.model, &entry, "text, for example \"anthropic/claude-haiku-4-5\""),
+                _ => self.unknown(&entry, COMPACTION_NAMES),
+            }
+        }
+        compaction
+    }
+
+    fn model(&mut self, entry: Entry) -> ModelSettings {
+        let mut model = ModelSettings::default();
+        let dollars = "a number of dollars for a million tokens";
+        for entry in self.table(entry, "a table") {
+            match snake_case(&entry.key).as_str() {
+                "window" => self.take(&mut model.window, &entry, "a number of tokens"),
+                "max_output" => self.take(&mut model.max_output, &entry, "a number of tokens"),
+                "input_price" => self.take(&mut model.input_price, &entry, dollars),
+                "output_price" => self.take(&mut model.output_price, &entry, dollars),
+                "cache_read_price" => self.take(&mut model.cache_read_price, &entry, dollars),
+                "cache_write_price" => self.take(&mut model.cache_write_price, &entry, dollars),
+                "cache_write_long_price" => self.take(&mut model.cache_write_long_price, &entry, dollars),
+                _ => self.unknown(&entry, MODEL_NAMES),
+            }
+        }
+        model
+    }
+
     fn provider(&mut self, entry: Entry) -> ProviderSettings {
         let mut provider = ProviderSettings::default();
         for entry in self.table(entry, "a table") {
             match snake_case(&entry.key).as_str() {
-                "kind" => self.take(&mut provider.kind, &entry, "\"anthropic\", \"openai\" or \"scripted\""),
+                "kind" => self.take(
+                    &mut provider.kind,
+                    &entry,
+                    "\"anthropic\", \"openai\", \"responses\", \"gemini\" or \"scripted\"",
+                ),
                 "base_url" => self.take(&mut provider.base_url, &entry, "an address in quotes"),
                 "api_key" => {
                     let mut key: Option<String> = None;
@@ -173,13 +357,9 @@ impl<'a> Reader<'a> {
                 }
                 "api_key_env" => self.take(&mut provider.api_key_env, &entry, "the name of a variable, in quotes"),
                 "api_key_command" => self.take(&mut provider.api_key_command, &entry, "a command line, in quotes"),
-                "headers" => {
-                    for header in self.table(entry, "a table of names and their text") {
-                        let mut value = None;
-                        self.take(&mut value, &header, "text");
-                        provider.headers.extend(value.map(|value| (header.key, value)));
-                    }
-                }
+                "headers" => provider.headers = self.texts(entry),
+                "proxy" => self.take(&mut provider.proxy, &entry, "an address in quotes, or \"none\""),
+                "ca_file" => self.take(&mut provider.ca_file, &entry, "a path in quotes"),
                 "models" => {
                     let mut models = None;
                     self.take(&mut models, &entry, "a list of names, each in quotes");
@@ -192,7 +372,7 @@ impl<'a> Reader<'a> {
         provider
     }
 
-    fn table(&mut self, entry: Entry, expected: &str) -> Vec<Entry> {
+    pub(super) fn table(&mut self, entry: Entry, expected: &str) -> Vec<Entry> {
         if let Item::Table(entries) = entry.item {
             return entries;
         }
@@ -201,7 +381,7 @@ impl<'a> Reader<'a> {
     }
 
     /// The value is not told in the warning: it may be a secret in the wrong place.
-    fn take<T: DeserializeOwned>(&mut self, slot: &mut Option<T>, entry: &Entry, expected: &str) {
+    pub(super) fn take<T: DeserializeOwned>(&mut self, slot: &mut Option<T>, entry: &Entry, expected: &str) {
         let value = match &entry.item {
             Item::Plain(value) => serde_json::from_value(value.clone()).ok(),
             Item::Table(_) => None,
@@ -212,7 +392,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn unknown(&mut self, entry: &Entry, names: &[&str]) {
+    pub(super) fn unknown(&mut self, entry: &Entry, names: &[&str]) {
         let near = similar::get_close_matches(snake_case(&entry.key).as_str(), names, 2, 0.6);
         let advice = if near.is_empty() {
             format!("Known here are {}.", names.join(", "))

@@ -5,20 +5,22 @@ use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use super::tooling::{BudgetSettings, HookSettings, WebSettings};
 use crate::{
     permission,
-    provider::{self, key::Key},
+    provider::{self, Thinking, cache::Retention, catalog, key::Key, presets::Api},
 };
 
 /// One layer of settings. In files the names are as here; in an editor's settings they may be in `camelCase`.
 ///
 /// A project's file may set `turn_limit` (to 1 or more), `max_tokens` and `thinking_tokens` to less than is in force,
-/// `thinking_tokens` to 0, `mode` to `ask` or `plan` where that is stricter, and `temperature`. What else it says is
+/// `thinking_tokens` to 0, `thinking_effort` to no more than is in force, `mode` to `ask` or `plan` where that is stricter,
+/// and `temperature`; it may switch MCP servers off (`enabled = false`) and hide tools of theirs. What else it says is
 /// refused.
 ///
-/// An editor's settings may not set `api_key_command`, `script`, or a `mode` laxer than is in force; `base_url`,
+/// An editor's settings may not set `instruction_files`, `api_key_command`, `script`, `proxy`, `ca_file`, or a `mode` laxer than is in force; `base_url`,
 /// `headers` and `kind` only for a provider that nothing else sets, with an `api_key` beside them, and never with
-/// `api_key_env`.
+/// `api_key_env`. Of MCP servers it may say what a project's file may; of hooks and `web_fetch` nothing.
 #[derive(Clone, Debug, Default, PartialEq, JsonSchema)]
 pub struct Settings {
     /// The model of new sessions, as `provider/model`, for example `anthropic/claude-sonnet-4-5`.
@@ -33,6 +35,23 @@ pub struct Settings {
     pub temperature: Option<f32>,
     /// Tokens the model may reason with before it answers; 0 switches reasoning off.
     pub thinking_tokens: Option<u32>,
+    /// How hard the model thinks, instead of a number of tokens.
+    pub thinking_effort: Option<Effort>,
+    /// Models to ask, in this order, when one is too busy to answer, each as `provider/model`.
+    pub fallback: Option<Vec<String>>,
+    /// The proxy that providers and MCP servers are reached through, for example `http://proxy.example:3128`; `none` for none at all.
+    /// Without it the system's, or that of `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` and `NO_PROXY`. A server on this
+    /// machine is reached without one, unless the provider itself names it.
+    pub proxy: Option<String>,
+    /// A file of certificates (PEM) that providers' servers may be signed with, beside the system's. A relative path is
+    /// relative to the settings' file.
+    pub ca_file: Option<PathBuf>,
+    /// Seconds after which a command that still runs goes on in the background, so that the turn goes on too (never, if
+    /// not set).
+    pub background_after: Option<Seconds>,
+    /// What files with instructions for the model are called (default `["AGENTS.md"]`); in each folder the first that is
+    /// there counts. `[]` switches them off.
+    pub instruction_files: Option<Vec<String>>,
     /// How long the provider is asked to keep the prompt.
     pub cache: Option<Cache>,
     /// Seconds until a provider must have taken the connection (default 15).
@@ -41,8 +60,21 @@ pub struct Settings {
     pub idle_timeout: Option<Seconds>,
     /// When a model call is tried again.
     pub retry: RetrySettings,
+    /// When and how a conversation is made shorter.
+    pub compaction: CompactionSettings,
     /// Where models come from, by name.
     pub providers: BTreeMap<String, ProviderSettings>,
+    /// What is known of models, as `[models."provider/model"]`; goes over the built-in table.
+    pub models: BTreeMap<String, ModelSettings>,
+    /// MCP servers, by name.
+    pub mcp: BTreeMap<String, McpSettings>,
+    /// Commands that are run at moments of a turn, by name; in the order of their names.
+    pub hooks: BTreeMap<String, HookSettings>,
+    /// How much of the results of tools reaches the model, by the tool's name; `default` is for all others that need none
+    /// of their own, and for what another one leaves open.
+    pub budgets: BTreeMap<String, BudgetSettings>,
+    /// How `web_fetch` reaches the web.
+    pub web_fetch: WebSettings,
 }
 
 /// How much happens without asking.
@@ -59,6 +91,17 @@ pub enum Mode {
     AcceptEdits,
     /// Everything inside the roots is allowed; what leaves them asks, and so do edits to files that other programs run.
     Auto,
+}
+
+/// How hard the model thinks. Where it knows fewer levels, it gets the nearest it has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum Effort {
+    Minimal,
+    Low,
+    Medium,
+    High,
+    Max,
 }
 
 /// How long the provider is asked to keep the prompt.
@@ -90,6 +133,47 @@ pub struct RetrySettings {
     pub longest_asked_wait: Option<Seconds>,
 }
 
+/// When and how a conversation is made shorter, so that it fits the model's context.
+#[derive(Clone, Debug, Default, PartialEq, JsonSchema)]
+pub struct CompactionSettings {
+    /// False leaves it to `session/compact` (default true).
+    pub auto: Option<bool>,
+    /// The share of the model's context at which it happens by itself, from 0.1 to 1 (default 0.8).
+    pub at: Option<Share>,
+    /// How many of the last model calls stay as they are (default 4).
+    pub keep_recent: Option<u32>,
+    /// The model that summarises, as `provider/model`; the session's own when absent.
+    pub model: Option<String>,
+}
+
+/// A part of something, from 0.1 to 1.
+#[derive(Clone, Copy, Debug, PartialEq, Deserialize, JsonSchema)]
+#[serde(try_from = "f64")]
+pub struct Share(#[schemars(range(min = 0.1, max = 1.0))] pub f64);
+
+/// What is known of a model. Prices are US dollars for a million tokens; what is not set is as the built-in table has it,
+/// and unknown if it is not there either.
+#[derive(Clone, Copy, Debug, Default, PartialEq, JsonSchema)]
+pub struct ModelSettings {
+    /// The most tokens that a prompt may have.
+    pub window: Option<u64>,
+    /// The most tokens of one answer.
+    pub max_output: Option<u64>,
+    pub input_price: Option<Price>,
+    pub output_price: Option<Price>,
+    /// For tokens read from the provider's cache.
+    pub cache_read_price: Option<Price>,
+    /// For tokens written to it.
+    pub cache_write_price: Option<Price>,
+    /// For tokens written to it for an hour.
+    pub cache_write_long_price: Option<Price>,
+}
+
+/// US dollars for a million tokens.
+#[derive(Clone, Copy, Debug, PartialEq, Deserialize, JsonSchema)]
+#[serde(try_from = "f64")]
+pub struct Price(#[schemars(with = "f64", range(min = 0))] catalog::Price);
+
 /// Where models come from. A name that Pillion knows (`anthropic`, `openai`, `ollama` and others) needs no more than a
 /// key.
 #[derive(Clone, Debug, Default, PartialEq, JsonSchema)]
@@ -107,10 +191,42 @@ pub struct ProviderSettings {
     pub api_key_command: Option<String>,
     /// Sent with each call.
     pub headers: BTreeMap<String, String>,
+    /// As `proxy` of all, for this one.
+    pub proxy: Option<String>,
+    /// As `ca_file` of all, for this one.
+    pub ca_file: Option<PathBuf>,
     /// Models to offer; the first is the default.
     pub models: Vec<String>,
     /// For `scripted`: the file with the answers. A relative path is relative to the settings' file.
     pub script: Option<PathBuf>,
+}
+
+/// An MCP server: a program to start, or an address. Its tools are named `mcp__name__tool`, and each call of them asks
+/// like a shell command.
+#[derive(Clone, Debug, Default, PartialEq, JsonSchema)]
+pub struct McpSettings {
+    /// The program; spoken to over its standard input and output.
+    pub command: Option<String>,
+    pub args: Option<Vec<String>>,
+    /// Set for the program, beside the environment, from which keys are withheld. `${NAME}` stands for what the variable
+    /// `NAME` holds.
+    pub env: BTreeMap<String, String>,
+    /// Where the program runs (default: the first root).
+    pub directory: Option<PathBuf>,
+    /// The address of a server that speaks streamable HTTP.
+    pub url: Option<String>,
+    /// Sent to the address with each call. `${NAME}` stands for what the variable `NAME` holds.
+    pub headers: BTreeMap<String, String>,
+    /// Whether it is started (default true).
+    pub enabled: Option<bool>,
+    /// Seconds that it may be silent while a call runs (default 60).
+    pub timeout: Option<Seconds>,
+    /// Offers only these of its tools; globs on the names that it gives them.
+    pub tools: Option<Vec<String>>,
+    /// Never offers these of its tools; globs on the names that it gives them.
+    pub hidden_tools: Vec<String>,
+    /// Whether it may ask for an answer of the model (default false). You are asked each time.
+    pub sampling: Option<bool>,
 }
 
 /// A wire format.
@@ -121,11 +237,21 @@ pub enum Kind {
     Anthropic,
     /// OpenAI's chat completions.
     Openai,
+    /// OpenAI's Responses.
+    Responses,
+    /// Google's Gemini API.
+    Gemini,
     /// No model at all: answers from a file, for tests and demonstrations.
     Scripted,
 }
 
 impl Settings {
+    /// How much the model is to reason, where that is said; a budget of 0 means not at all.
+    pub(super) fn thinking(&self) -> Option<Thinking> {
+        let effort = self.thinking_effort.map(|effort| Thinking::Effort(effort.into()));
+        effort.or(self.thinking_tokens.map(Thinking::Budget))
+    }
+
     /// Puts another layer over this one.
     pub(super) fn take_over(&mut self, over: Self) {
         let Self {
@@ -135,27 +261,61 @@ impl Settings {
             max_tokens,
             temperature,
             thinking_tokens,
+            thinking_effort,
+            fallback,
+            proxy,
+            ca_file,
+            instruction_files,
             cache,
             connect_timeout,
             idle_timeout,
+            background_after,
             retry,
+            compaction,
             providers,
+            models,
+            mcp,
+            hooks,
+            budgets,
+            web_fetch,
         } = over;
+        self.hooks.extend(hooks);
+        self.budgets.extend(budgets);
+        take(&mut self.web_fetch.allow_hosts, web_fetch.allow_hosts);
+        take(&mut self.web_fetch.proxy, web_fetch.proxy);
         take(&mut self.model, model);
         take(&mut self.mode, mode);
         take(&mut self.turn_limit, turn_limit);
         take(&mut self.max_tokens, max_tokens);
         take(&mut self.temperature, temperature);
-        take(&mut self.thinking_tokens, thinking_tokens);
+        // Either way to say it replaces the other.
+        if thinking_tokens.is_some() || thinking_effort.is_some() {
+            (self.thinking_tokens, self.thinking_effort) = (thinking_tokens, thinking_effort);
+        }
+        take(&mut self.fallback, fallback);
+        take(&mut self.proxy, proxy);
+        take(&mut self.ca_file, ca_file);
+        take(&mut self.instruction_files, instruction_files);
         take(&mut self.cache, cache);
         take(&mut self.connect_timeout, connect_timeout);
         take(&mut self.idle_timeout, idle_timeout);
+        take(&mut self.background_after, background_after);
         take(&mut self.retry.tries, retry.tries);
         take(&mut self.retry.first_wait, retry.first_wait);
         take(&mut self.retry.longest_wait, retry.longest_wait);
         take(&mut self.retry.longest_asked_wait, retry.longest_asked_wait);
+        take(&mut self.compaction.auto, compaction.auto);
+        take(&mut self.compaction.at, compaction.at);
+        take(&mut self.compaction.keep_recent, compaction.keep_recent);
+        take(&mut self.compaction.model, compaction.model);
+        for (name, model) in models {
+            self.models.entry(name).or_default().take_over(model);
+        }
         for (name, provider) in providers {
             self.providers.entry(name).or_default().take_over(provider);
+        }
+        for (name, server) in mcp {
+            self.mcp.entry(name).or_default().take_over(server);
         }
     }
 
@@ -171,7 +331,8 @@ impl Settings {
 
 impl ProviderSettings {
     fn take_over(&mut self, over: Self) {
-        let Self { kind, base_url, api_key, api_key_env, api_key_command, headers, models, script } = over;
+        let Self { kind, base_url, api_key, api_key_env, api_key_command, headers, proxy, ca_file, models, script } =
+            over;
         // A way to the key replaces the other ways to it.
         if api_key.is_some() || api_key_env.is_some() || api_key_command.is_some() {
             (self.api_key, self.api_key_env, self.api_key_command) = (api_key, api_key_env, api_key_command);
@@ -179,10 +340,70 @@ impl ProviderSettings {
         take(&mut self.kind, kind);
         take(&mut self.base_url, base_url);
         take(&mut self.script, script);
+        take(&mut self.proxy, proxy);
+        take(&mut self.ca_file, ca_file);
         self.headers.extend(headers);
         if !models.is_empty() {
             self.models = models;
         }
+    }
+}
+
+impl ModelSettings {
+    fn take_over(&mut self, over: Self) {
+        let Self { window, max_output, input_price, output_price, cache_read_price, .. } = over;
+        take(&mut self.window, window);
+        take(&mut self.max_output, max_output);
+        take(&mut self.input_price, input_price);
+        take(&mut self.output_price, output_price);
+        take(&mut self.cache_read_price, cache_read_price);
+        take(&mut self.cache_write_price, over.cache_write_price);
+        take(&mut self.cache_write_long_price, over.cache_write_long_price);
+    }
+}
+
+impl McpSettings {
+    fn take_over(&mut self, over: Self) {
+        let Self { command, args, env, directory, url, headers, enabled, timeout, tools, hidden_tools, sampling } =
+            over;
+        // Another way to it replaces the first.
+        if command.is_some() || url.is_some() {
+            (self.command, self.url) = (command, url);
+        }
+        take(&mut self.args, args);
+        self.env.extend(env);
+        take(&mut self.directory, directory);
+        self.headers.extend(headers);
+        take(&mut self.enabled, enabled);
+        take(&mut self.timeout, timeout);
+        take(&mut self.tools, tools);
+        self.hidden_tools.extend(hidden_tools);
+        take(&mut self.sampling, sampling);
+    }
+
+    /// Takes out what somebody else than the person may not say, and gives its names: anything but that a server is
+    /// switched off, or tools of it are hidden.
+    pub(super) fn only_stricter(&mut self) -> Vec<&'static str> {
+        let said = std::mem::take(self);
+        let mut refused = Vec::new();
+        let mut refuse = |is_said: bool, name| {
+            if is_said {
+                refused.push(name);
+            }
+        };
+        refuse(said.command.is_some(), "command");
+        refuse(said.args.is_some(), "args");
+        refuse(!said.env.is_empty(), "env");
+        refuse(said.directory.is_some(), "directory");
+        refuse(said.url.is_some(), "url");
+        refuse(!said.headers.is_empty(), "headers");
+        refuse(said.enabled == Some(true), "enabled");
+        refuse(said.timeout.is_some(), "timeout");
+        refuse(said.tools.is_some(), "tools");
+        refuse(said.sampling.is_some(), "sampling");
+        self.enabled = said.enabled.filter(|enabled| !enabled);
+        self.hidden_tools = said.hidden_tools;
+        refused
     }
 }
 
@@ -205,6 +426,19 @@ impl Mode {
     }
 }
 
+impl Kind {
+    /// `None` if no server is asked.
+    pub(super) fn api(self) -> Option<Api> {
+        match self {
+            Self::Anthropic => Some(Api::Anthropic),
+            Self::Openai => Some(Api::Chat),
+            Self::Responses => Some(Api::Responses),
+            Self::Gemini => Some(Api::Gemini),
+            Self::Scripted => None,
+        }
+    }
+}
+
 impl From<Mode> for permission::Mode {
     fn from(mode: Mode) -> Self {
         match mode {
@@ -216,13 +450,55 @@ impl From<Mode> for permission::Mode {
     }
 }
 
+impl From<Effort> for provider::Effort {
+    fn from(effort: Effort) -> Self {
+        match effort {
+            Effort::Minimal => Self::Minimal,
+            Effort::Low => Self::Low,
+            Effort::Medium => Self::Medium,
+            Effort::High => Self::High,
+            Effort::Max => Self::Max,
+        }
+    }
+}
+
 impl From<Cache> for provider::Cache {
     fn from(cache: Cache) -> Self {
         match cache {
-            Cache::Off => Self::Off,
-            Cache::Short => Self::Short,
-            Cache::Long => Self::Long,
+            Cache::Off => Self::disabled(),
+            Cache::Short => Self::kept_for(Retention::Short),
+            Cache::Long => Self::kept_for(Retention::Extended),
         }
+    }
+}
+
+impl From<ModelSettings> for catalog::Facts {
+    fn from(model: ModelSettings) -> Self {
+        let price = |price: Option<Price>| price.map(|Price(price)| price);
+        let prices = catalog::Prices {
+            input: price(model.input_price),
+            output: price(model.output_price),
+            cache_read: price(model.cache_read_price),
+            cache_write: price(model.cache_write_price),
+            cache_write_long: price(model.cache_write_long_price),
+        };
+        Self { window: model.window, max_output: model.max_output, prices, long_prompts: None }
+    }
+}
+
+impl TryFrom<f64> for Price {
+    type Error = &'static str;
+
+    fn try_from(dollars: f64) -> Result<Self, Self::Error> {
+        catalog::Price::from_dollars(dollars).map(Self).ok_or("not a price")
+    }
+}
+
+impl TryFrom<f64> for Share {
+    type Error = &'static str;
+
+    fn try_from(share: f64) -> Result<Self, Self::Error> {
+        (0.1..=1.0).contains(&share).then_some(Self(share)).ok_or("not a share")
     }
 }
 

@@ -5,7 +5,14 @@ use serde_json::json;
 use tempfile::TempDir;
 
 use super::{rules::Files, *};
-use crate::provider::key::{Key, KeySource};
+use crate::{
+    provider::{
+        Effort,
+        cache::Retention,
+        key::{Key, KeySource},
+    },
+    tool,
+};
 
 /// A user's file, a project with a file, an environment and an editor.
 struct Ground {
@@ -77,10 +84,10 @@ fn check_warnings(ground: &Ground, expect: &[&str]) {
 fn nothing_set_means_the_defaults() {
     let config = Ground::new().config();
     assert_eq!((config.model, config.mode, config.turn_limit), (None, Mode::Ask, 50));
-    assert_eq!((config.max_tokens, config.temperature, config.thinking_tokens), (None, None, None));
+    assert_eq!((config.max_tokens, config.temperature, config.thinking), (None, None, None));
     assert_eq!(
         (config.cache, config.retry, config.limits),
-        (Cache::Short, retry::Policy::default(), Limits::default())
+        (Cache::default(), retry::Policy::default(), Limits::default())
     );
 }
 
@@ -91,7 +98,10 @@ fn each_layer_goes_over_the_one_before() {
     );
     let config = ground.config();
     assert_eq!((config.model.as_deref(), config.mode, config.turn_limit), (Some("a/user"), Mode::Auto, 40));
-    assert_eq!((config.cache, config.limits.idle, config.retry.tries), (Cache::Long, Duration::from_millis(1500), 2));
+    assert_eq!(
+        (config.cache, config.limits.idle, config.retry.tries),
+        (Cache::kept_for(Retention::Extended), Duration::from_millis(1500), 2)
+    );
 
     let ground = ground.project("mode = 'ask'\nturn_limit = 30\n");
     let config = ground.config();
@@ -112,7 +122,7 @@ fn each_layer_goes_over_the_one_before() {
 fn a_mistake_costs_a_warning_that_says_where_and_nothing_else() {
     let ground = Ground::new()
         .user(
-            "models = 'a/b'\nturn_limit = 'many'\nmode = \"yolo\"\nmax_tokens = -1\ntemperature = 0.5\n\n\
+            "modle = 'a/b'\nturn_limit = 'many'\nmode = \"yolo\"\nmax_tokens = -1\ntemperature = 0.5\n\n\
              [providers.anthropic]\napi_key = 7\nkey = 'x'\n[providers]\nopenai = 'x'\n[zzz]\n",
         )
         .variable("PILLION_MODE", "anything")
@@ -120,20 +130,39 @@ fn a_mistake_costs_a_warning_that_says_where_and_nothing_else() {
     check_warnings(
         &ground,
         &[
-            "config.toml:1: There is no setting `models`. Is `model` or `mode` meant?",
+            "config.toml:1: There is no setting `modle`. Is `mode` or `model` meant?",
             "config.toml:2: `turn_limit` must be a whole number. It is passed over.",
             "config.toml:3: `mode` must be \"ask\", \"acceptEdits\", \"plan\" or \"auto\". It is passed over.",
             "config.toml:4: `max_tokens` must be a whole number. It is passed over.",
             "config.toml:8: `api_key` must be text. It is passed over.",
             "config.toml:9: There is no setting `key`. Is `api_key` meant?",
             "config.toml:11: `openai` must be a table. It is passed over.",
-            "config.toml:12: There is no setting `zzz`. Known here are model, mode, turn_limit, max_tokens, temperature, \
-             thinking_tokens, cache, connect_timeout, idle_timeout, retry, providers.",
+            "config.toml:12: There is no setting `zzz`. Known here are model, mode, turn_limit, max_tokens, \
+             temperature, thinking_tokens, thinking_effort, fallback, proxy, ca_file, instruction_files, cache, \
+             connect_timeout, idle_timeout, background_after, retry, compaction, providers, models, mcp, hooks, budgets, \
+             web_fetch.",
             "PILLION_MODE: \"anything\" is no mode. Use ask, acceptEdits, plan or auto.",
             "the editor's settings: `idleTimeout` must be a number of seconds. It is passed over.",
             "the editor's settings: `retry` must be a table. It is passed over.",
         ],
     );
+}
+
+#[test]
+fn what_people_write_for_the_model_lies_beside_the_users_file() {
+    let ground = Ground::new();
+    let names = |ground: &Ground| ground.load().0.places.names;
+    assert_eq!(ground.config().places.user.as_deref(), Some(ground.folder.path()));
+    assert_eq!(names(&ground), ["AGENTS.md"]);
+    let ground = ground.user("instruction_files = ['AGENTS.md', 'CLAUDE.md']\n");
+    assert_eq!(names(&ground), ["AGENTS.md", "CLAUDE.md"]);
+    // A repository says nothing about it, and a name is no path.
+    let ground = ground.project("instruction_files = ['.env']\n");
+    assert_eq!((names(&ground).len(), ground.load().1.len()), (2, 1));
+    for name in ["../x", "", "..", "a/b", "/etc/passwd", "c:x"] {
+        let ground = Ground::new().user(&format!("instruction_files = ['{name}']\n"));
+        assert_eq!((names(&ground), ground.load().1.len()), (vec!["AGENTS.md".to_owned()], 1), "{name}");
+    }
 }
 
 #[test]
@@ -188,8 +217,20 @@ fn a_repository_can_make_it_stricter_and_thriftier_only() {
         ("", "thinking_tokens = 0\nturn_limit = 1", (1, None, Some(0))),
     ] {
         let (config, _) = Ground::new().user(user).project(project).load();
-        let in_force = (config.turn_limit, config.max_tokens, config.thinking_tokens);
+        let in_force = (config.turn_limit, config.max_tokens, config.thinking.map(Thinking::budget));
         assert_eq!(in_force, expect, "{user} {project}");
+    }
+    let effort = Thinking::Effort;
+    for (user, project, expect) in [
+        ("", "thinking_effort = 'low'", None),
+        ("thinking_effort = 'high'", "thinking_effort = 'low'", Some(effort(Effort::Low))),
+        ("thinking_effort = 'low'", "thinking_effort = 'max'", Some(effort(Effort::Low))),
+        ("thinking_effort = 'low'", "thinking_tokens = 9000", Some(effort(Effort::Low))),
+        ("thinking_effort = 'low'", "thinking_tokens = 0", Some(Thinking::Budget(0))),
+        ("thinking_tokens = 9000", "thinking_effort = 'medium'", Some(effort(Effort::Medium))),
+        ("thinking_tokens = 0", "thinking_effort = 'minimal'", Some(Thinking::Budget(0))),
+    ] {
+        assert_eq!(Ground::new().user(user).project(project).load().0.thinking, expect, "{user} {project}");
     }
     for (user, project, expect) in [
         ("mode = 'auto'", "mode = 'plan'", Mode::Plan),
@@ -238,13 +279,22 @@ fn an_editors_settings_may_come_from_a_repository() {
     let evil = json!({"baseUrl": "http://evil", "headers": {"x": "y"}, "kind": "openai", "apiKeyCommand": "curl evil"});
     let known = Ground::new().user("[providers.mine]\nmodels = ['x']\n").variable("OPENAI_API_KEY", "sk-mine");
     let before = known.config().providers;
-    let ground = known.editor(json!({"mode": "acceptEdits", "providers": {"mine": evil, "openai": evil}}));
+    let ground = known.editor(
+        json!({"mode": "acceptEdits", "instructionFiles": [".env"], "providers": {"mine": evil, "openai": evil}}),
+    );
     let (config, names) = refused(&ground);
     assert_eq!((config.mode, config.providers), (Mode::Ask, before));
     let of = |provider: &str| {
         ["api_key_command", "base_url", "headers", "kind"].map(|name| format!("providers.{provider}.{name}"))
     };
-    assert_eq!(names, [vec!["mode".to_owned()], of("mine").to_vec(), of("openai").to_vec()].concat());
+    let alone = vec!["mode".to_owned(), "instruction_files".to_owned()];
+    assert_eq!(names, [alone, of("mine").to_vec(), of("openai").to_vec()].concat());
+
+    let between = json!({"proxy": "http://evil", "caFile": "/evil", "providers": {"new": {
+        "baseUrl": "http://new", "apiKey": "k", "proxy": "http://evil", "caFile": "/evil"}}});
+    let (config, names) = refused(&Ground::new().editor(between));
+    assert_eq!((&config.proxy, &config.ca_file), (&None, &None));
+    assert_eq!(names, ["proxy", "ca_file", "providers.new.proxy", "providers.new.ca_file"]);
 
     // Not even with a key of its own, where there is another.
     let ground = ground.editor(json!({"providers": {"openai": {"baseUrl": "http://evil", "apiKey": "k"}}}));
@@ -355,7 +405,8 @@ fn the_only_key_names_the_default_model() {
     let default = providers.default_model().unwrap();
     assert_eq!(default, "groq/openai/gpt-oss-120b");
     let first = providers.models().into_iter().next().unwrap();
-    assert_eq!(first, Model { id: default, provider: "groq".into(), ready: true, hint: None });
+    let facts = first.facts;
+    assert_eq!(first, Model { id: default, provider: "groq".into(), ready: true, hint: None, facts });
     let (provider, model) = providers.get("groq/openai/gpt-oss-120b").unwrap();
     assert_eq!((provider.name(), model.as_str()), ("groq", "openai/gpt-oss-120b"));
 
@@ -381,6 +432,49 @@ fn servers_at_an_address_need_no_key_known_here() {
     }
     let ready = providers.models().into_iter().filter(|model| model.ready).map(|model| model.id);
     assert!(ready.collect::<Vec<_>>().contains(&"mine/small".to_owned()));
+}
+
+/// What a model that was given stop sequences and a breakpoint that must be says before it is asked: the formats differ.
+fn refusal(ground: &Ground, model: &str) -> Option<String> {
+    use futures::{FutureExt, StreamExt};
+
+    use crate::provider::{Request, cache};
+    let (provider, model) = ground.providers().get(model).unwrap();
+    let cache = Cache {
+        mode: cache::Mode::Required,
+        breakpoints: cache::Breakpoints::Explicit(vec![cache::Breakpoint::Message(0)]),
+        ..Cache::default()
+    };
+    let request = Request { model, stop_sequences: vec!["END".into()], cache, ..Request::default() };
+    let first = provider.stream(request.into()).next().now_or_never()??;
+    first.err().map(|error| error.message)
+}
+
+#[test]
+fn a_kind_names_the_wire_format() {
+    let ground = Ground::new().user(
+        "[providers.r]\nkind = 'responses'\nbase_url = 'http://r/v1'\n\
+         [providers.c]\nkind = 'openai'\nbase_url = 'http://c/v1'\n\
+         [providers.a]\nkind = 'anthropic'\nbase_url = 'http://a'\n\
+         [providers.g]\nkind = 'gemini'\nbase_url = 'http://g/v1beta'\n\
+         [providers.openai]\napi_key = 'k'\n[providers.openai-chat]\napi_key = 'k'\n",
+    );
+    for (model, says) in [
+        ("r/x", "Responses API takes no stop sequences"),
+        ("openai/x", "Responses API takes no stop sequences"),
+        ("openai-chat/x", "openai-chat did not accept the request: it takes no breakpoints"),
+        ("c/x", "it is not known to keep prompts"),
+        ("g/x", "it takes no breakpoints"),
+        ("a/x", "no place for the breakpoint Message(0)"),
+    ] {
+        let refusal = refusal(&ground, model).unwrap();
+        assert!(refusal.contains(says), "{model}: {refusal}");
+    }
+    // Spoken to as it is asked for, at its own address.
+    let ground = Ground::new().user("[providers.openai]\nkind = 'openai'\napi_key = 'k'\n");
+    assert!(refusal(&ground, "openai/x").unwrap().contains("no breakpoints"));
+    let ground = Ground::new().variable("OPENAI_API_KEY", "k");
+    assert_eq!(ground.providers().default_model().as_deref(), Some("openai/gpt-5.1"));
 }
 
 #[test]
@@ -506,4 +600,184 @@ fn a_file_of_rules_that_is_not_ours_is_neither_believed_nor_overwritten() {
     assert_eq!(files.load(std::slice::from_ref(&a)), [""; 0]);
     assert!(files.add(&RuleScope::Project(vec![a]), "bash(y)").is_err());
     assert_eq!(fs::read_to_string(path_of("a-")).unwrap(), "rules = 7");
+}
+
+#[test]
+fn mcp_servers_are_set_by_the_person_and_only_limited_by_others() {
+    let ground = Ground::new()
+        .user(
+            r#"
+            [mcp.files]
+            command = "mcp-files"
+            args = ["--here"]
+            env = { KEY = "${SECRET}" }
+            hidden_tools = ["rm"]
+            timeout = 1.5
+
+            [mcp.far]
+            url = "https://mcp.example/"
+            headers = { Authorization = "Bearer ${MISSING}" }
+            sampling = true
+
+            [mcp.empty]
+            tools = ["x"]
+
+            [mcp.both]
+            command = "a"
+            url = "b"
+            "#,
+        )
+        .variable("SECRET", "s")
+        .project(
+            r#"
+            [mcp.files]
+            command = "evil"
+            hidden_tools = ["write_*"]
+            [mcp.far]
+            enabled = false
+            [mcp.new]
+            url = "https://evil.example/"
+            "#,
+        )
+        .editor(json!({"mcp": {"far": {"enabled": true, "headers": {"a": "b"}}, "files": {"tools": ["rm"]}}}));
+    let (config, warnings) = ground.load();
+    let files = Spec {
+        timeout: Duration::from_millis(1500),
+        without: vec!["rm".into(), "write_*".into()],
+        ..Spec::new(
+            "files",
+            crate::mcp::Reach::Program {
+                program: "mcp-files".into(),
+                arguments: vec!["--here".into()],
+                variables: vec![("KEY".into(), "s".into())],
+                directory: None,
+            },
+        )
+    };
+    let headers = vec![("Authorization".to_owned(), "Bearer ".to_owned())];
+    let far = crate::mcp::Reach::Http { url: "https://mcp.example/".into(), headers, route: Route::default() };
+    let far = Spec { enabled: false, sampling: true, ..Spec::new("far", far) };
+    assert_eq!(config.mcp, [far, files]);
+    let told = warnings.join("\n");
+    for refused in ["mcp.files.command", "mcp.new.url", "mcp.far.enabled", "mcp.far.headers", "mcp.files.tools"] {
+        assert!(told.contains(&format!("`{refused}` is refused here")), "{told}");
+    }
+    for wrong in ["[mcp.empty]: It has neither", "[mcp.both]: It has both", "the variable `MISSING`, which is not set"]
+    {
+        assert!(told.contains(wrong), "{told}");
+    }
+    assert!(!format!("{config:?}").contains("\"s\""), "no secret is shown");
+}
+
+#[test]
+fn hooks_budgets_and_the_web_are_set_by_the_person() {
+    let ground = Ground::new().user(
+        r#"
+        [hooks.b]
+        on = "turn_end"
+        command = "make test"
+        timeout = 5
+        [hooks.a]
+        on = "before_tool"
+        tools = ["bash", "mcp__*"]
+        command = "./guard"
+        [budgets.default]
+        text = 1000
+        [budgets.bash]
+        excess = "fail"
+        images = 0
+        [web_fetch]
+        allow_hosts = ["localhost"]
+        proxy = "http://proxy.example:3128"
+        "#,
+    );
+    let tooling = ground.config().tooling;
+    let roots = [PathBuf::from("/root")];
+    let hooks: Vec<_> = tooling.hooks(&roots, &[]).collect();
+    let told: Vec<_> =
+        hooks.iter().map(|hook| (hook.name.as_str(), hook.time_limit.as_secs(), &hook.roots[..])).collect();
+    assert_eq!(told, [("a", 60, &roots[..]), ("b", 5, &roots[..])]);
+    assert_eq!(tooling.budget(), tool::Budget::store(1000));
+    let bash = tool::Budget { images: 0, ..tool::Budget::fail(1000) };
+    assert_eq!(tooling.budgets().collect::<Vec<_>>(), [("bash", bash)]);
+    let web = tooling.web();
+    assert_eq!(
+        (web.allow_hosts, web.proxy.as_deref()),
+        (vec!["localhost".to_owned()], Some("http://proxy.example:3128"))
+    );
+}
+
+#[test]
+fn what_is_not_the_persons_sets_no_hook_and_opens_no_network() {
+    let (config, warnings) = Ground::new()
+        .project("[hooks.a]\non = \"turn_end\"\ncommand = \"x\"\n[budgets.bash]\ntext = 1\n[web_fetch]\nproxy = \"x\"")
+        .editor(json!({
+            "hooks": { "a": { "on": "turn_end", "command": "x" } },
+            "webFetch": { "allowHosts": ["localhost"] },
+        }))
+        .load();
+    assert_eq!(config.tooling.hooks(&[], &[]).count(), 0);
+    assert_eq!(config.tooling.web().allow_hosts, Vec::<String>::new());
+    assert_eq!(config.tooling.budgets().count(), 0);
+    for name in ["`hooks`", "`budgets`", "`web_fetch`"] {
+        assert!(
+            warnings.iter().any(|warning| warning.contains("refused") && warning.contains(name)),
+            "{name}: {warnings:?}"
+        );
+    }
+}
+
+#[test]
+fn a_hook_with_a_mistake_is_told() {
+    let (config, warnings) = Ground::new()
+        .user("[hooks.a]\non = \"sometimes\"\ncommand = \"x\"\n[hooks.b]\non = \"before_tool\"\ntools = [\"[\"]\ncommand = \"x\"")
+        .load();
+    assert_eq!(config.tooling.hooks(&[], &[]).count(), 0);
+    assert!(warnings[0].contains("`on` must be \"turn_start\""), "{warnings:?}");
+    assert!(warnings[1].contains("The hook `a` is never run: `on` is missing"), "{warnings:?}");
+    assert!(warnings[2].contains("The hook `b` is never run: `[` is no pattern"), "{warnings:?}");
+}
+
+#[test]
+fn windows_and_prices_of_models_go_over_the_table() {
+    let ground = Ground::new()
+        .user(
+            "[models.\"work/big\"]\nwindow = 1000\nmax_output = 10\ninput_price = 0.0125\noutput_price = 3\n\
+             cache_read_price = 0\ncache_write_price = 1\ncache_write_long_price = 2\n\
+             [models.\"anthropic/claude-haiku-4-5\"]\nwindow = 1_000_000\n",
+        )
+        .editor(json!({"models": {"work/big": {"maxOutput": 20}}}));
+    let catalog = ground.config().catalog;
+    let facts = catalog.facts("work", "big");
+    let prices = [facts.prices.input, facts.prices.output, facts.prices.cache_read, facts.prices.cache_write];
+    assert_eq!(prices.map(|price| price.map(|price| price.micro_dollars)), [12_500, 3_000_000, 0, 1_000_000].map(Some));
+    assert_eq!((facts.window, facts.max_output), (Some(1_000), Some(20)));
+    let haiku = catalog.facts("anthropic", "claude-haiku-4-5");
+    assert_eq!((haiku.window, haiku.prices.input.map(|price| price.dollars())), (Some(1_000_000), Some(1.0)));
+    let wrong = Ground::new().user("[models.\"a/b\"]\ninput_price = -1\nprice = 3\n");
+    check_warnings(
+        &wrong,
+        &[
+            "config.toml:2: `input_price` must be a number of dollars for a million tokens. It is passed over.",
+            "config.toml:3: There is no setting `price`. Is `input_price` meant?",
+        ],
+    );
+}
+
+#[test]
+fn compaction_is_on_and_can_be_set_but_not_by_a_project() {
+    let default = Ground::new().config().compaction;
+    assert_eq!((default.at, default.keep_recent, default.model), (Some(0.8), 4, None));
+    let set = "[compaction]\nat = 0.5\nkeep_recent = 2\nmodel = 'a/b'\n";
+    let compaction = Ground::new().user(set).editor(json!({"compaction": {"keepRecent": 3}})).config().compaction;
+    assert_eq!((compaction.at, compaction.keep_recent, compaction.model.as_deref()), (Some(0.5), 3, Some("a/b")));
+    assert_eq!(Ground::new().user("[compaction]\nauto = false\nat = 0.5\n").config().compaction.at, None);
+    check_warnings(
+        &Ground::new().user("[compaction]\nat = 1.5\n"),
+        &["config.toml:2: `at` must be a number from 0.1 to 1. It is passed over."],
+    );
+    // Its summary would send the conversation elsewhere.
+    let (config, warnings) = Ground::new().project(set).load();
+    assert_eq!((config.compaction.model, warnings.len()), (None, 1));
+    assert!(warnings[0].contains("`compaction` is refused here"), "{warnings:?}");
 }

@@ -91,7 +91,10 @@ pub(super) fn allows(rules: &[Rule], call: &Call) -> bool {
     match call.command {
         Some(command) => rules
             .any(|rule| whole_tool(rule) || rule.pattern.as_deref().is_some_and(|p| covers_command(p, command, call))),
-        None if call.paths.is_empty() => rules.any(whole_tool),
+        None if call.paths.is_empty() => rules.any(|rule| {
+            let covers = |host| rule.pattern.as_deref().is_some_and(|pattern| covers_host(pattern, host));
+            whole_tool(rule) || call.host.is_some_and(covers)
+        }),
         None => {
             let rules: Vec<&Rule> = rules.collect();
             call.paths.iter().all(|path| {
@@ -121,6 +124,16 @@ fn covers_command(pattern: &str, command: &str, call: &Call) -> bool {
         return false;
     };
     (rest.is_empty() || rest.starts_with(' ')) && !command.contains(SHELL_OPERATORS) && !commandeers(rest)
+}
+
+fn covers_host(pattern: &str, host: &str) -> bool {
+    let (pattern, host) = (pattern.trim().to_ascii_lowercase(), host.to_ascii_lowercase());
+    match pattern.strip_prefix("*.") {
+        Some(domain) if !domain.contains('*') => {
+            host.strip_suffix(domain).is_some_and(|sub| sub.len() > 1 && sub.ends_with('.'))
+        }
+        _ => host == pattern,
+    }
 }
 
 /// Whether one of these words may turn a harmless command to another use. Quotes hide nothing, nor do the abbreviations
@@ -180,7 +193,7 @@ pub(super) fn suggest(call: &Call) -> Vec<Rule> {
         // It would be read as the prefix of others.
         Some(command) if command.trim_matches(' ').ends_with(" *") => Vec::new(),
         Some(command) => vec![rule(Some(command_pattern(command.trim_matches(' '))))],
-        None if call.paths.is_empty() => vec![rule(None)],
+        None if call.paths.is_empty() => vec![rule(call.host.map(str::to_owned))],
         None => call
             .paths
             .iter()

@@ -24,6 +24,7 @@ fn bash(policy_rules: &[&str], command: &str) -> Decision {
         paths: &[],
         outside: false,
         command: Some(command),
+        host: None,
         roots: &roots(),
     };
     decide(&policy, &call)
@@ -32,7 +33,7 @@ fn bash(policy_rules: &[&str], command: &str) -> Decision {
 fn file(mode: Mode, policy_rules: &[&str], tool: &str, class: Class, paths: &[&str]) -> Decision {
     let (roots, paths): (_, Vec<_>) = (roots(), paths.iter().map(|path| absolute(path)).collect());
     let outside = paths.iter().any(|path| !roots.iter().any(|root| path.starts_with(root)));
-    let call = Call { tool, class, paths: &paths, outside, command: None, roots: &roots };
+    let call = Call { tool, class, paths: &paths, outside, command: None, host: None, roots: &roots };
     decide(&Policy { mode, rules: rules(policy_rules) }, &call)
 }
 
@@ -73,7 +74,15 @@ fn what_other_programs_run_is_changed_only_by_the_persons_word() {
     assert_eq!(file(Ask, &["edit(.git/hooks/pre-commit)"], "edit", Class::Edit, hook), Decision::Allow);
     assert_eq!(file(Ask, &["edit(**)", "edit(.envrc)"], "edit", Class::Edit, both), Decision::Allow);
     let paths = [absolute("project/.idea/a[1].xml")];
-    let call = Call { tool: "edit", class: Class::Edit, paths: &paths, outside: false, command: None, roots: &roots() };
+    let call = Call {
+        tool: "edit",
+        class: Class::Edit,
+        paths: &paths,
+        outside: false,
+        command: None,
+        host: None,
+        roots: &roots(),
+    };
     assert_eq!(decide(&Policy { mode: Ask, rules: suggest(&call) }, &call), Decision::Allow, "offered as it is named");
 }
 
@@ -101,8 +110,15 @@ fn an_empty_list_and_empty_patterns_allow_nothing() {
         rules: vec![Rule { tool: "bash".into(), pattern: Some(pattern.into()) }],
     };
     for pattern in ["", " *", "  *", "*"] {
-        let call =
-            Call { tool: "bash", class: Class::Execute, paths: &[], outside: false, command: Some("ls"), roots: &[] };
+        let call = Call {
+            tool: "bash",
+            class: Class::Execute,
+            paths: &[],
+            outside: false,
+            command: Some("ls"),
+            host: None,
+            roots: &[],
+        };
         assert_eq!(decide(&odd(pattern), &call), Decision::Ask, "{pattern:?}");
     }
     assert_eq!(file(Mode::Ask, &["edit(**)"], "edit", Class::Edit, &[]), Decision::Ask, "a pattern needs a path");
@@ -163,6 +179,7 @@ fn a_command_that_leaves_the_roots_always_asks() {
         paths: &[absolute("etc")],
         outside: true,
         command: Some("ls"),
+        host: None,
         roots: &roots(),
     };
     assert_eq!(decide(&policy, &call), Decision::Ask);
@@ -204,6 +221,7 @@ fn suggestions_are_as_narrow_as_is_of_use() {
             paths: &[],
             outside: false,
             command: Some(command),
+            host: None,
             roots: &[],
         };
         suggest(&call).iter().map(Rule::to_string).collect::<Vec<_>>()
@@ -228,6 +246,7 @@ fn suggestions_are_as_narrow_as_is_of_use() {
         paths: &paths,
         outside: false,
         command: None,
+        host: None,
         roots: &[absolute("project")],
     };
     assert_eq!(suggest(&call).iter().map(Rule::to_string).collect::<Vec<_>>(), ["edit(src/a[[]1[]].rs)", "edit(b.rs)"]);
@@ -256,7 +275,7 @@ proptest! {
     ) {
         let folder = if outside { "etc" } else { "project/src" };
         let paths: Vec<_> = names.iter().map(|name| absolute(folder).join(name)).collect();
-        let call = Call { tool: "tool", class, paths: &paths, outside, command: command.as_deref(), roots: &roots() };
+        let call = Call { tool: "tool", class, paths: &paths, outside, command: command.as_deref(), host: None, roots: &roots() };
         let rules = suggest(&call);
         let offered = !rules.is_empty();
         let decision = decide(&Policy { mode: Mode::Ask, rules }, &call);
@@ -274,7 +293,71 @@ proptest! {
             .map(|end| Rule { tool: "bash".into(), pattern: Some(format!("{} *", &command[..end])) })
             .collect();
         let call =
-            Call { tool: "bash", class: Class::Execute, paths: &[], outside: false, command: Some(&command), roots: &[] };
+            Call { tool: "bash", class: Class::Execute, paths: &[], outside: false, command: Some(&command), host: None, roots: &[] };
         prop_assert_eq!(decide(&Policy { mode: Mode::Ask, rules }, &call), Decision::Ask);
     }
+}
+
+fn fetch(mode: Mode, policy_rules: &[&str], host: &str) -> Decision {
+    let policy = Policy { mode, rules: rules(policy_rules) };
+    let call = Call {
+        tool: "web_fetch",
+        class: Class::Network,
+        paths: &[],
+        outside: false,
+        command: None,
+        host: Some(host),
+        roots: &roots(),
+    };
+    let decision = decide(&policy, &call);
+    let suggested = suggest(&call);
+    assert_eq!(suggested, rules(&[&format!("web_fetch({host})")]));
+    let allowed = Policy { mode: Mode::Ask, rules: suggested };
+    assert_eq!(decide(&allowed, &call), Decision::Allow, "what is suggested silences the call");
+    decision
+}
+
+#[test]
+fn a_rule_for_a_host_is_for_no_other() {
+    for (rule, host) in [
+        ("web_fetch(docs.rs)", "docs.rs"),
+        ("web_fetch(Docs.RS)", "docs.rs"),
+        ("web_fetch(*.docs.rs)", "a.docs.rs"),
+        ("web_fetch(*.docs.rs)", "a.b.docs.rs"),
+        ("web_fetch(docs.rs:8080)", "docs.rs:8080"),
+        ("web_fetch", "docs.rs"),
+    ] {
+        assert_eq!(fetch(Mode::Ask, &[rule], host), Decision::Allow, "{rule} {host}");
+    }
+    for (rule, host) in [
+        ("web_fetch(docs.rs)", "evil-docs.rs"),
+        ("web_fetch(docs.rs)", "a.docs.rs"),
+        ("web_fetch(docs.rs)", "docs.rs:8080"),
+        ("web_fetch(docs.rs)", "docs.rs.evil.example"),
+        ("web_fetch(*.docs.rs)", "docs.rs"),
+        ("web_fetch(*.docs.rs)", "evildocs.rs"),
+        ("web_fetch(*)", "docs.rs"),
+        ("web_fetch(*.*)", "docs.rs"),
+        ("other(docs.rs)", "docs.rs"),
+    ] {
+        assert_eq!(fetch(Mode::Ask, &[rule], host), Decision::Ask, "{rule} {host}");
+    }
+    assert_eq!(fetch(Mode::Ask, &[], "docs.rs"), Decision::Ask);
+    assert_eq!(fetch(Mode::Auto, &[], "docs.rs"), Decision::Allow);
+}
+
+#[test]
+fn bin_rm_is_not_what_a_rule_says_of_rm() {
+    // Rules allow and never deny, so another spelling of a program slips past none: it asks.
+    for command in ["/bin/rm -r x", "\\rm -r x", "'rm' -r x", "command rm -r x", "./rm -r x"] {
+        assert_eq!(bash(&["bash(rm -r *)"], command), Decision::Ask, "{command}");
+    }
+    assert_eq!(bash(&["bash(rm -r *)"], "rm -r x"), Decision::Allow);
+    assert_eq!(bash(&["bash(/bin/rm -r *)"], "rm -r x"), Decision::Ask);
+}
+
+#[test]
+fn an_empty_allow_list_allows_nothing() {
+    assert_eq!(bash(&[], "ls"), Decision::Ask);
+    assert_eq!(fetch(Mode::Ask, &[], "docs.rs"), Decision::Ask);
 }

@@ -7,6 +7,14 @@ pub(super) fn withheld(named: &[String]) -> Vec<OsString> {
     std::env::vars_os().map(|(name, _)| name).filter(|name| is_secret(&name.to_string_lossy(), named)).collect()
 }
 
+/// The values of this process's variables that look like secrets.
+pub fn secrets() -> Vec<String> {
+    let secret = |(name, value): (OsString, OsString)| {
+        is_secret(&name.to_string_lossy(), &[]).then(|| value.to_string_lossy().into_owned())
+    };
+    std::env::vars_os().filter_map(secret).collect()
+}
+
 const ENDINGS: &[&str] = &["_KEY", "_TOKEN", "_SECRET", "PASSWORD", "_PASSWD", "_PAT", "_CREDENTIALS"];
 const WHOLE: &[&str] = &["API_KEY", "TOKEN", "SECRET"];
 

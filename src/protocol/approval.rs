@@ -47,6 +47,36 @@ pub struct Approval {
     pub diff: Option<FileDiff>,
     /// The rules that would silence this call, as they would be stored by `scope` `session`, `project` or `user`.
     pub rules: Vec<String>,
+    /// The sub-agent that asks; absent if it is the session's own agent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub agent: Option<Asker>,
+}
+
+/// A sub-agent that wants something of the person.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Asker {
+    /// The session's own call that it works for; the call that asks is one of those nested in it.
+    pub call_id: String,
+    /// Its name, after those of the sub-agents around it: `reviewer > sub-agent`.
+    pub name: String,
+}
+
+impl Approval {
+    /// The input in full, where neither a command nor a change says what the call would do: a tool of an MCP server does
+    /// what its input says.
+    pub fn telling_input(&self) -> Option<String> {
+        let is_told = self.command.is_some() || self.diff.is_some() || !self.paths.is_empty();
+        let is_open = matches!(self.class, ToolClass::Execute | ToolClass::Network);
+        (is_open && !is_told).then(|| serde_json::to_string_pretty(&self.input).unwrap_or_default())
+    }
+}
+
+impl Approval {
+    /// The id of a turn's approval, from the id that the turn has for it. The same question has the same id after a restart.
+    pub fn id(turn_id: &str, request_id: &str) -> String {
+        format!("{turn_id}-{request_id}")
+    }
 }
 
 /// The request that puts an [`Approval`] before the person.
@@ -108,18 +138,4 @@ pub struct ApprovalRespondParams {
 #[serde(rename_all = "camelCase")]
 pub struct ApprovalRespondResponse {
     pub accepted: bool,
-}
-
-/// Asks the editor to save these buffers, because a command is about to read the disk.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct EditorSaveParams {
-    pub uris: Vec<String>,
-}
-
-/// Which buffers could not be saved.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", default)]
-pub struct EditorSaveResponse {
-    pub failed: Vec<String>,
 }

@@ -2,7 +2,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Approval, ApprovalScope, ContentBlock, FileDiff, Limits, Mode, ToolClass, Usage};
+use super::{
+    Approval, ApprovalScope, CommandInfo, ContentBlock, ContextUse, FileDiff, Limits, Mode, Question, QuestionOutcome,
+    Task, ToolClass, Usage,
+};
 
 /// A fact in a session's log, as clients get it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -49,9 +52,24 @@ pub enum SessionEvent {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         diff: Option<FileDiff>,
     },
-    /// One model call's tokens, and the turn's so far.
-    Usage { round: Usage, turn: Usage },
-    /// A model call failed before any output was shown and will be tried again.
+    /// What one model call took, and the turn so far. Each model call that came to its end has one, after all it said.
+    Usage {
+        round: Usage,
+        turn: Usage,
+        /// Absent in logs of an older Pillion.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        context: Option<ContextUse>,
+    },
+    /// What the model said since the turn's last `usage`, or since its start, is withdrawn, `messageDelta` and
+    /// `reasoningDelta` alike: its answer broke off and begins anew. Take it off the screen.
+    Superseded,
+    /// The model is writing a call of this tool, which comes whole as `toolCall`. Now and then, not for every piece.
+    ToolPreparing {
+        tool: String,
+        /// How much of its input there is.
+        bytes: u64,
+    },
+    /// A model call failed and will be tried again.
     Retry {
         /// The number of the try that comes next, from 2.
         attempt: u32,
@@ -59,10 +77,52 @@ pub enum SessionEvent {
         /// What failed.
         error: String,
     },
+    /// The model asks the person something.
+    QuestionAsked { question: Question },
+    /// It waits no more: close what shows it.
+    QuestionResolved { question_id: String, outcome: QuestionOutcome },
+    /// A command goes on in the background. It may outlive the turn.
+    TaskStarted { task: Task },
+    /// A background task ended. The model is told before its next call, in this turn or the next.
+    TaskEnded {
+        task: Task,
+        /// What it printed, clipped, and how it ended.
+        text: String,
+    },
+    /// A model was too busy to answer, and for the rest of the turn another one is asked.
+    Fallback {
+        /// `provider/model`.
+        from: String,
+        /// `provider/model`.
+        to: String,
+        /// What failed.
+        error: String,
+    },
+    /// What is to do, as the model sees it now: the whole list each time.
+    Plan { items: Vec<PlanItem> },
+    /// What happens in a sub-agent's turn, which works for this call. It comes between the call and its result.
+    Nested { call_id: String, event: Box<SessionEvent> },
     /// The session's settings changed.
     SessionConfigured { model: String, mode: Mode, limits: Limits },
+    /// The prompt commands are others than when they were last listed for this session. Looked for when a turn begins and
+    /// when they are listed.
+    CommandsChanged { commands: Vec<CommandInfo> },
+    /// The model is offered other tools from its next call on: an MCP server is ready, has changed what it offers, or is
+    /// gone. By name, sorted.
+    ToolsChanged { added: Vec<String>, removed: Vec<String> },
     /// Something the person should know.
     Notice { level: NoticeLevel, message: String },
+    /// The conversation was made shorter for the model; the events before it stay as they are. Comes between turns too,
+    /// when a client asked for it.
+    Compaction {
+        reason: CompactionReason,
+        /// What the whole prompt took, estimated.
+        tokens_before: u64,
+        /// What it takes now, estimated.
+        tokens_after: u64,
+        /// What was done, in order: `dropThinking`, `dropFailedResults`, `clipOutputs`, `summarise`, `keepRecent`.
+        strategies: Vec<String>,
+    },
     /// The turn is over.
     TurnEnded {
         turn_id: String,
@@ -73,6 +133,23 @@ pub enum SessionEvent {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         error: Option<String>,
     },
+}
+
+/// Something to do.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct PlanItem {
+    pub text: String,
+    pub status: PlanStatus,
+}
+
+/// How far something to do is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum PlanStatus {
+    Pending,
+    InProgress,
+    Completed,
 }
 
 /// How an approval was resolved.
@@ -98,6 +175,20 @@ pub enum ToolStatus {
     Failed,
     Denied,
     Cancelled,
+}
+
+/// Why a conversation was made shorter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum CompactionReason {
+    /// The model's context was nearly full.
+    Share,
+    /// There were many messages.
+    Messages,
+    /// The provider said that the prompt is too long.
+    Rejected,
+    /// A client asked for it by `session/compact`.
+    ByHand,
 }
 
 /// How much a notice matters.

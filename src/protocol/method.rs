@@ -95,20 +95,40 @@ methods! {
         SessionClose = "session/close": SessionCloseParams => Empty;
         /// Changes model, mode or limits: the mode at once, the rest from the next turn on.
         SessionConfigure = "session/configure": SessionConfigureParams => SessionInfo;
+        /// Makes the conversation of a session in which no turn runs shorter for the model. Answers at once; a turn that is started meanwhile waits for it, and `turn/cancel` stops it.
+        SessionCompact = "session/compact": SessionCompactParams => Empty;
         /// Starts a turn and answers at once. One turn runs at a time in a session.
         TurnStart = "turn/start": TurnStartParams => TurnStartResponse;
         /// Says something to the running turn.
         TurnSteer = "turn/steer": TurnSteerParams => Empty;
         /// Stops the running turn. Answers at once; its processes are gone within a second.
         TurnCancel = "turn/cancel": TurnCancelParams => TurnCancelResponse;
+        /// Has a running command go on in the background.
+        TurnBackground = "turn/background": TurnBackgroundParams => TurnBackgroundResponse;
         /// Answers an approval. The first answer wins.
         ApprovalRespond = "approval/respond": ApprovalRespondParams => ApprovalRespondResponse;
+        /// Answers a question of the model. The first answer wins.
+        QuestionRespond = "question/respond": QuestionRespondParams => QuestionRespondResponse;
+        /// Lists a session's background tasks.
+        TaskList = "task/list": TaskListParams => TaskListResponse;
+        /// Reads what a background task has printed until now.
+        TaskRead = "task/read": TaskReadParams => TaskReadResponse;
+        /// Ends a background task.
+        TaskCancel = "task/cancel": TaskCancelParams => TaskCancelResponse;
+        /// Lists the prompt commands, as they are now.
+        CommandList = "command/list": CommandListParams => CommandListResponse;
         /// Lists the models that can be chosen.
         ModelList = "model/list": ModelListParams => ModelListResponse;
+        /// Lists the MCP servers and what has become of them.
+        McpList = "mcp/list": McpListParams => McpListResponse;
     }
     to_client {
         /// Puts a call before the person. Withdrawn by `$/cancelRequest` when it was answered elsewhere or the turn ended.
         APPROVAL_REQUEST = "approval/request": ApprovalRequestParams => ApprovalDecision;
+        /// Puts a question of the model before the person. Withdrawn as `approval/request` is.
+        QUESTION_REQUEST = "question/request": QuestionRequestParams => QuestionAnswer;
+        /// Asks for the diagnostics that the editor has.
+        EDITOR_DIAGNOSTICS = "editor/diagnostics": EditorDiagnosticsParams => EditorDiagnosticsResponse;
         /// Asks to save buffers before a command reads the disk.
         EDITOR_SAVE = "editor/save": EditorSaveParams => EditorSaveResponse;
     }
@@ -133,6 +153,11 @@ fn parse<'a, P: Deserialize<'a>>(params: Option<&'a RawValue>) -> Result<P, serd
 pub struct ClientCapabilities {
     /// It answers `approval/request`; else approvals are `window/showMessageRequest`.
     pub approval_request: bool,
+    /// It answers `question/request`; else a question with choices is `window/showMessageRequest`, and one without reaches
+    /// nobody here.
+    pub question_request: bool,
+    /// It answers `editor/diagnostics`; else the model is told that there are none to be had.
+    pub editor_diagnostics: bool,
     /// It answers `editor/save`; else commands that see stale files say so.
     pub editor_save: bool,
     /// It shows `session/event`; else a turn is shown by `$/progress` and its answer by `window/showMessage`.

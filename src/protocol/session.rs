@@ -1,7 +1,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::Usage;
+use super::{McpServer, Usage};
 
 /// How much happens without asking.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -34,6 +34,20 @@ pub struct Limits {
     /// Tokens the model may reason with before it answers; 0 switches reasoning off.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub thinking_tokens: Option<u32>,
+    /// How hard the model thinks, instead of a number of tokens; it counts more than `thinkingTokens` beside it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub thinking_effort: Option<Effort>,
+}
+
+/// How hard the model thinks. Where it knows fewer levels, it gets the nearest it has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum Effort {
+    Minimal,
+    Low,
+    Medium,
+    High,
+    Max,
 }
 
 /// Starts a session.
@@ -50,6 +64,9 @@ pub struct SessionNewParams {
     pub mode: Option<Mode>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub limits: Option<Limits>,
+    /// Beside the servers of the settings, for this session alone, for as long as it is open.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub mcp_servers: Vec<McpServer>,
 }
 
 /// A session as it is now.
@@ -111,6 +128,9 @@ pub struct SessionLoadParams {
     /// Replays the events from this number on (1 for all), before any new one. Without it nothing is replayed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub from_seq: Option<u64>,
+    /// As in `session/new`, which keeps none of them. Absent leaves those of a session that is open.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mcp_servers: Option<Vec<McpServer>>,
 }
 
 /// Stops watching a session. Its turn is cancelled when nobody watches it any more; its log stays.
@@ -131,6 +151,17 @@ pub struct SessionConfigureParams {
     pub mode: Option<Mode>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limits: Option<Limits>,
+}
+
+/// Makes an idle session's conversation shorter for the model. The event `compaction` says when that is done; a `notice`
+/// comes instead if there is nothing to gain or it was stopped.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct SessionCompactParams {
+    pub session_id: String,
+    /// What the summary should look to above all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub instructions: Option<String>,
 }
 
 /// Nothing more to say.

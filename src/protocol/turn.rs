@@ -31,6 +31,9 @@ pub struct TurnSteerParams {
 #[serde(rename_all = "camelCase")]
 pub struct TurnCancelParams {
     pub session_id: String,
+    /// Whether to end what runs in the background of the session, too.
+    #[serde(default)]
+    pub background: bool,
 }
 
 /// Whether there was a turn to stop.

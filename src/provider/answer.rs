@@ -43,6 +43,12 @@ impl Answer {
         self.events.push_back(StreamEvent::Thinking(more.to_owned()));
     }
 
+    /// More of the input of call number `index`, from 0. The input itself is kept by whoever puts the call together.
+    pub fn tool_input(&mut self, index: usize, tool: &str, fragment: &str) {
+        let (tool, fragment) = (tool.to_owned(), fragment.to_owned());
+        self.events.push_back(StreamEvent::ToolInput { index, tool, fragment });
+    }
+
     /// A whole call, told of at once.
     pub fn call(&mut self, call: ToolCall) {
         self.completion.content.push(Content::ToolCall(call.clone()));
@@ -109,10 +115,21 @@ fn stop_reason(word: Option<&str>, has_calls: bool) -> Option<StopReason> {
         | "guardrail_intervened"
         | "blocklist"
         | "prohibited_content"
-        | "sensitive" => Some(StopReason::Refusal),
+        | "sensitive"
+        | "spii"
+        | "language"
+        | "image_safety" => Some(StopReason::Refusal),
         "pause_turn" | "compaction" => Some(StopReason::Pause),
         "stop_sequence" => unless_calls(StopReason::StopSequence),
-        "error" | "abort" | "network_error" | "insufficient_system_resource" => None,
+        "error"
+        | "abort"
+        | "network_error"
+        | "insufficient_system_resource"
+        | "malformed_function_call"
+        | "malformed_response"
+        | "unexpected_tool_call"
+        | "too_many_tool_calls"
+        | "missing_thought_signature" => None,
         _ => unless_calls(StopReason::EndTurn),
     }
 }

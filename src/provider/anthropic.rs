@@ -9,10 +9,21 @@ use std::sync::Arc;
 
 use futures::stream::BoxStream;
 
-use super::{Provider, ProviderError, Request, StreamEvent, http, http::Endpoint};
+pub(super) use self::request::body;
+use super::{
+    Completion, Provider, ProviderError, Request, StreamEvent,
+    batch::Batches,
+    cache::Ability,
+    error::Failure,
+    http::{self, Endpoint, Fold},
+    refused,
+};
 
 /// The version of the API whose events and fields this is written for.
 const VERSION: &str = "2023-06-01";
+
+/// What it can be asked to keep of a prompt.
+const CACHE: Ability = Ability { keeps: true, breakpoints: 4, extended: true };
 
 /// A server that speaks Anthropic's Messages API.
 #[derive(Clone, Debug)]
@@ -32,11 +43,35 @@ impl Provider for Anthropic {
     }
 
     fn stream(&self, request: Arc<Request>) -> BoxStream<'static, Result<StreamEvent, ProviderError>> {
-        let body = request::body(&request).to_string().into_bytes();
-        let headers = vec![("anthropic-version", VERSION.to_owned())];
-        // Their own clients take the address without the version, and people give either.
-        let versioned = self.endpoint.base_url.trim_end_matches('/').ends_with("/v1");
-        let path = if versioned { "messages" } else { "v1/messages" };
-        http::stream(self.endpoint.clone(), path, headers, body, fold::Messages::default())
+        if let Err(failure) = request.cache.check(CACHE, &request.messages) {
+            return refused(&self.endpoint.name, failure);
+        }
+        let path = path(&self.endpoint, "messages");
+        let body = body(&request).to_string().into_bytes();
+        http::stream(self.endpoint.clone(), path, vec![version()], body, fold::Messages::default())
     }
+
+    fn batches(&self) -> Option<Batches> {
+        Some(Batches::new(self.endpoint.clone()))
+    }
+}
+
+/// The header without which nothing is answered.
+pub(super) fn version() -> (&'static str, String) {
+    ("anthropic-version", VERSION.to_owned())
+}
+
+/// The path below the endpoint's base URL. Their own clients take the address without the version, and people give
+/// either.
+pub(super) fn path(endpoint: &Endpoint, name: &str) -> String {
+    let versioned = endpoint.base_url.trim_end_matches('/').ends_with("/v1");
+    if versioned { name.to_owned() } else { format!("v1/{name}") }
+}
+
+/// Reads a whole message.
+pub(super) fn completion(message: &[u8]) -> Result<Completion, Failure> {
+    let mut fold = fold::Messages::default();
+    fold.whole(message)?;
+    fold.finish()?;
+    Ok(std::mem::take(&mut fold.answer().completion))
 }

@@ -3,7 +3,7 @@
 
 mod chunk;
 mod fold;
-mod request;
+pub(super) mod request;
 #[cfg(test)]
 mod tests;
 
@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use futures::stream::BoxStream;
 
-use super::{Provider, ProviderError, Request, StreamEvent, http, http::Endpoint};
+use super::{Provider, ProviderError, Request, StreamEvent, cache::Caching, http, http::Endpoint, refused};
 
 /// A server that speaks OpenAI's chat completions.
 #[derive(Clone, Debug)]
@@ -28,8 +28,7 @@ pub struct Quirks {
     pub no_stream_options: bool,
     pub reasoning: ReasoningField,
     pub give_back: GiveBack,
-    /// It takes Anthropic's `cache_control` for Anthropic's models.
-    pub cache_control: bool,
+    pub caching: Caching,
     /// Ids of calls must be nine letters or digits.
     pub short_call_ids: bool,
 }
@@ -80,6 +79,10 @@ impl Provider for OpenAi {
     }
 
     fn stream(&self, request: Arc<Request>) -> BoxStream<'static, Result<StreamEvent, ProviderError>> {
+        let ability = self.quirks.caching.ability(&request.model);
+        if let Err(failure) = request.cache.check(ability, &request.messages) {
+            return refused(&self.endpoint.name, failure);
+        }
         let body = request::body(&request, &self.quirks).to_string().into_bytes();
         http::stream(self.endpoint.clone(), "chat/completions", Vec::new(), body, fold::Chat::default())
     }

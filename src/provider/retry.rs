@@ -1,4 +1,4 @@
-//! Trying again, for as long as nobody has seen any of the answer.
+//! Trying again what may pass.
 
 use std::{sync::Arc, time::Duration};
 
@@ -34,15 +34,16 @@ impl Default for Policy {
 
 impl Policy {
     /// The wait after the failure of try `attempt` (from 1), where `random` is in `0.0..1.0`.
-    fn wait(&self, attempt: u32, asked: Option<Duration>, random: f64) -> Duration {
+    pub(crate) fn wait(&self, attempt: u32, asked: Option<Duration>, random: f64) -> Duration {
         let doubled = self.base.saturating_mul(2_u32.saturating_pow(attempt.saturating_sub(1)));
         let backoff = doubled.min(self.longest).mul_f64(random);
         asked.map_or(backoff, |asked| backoff.max(asked.min(self.longest_asked)))
     }
 }
 
-/// The provider's answer to `request`. A failure that may pass is tried again, each try after a [`StreamEvent::Retry`],
-/// for as long as nothing of an answer was yielded; then, or after the last try, the error ends the stream.
+/// The provider's answer to `request`. A failure that may pass is tried again, each try after a [`StreamEvent::Retry`].
+/// What a failed try yielded before is withdrawn by a [`StreamEvent::Superseded`]. The last try's error ends the stream,
+/// and what that one yielded stands.
 pub fn stream(
     provider: Arc<dyn Provider>,
     request: Arc<Request>,
@@ -55,6 +56,7 @@ pub fn stream(
         policy,
         failed: 0,
         wait: None,
+        retry: None,
         shown: false,
     };
     stream::unfold(tries, |mut tries| async move { Some((tries.next().await?, tries)) }).boxed()
@@ -67,11 +69,16 @@ struct Tries {
     answer: Option<BoxStream<'static, Result<StreamEvent, ProviderError>>>,
     failed: u32,
     wait: Option<Duration>,
+    /// To be yielded next.
+    retry: Option<StreamEvent>,
     shown: bool,
 }
 
 impl Tries {
     async fn next(&mut self) -> Option<Result<StreamEvent, ProviderError>> {
+        if let Some(retry) = self.retry.take() {
+            return Some(Ok(retry));
+        }
         if let Some(wait) = self.wait.take() {
             tokio::time::sleep(wait).await;
             self.answer = Some(self.provider.stream(self.request.clone()));
@@ -84,7 +91,7 @@ impl Tries {
             Err(mut error) => {
                 self.answer = None;
                 self.failed += 1;
-                if self.shown || !error.class.is_retryable() {
+                if !error.class.is_retryable() {
                     return Some(Err(error));
                 }
                 if self.failed >= self.policy.tries {
@@ -95,7 +102,12 @@ impl Tries {
                 }
                 let delay = self.policy.wait(self.failed, error.retry_after, fastrand::f64());
                 self.wait = Some(delay);
-                Some(Ok(StreamEvent::Retry { attempt: self.failed + 1, delay, error: error.message }))
+                let retry = StreamEvent::Retry { attempt: self.failed + 1, delay, error: error.message };
+                if !std::mem::take(&mut self.shown) {
+                    return Some(Ok(retry));
+                }
+                self.retry = Some(retry);
+                Some(Ok(StreamEvent::Superseded { usage: error.partial.usage }))
             }
         }
     }
@@ -161,12 +173,39 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn never_once_something_was_shown_or_where_it_is_no_use() {
-        let shown = r#"[{"steps": [{"text": "He"}, {"error": {"class": "network", "message": "gone"}}]}, "no"]"#;
-        let events = run(shown, Policy::default()).await;
-        let [Ok(StreamEvent::Text(_)), Err(error)] = events.as_slice() else { panic!("{events:?}") };
-        assert_eq!(error.partial.content.len(), 1);
+    async fn what_a_broken_try_said_is_withdrawn() {
+        let script = r#"[
+            {"steps": [{"text": "He"}, {"error": {"class": "network", "message": "gone"}}]},
+            {"steps": [{"error": {"class": "overloaded", "message": "busy"}}]},
+            "Hello"
+        ]"#;
+        let events = run(script, Policy::default()).await;
+        let shape: Vec<&str> = events
+            .iter()
+            .map(|event| match event {
+                Ok(StreamEvent::Text(text)) => text,
+                Ok(StreamEvent::Superseded { .. }) => "superseded",
+                Ok(StreamEvent::Retry { .. }) => "retry",
+                Ok(StreamEvent::Done(_)) => "done",
+                _ => panic!("{events:?}"),
+            })
+            .collect();
+        assert_eq!(shape, ["He", "superseded", "retry", "retry", "Hello", "done"]);
+    }
 
+    #[tokio::test(start_paused = true)]
+    async fn what_the_last_try_said_stands() {
+        let script =
+            r#"[{"steps": [{"text": "He"}, {"error": {"class": "network", "message": "gone"}}], "reuse": true}]"#;
+        let events = run(script, Policy { tries: 2, ..Policy::default() }).await;
+        let [.., Ok(StreamEvent::Retry { .. }), Ok(StreamEvent::Text(_)), Err(error)] = events.as_slice() else {
+            panic!("{events:?}")
+        };
+        assert_eq!(error.partial.content.len(), 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn never_where_it_is_no_use() {
         let hopeless = r#"[{"steps": [{"error": {"class": "auth", "message": "wrong key"}}]}, "no"]"#;
         let events = run(hopeless, Policy::default()).await;
         assert!(matches!(events.as_slice(), [Err(error)] if error.class == ErrorClass::Auth), "{events:?}");

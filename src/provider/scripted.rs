@@ -30,6 +30,23 @@
 //! stop reason (`toolCalls` or `endTurn` where it is absent). A tool call without an `id` gets `call_1`, `call_2` and so
 //! on. A `gate` holds the answer until [`Gates::release`]; `hang` until the call is dropped. When no answer is left, the
 //! call fails with an error that says so.
+//!
+//! A [recording](super::record) is a script too, with a line for each step, so that one that broke off is a script
+//! nevertheless:
+//!
+//! ```json
+//! {"call": 1, "asked": "anthropic/claude-sonnet-4-5", "prefer": "Why does the test fail"}
+//! {"call": 1, "step": {"text": "I'll look."}}
+//! {"call": 1, "step": {"toolInput": {"index": 0, "tool": "read", "fragment": "{\"path\": \"a\"}"}}}
+//! {"call": 1, "step": {"called": {"id": "toolu_1", "name": "read", "input": {"path": "a"}}}}
+//! {"call": 1, "step": {"done": {"stopReason": "toolCalls", "rawStopReason": "tool_use", "usage": {"outputTokens": 5}}}}
+//! ```
+//!
+//! `prefer` is how the last text from the user begins: such an answer is taken by a call that brings it, and in its turn
+//! by any other. `done` ends an answer; its `content` stands where the steps before cannot say it, a signature for
+//! example. An answer without an end was broken off, and hangs.
+
+mod script;
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -38,19 +55,19 @@ use std::{
 };
 
 use futures::{StreamExt, stream, stream::BoxStream};
-use serde::Deserialize;
-use serde_json::Value;
 use tokio::sync::watch;
 
+pub use self::script::{Call, Ended, Fault, Fragment, Scene, ScriptError, Step};
 use super::{Completion, ErrorClass, Provider, ProviderError, Request, StreamEvent, answer::Answer};
-use crate::transcript::{Content, Role, StopReason, ToolCall, Usage};
+use crate::transcript::{Content, Role, StopReason, ToolCall};
 
 /// The name under which configuration knows it.
 pub const NAME: &str = "scripted";
 
 /// A model that says what it was told to say.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Scripted {
+    name: String,
     script: Arc<Mutex<Script>>,
     gates: Gates,
 }
@@ -63,120 +80,15 @@ struct Script {
     requests: Vec<Arc<Request>>,
 }
 
-/// An answer of a script.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Scene {
-    pub steps: Vec<Step>,
-    #[serde(default, rename = "match")]
-    pub matches: Option<String>,
-    #[serde(default)]
-    pub after_tools: bool,
-    #[serde(default)]
-    pub reuse: bool,
-    #[serde(default)]
-    pub stop: Option<StopReason>,
-}
-
-/// A step of an answer.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
-#[serde(untagged, rename_all_fields = "camelCase", deny_unknown_fields)]
-pub enum Step {
-    /// A delta, `repeat` times, with a pause before each but the first.
-    Text {
-        text: String,
-        #[serde(default = "once")]
-        repeat: u64,
-        #[serde(default)]
-        every_ms: u64,
-    },
-    Thinking {
-        thinking: String,
-        #[serde(default)]
-        signature: Option<String>,
-    },
-    ToolCall {
-        #[serde(rename = "toolCall")]
-        call: Call,
-    },
-    /// The usage of the whole call; the last one counts.
-    Usage {
-        usage: Usage,
-    },
-    Delay {
-        delay_ms: u64,
-    },
-    Gate {
-        gate: String,
-    },
-    Error {
-        error: Fault,
-    },
-    /// `true`; there is nothing else to say.
-    Hang {
-        hang: bool,
-    },
-}
-
-#[derive(Clone, Debug, PartialEq, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Call {
-    #[serde(default)]
-    pub id: Option<String>,
-    pub name: String,
-    #[serde(default)]
-    pub input: Value,
-}
-
-/// A failure in the middle of an answer, or instead of it.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Fault {
-    pub class: ErrorClass,
-    pub message: String,
-    #[serde(default)]
-    pub status: Option<u16>,
-    #[serde(default)]
-    pub retry_after_ms: Option<u64>,
-}
-
-/// A text that is no script.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("The script's answer {answer} cannot be read: {reason}. See the documentation of `provider::scripted`.")]
-pub struct ScriptError {
-    /// From 1; for a script with one value a line, which of them.
-    pub answer: usize,
-    pub reason: String,
-}
-
-fn once() -> u64 {
-    1
-}
-
-impl From<&str> for Scene {
-    fn from(text: &str) -> Self {
-        Self { steps: vec![Step::text(text)], ..Self::default() }
-    }
-}
-
-impl Step {
-    pub fn text(text: impl Into<String>) -> Self {
-        Self::Text { text: text.into(), repeat: 1, every_ms: 0 }
-    }
-
-    pub fn call(name: impl Into<String>, input: Value) -> Self {
-        Self::ToolCall { call: Call { id: None, name: name.into(), input } }
-    }
-
-    pub fn gate(name: impl Into<String>) -> Self {
-        Self::Gate { gate: name.into() }
-    }
-}
-
 impl Scripted {
     pub fn new(answers: impl IntoIterator<Item = Scene>) -> Self {
         let script = Script { answers: answers.into_iter().collect(), ..Script::default() };
-        Self { script: Arc::new(Mutex::new(script)), gates: Gates::default() }
+        Self { name: NAME.to_owned(), script: Arc::new(Mutex::new(script)), gates: Gates::default() }
+    }
+
+    /// The same under another name.
+    pub fn named(self, name: impl Into<String>) -> Self {
+        Self { name: name.into(), ..self }
     }
 
     /// Reads a script.
@@ -184,19 +96,7 @@ impl Scripted {
     /// # Errors
     /// Names the first answer that is none.
     pub fn parse(text: &str) -> Result<Self, ScriptError> {
-        let broken = |answer: usize, error: serde_json::Error| ScriptError { answer, reason: error.to_string() };
-        let mut answers = Vec::new();
-        for (index, value) in serde_json::Deserializer::from_str(text).into_iter::<Value>().enumerate() {
-            match value.map_err(|error| broken(index + 1, error))? {
-                Value::Array(list) => answers.extend(list),
-                one => answers.push(one),
-            }
-        }
-        let scene = |(index, answer): (usize, Value)| match answer {
-            Value::String(text) => Ok(Scene::from(text.as_str())),
-            other => Scene::deserialize(other).map_err(|error| broken(index + 1, error)),
-        };
-        Ok(Self::new(answers.into_iter().enumerate().map(scene).collect::<Result<Vec<_>, _>>()?))
+        Ok(Self::new(script::read(text)?))
     }
 
     /// The gates of this script.
@@ -229,7 +129,11 @@ impl Script {
             let matches = scene.matches.as_ref().is_none_or(|text| said.contains(text));
             matches && (has_results || !scene.after_tools) && !is_free(scene)
         };
+        let is_preferred = |scene: &Scene| {
+            is_free(scene) && scene.prefer.as_ref().is_some_and(|beginning| said.starts_with(beginning))
+        };
         let position = self.answers.iter().position(fits);
+        let position = position.or_else(|| self.answers.iter().position(is_preferred));
         let position = position.or_else(|| self.answers.iter().position(is_free))?;
         self.played += 1;
         let mut scene = if self.answers[position].reuse {
@@ -251,7 +155,7 @@ impl Script {
 
 impl Provider for Scripted {
     fn name(&self) -> &str {
-        NAME
+        &self.name
     }
 
     fn stream(&self, request: Arc<Request>) -> BoxStream<'static, Result<StreamEvent, ProviderError>> {
@@ -260,7 +164,13 @@ impl Provider for Scripted {
         let scene = script.take(&request).unwrap_or_else(|| {
             let message = format!("The script has no answer left for this call, after {} that it gave.", script.played);
             Scene::from(Step::Error {
-                error: Fault { class: ErrorClass::BadRequest, message, status: None, retry_after_ms: None },
+                error: Fault {
+                    class: ErrorClass::BadRequest,
+                    message,
+                    status: None,
+                    retry_after_ms: None,
+                    partial: None,
+                },
             })
         });
         let play = Play {
@@ -273,12 +183,6 @@ impl Provider for Scripted {
             over: false,
         };
         stream::unfold(Box::new(play), |mut play| async move { Some((play.next().await?, play)) }).boxed()
-    }
-}
-
-impl From<Step> for Scene {
-    fn from(step: Step) -> Self {
-        Self { steps: vec![step], ..Self::default() }
     }
 }
 
@@ -331,7 +235,18 @@ impl Play {
                 }
                 Some(Step::ToolCall { call }) => {
                     let id = call.id.unwrap_or_default();
+                    let so_far = &self.answer.completion.content;
+                    let index = so_far.iter().filter(|part| matches!(part, Content::ToolCall(_))).count();
+                    self.answer.tool_input(index, &call.name, &call.input.to_string());
                     self.answer.call(ToolCall { id, name: call.name, input: call.input });
+                }
+                Some(Step::ToolInput { tool_input: Fragment { index, tool, fragment } }) => {
+                    self.answer.tool_input(index, &tool, &fragment);
+                }
+                Some(Step::Called { called }) => self.answer.call(called),
+                Some(Step::Done { done }) => {
+                    self.over = true;
+                    return Some(Ok(StreamEvent::Done(done.completion(&mut self.answer))));
                 }
                 Some(Step::Usage { usage }) => self.answer.completion.usage = usage,
                 Some(Step::Delay { delay_ms }) => pause(Duration::from_millis(delay_ms)).await,
@@ -343,12 +258,16 @@ impl Play {
                 }
                 Some(Step::Error { error }) => {
                     self.over = true;
+                    let partial = match error.partial {
+                        Some(partial) => partial.completion(&mut self.answer),
+                        None => std::mem::take(&mut self.answer.completion),
+                    };
                     return Some(Err(ProviderError {
                         class: error.class,
                         message: error.message,
                         status: error.status,
                         retry_after: error.retry_after_ms.map(Duration::from_millis),
-                        partial: Box::new(std::mem::take(&mut self.answer.completion)),
+                        partial: Box::new(partial),
                     }));
                 }
             }
@@ -445,7 +364,9 @@ mod tests {
         .unwrap();
         let events: Vec<_> = ask(&provider, "hi").map(Result::unwrap).collect().await;
         let call = ToolCall { id: "call_1".into(), name: "read".into(), input: json!({"path": "x"}) };
-        let [thinking, a, b, called, StreamEvent::Done(completion)] = events.as_slice() else { panic!("{events:?}") };
+        let [thinking, a, b, _input, called, StreamEvent::Done(completion)] = events.as_slice() else {
+            panic!("{events:?}")
+        };
         assert_eq!(
             [thinking, a, b, called],
             [

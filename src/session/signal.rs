@@ -4,9 +4,11 @@ use std::sync::Arc;
 
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
+use super::{AttachmentId, Verdict};
 use crate::{
-    agent::{self, Answer, ApprovalRequest},
-    protocol::ApprovalDecision,
+    agent::{self, Answer, ApprovalRequest, QuestionRequest},
+    protocol::CommandInfo,
+    tool::{Answered, TaskChange},
 };
 
 /// A turn says or asks something, or a client that was asked has answered.
@@ -15,8 +17,14 @@ pub enum Signal {
     Turn { session_id: Arc<str>, turn_id: Arc<str>, event: agent::Event, permit: Option<OwnedSemaphorePermit> },
     /// A running turn needs the person's word.
     Ask { session_id: Arc<str>, turn_id: Arc<str>, request: Box<ApprovalRequest>, answer: oneshot::Sender<Answer> },
+    /// The prompt commands were listed.
+    Commands { session_id: Arc<str>, commands: Vec<CommandInfo>, warnings: Vec<String> },
+    /// A running turn has a question to the person.
+    Question { session_id: Arc<str>, turn_id: Arc<str>, request: QuestionRequest, answer: oneshot::Sender<Answered> },
     /// A client has answered; `None` if it cannot.
-    Answered { session_id: Arc<str>, approval_id: String, decision: Option<ApprovalDecision> },
+    Answered { session_id: Arc<str>, id: String, client: AttachmentId, verdict: Option<Verdict> },
+    /// A background task has begun or ended.
+    Task { session_id: Arc<str>, change: TaskChange },
 }
 
 /// The way to the hub. Never waits.

@@ -6,11 +6,13 @@ use async_trait::async_trait;
 use tokio::sync::{Semaphore, oneshot};
 use tokio_util::sync::CancellationToken;
 
-use super::{Attachment, Hub, Signal};
+use super::{Attachment, Hub, Prompting, Signal};
 use crate::{
-    agent::{self, Answer, ApprovalRequest, Host},
+    agent::{self, Answer, ApprovalRequest, Host, NoticeLevel, Point, QuestionRequest},
     permission::Policy,
-    transcript::Message,
+    protocol::{ContentBlock, convert},
+    tool::Answered,
+    transcript::{Message, StopReason, Usage},
 };
 
 /// How many events of one turn may wait for the hub. Few, so that a cancel is never behind many; chosen by taste.
@@ -24,7 +26,8 @@ pub struct TurnHost {
     pub gate: Arc<Gate>,
     pub cancel: CancellationToken,
     pub policy: Arc<RwLock<Policy>>,
-    pub steering: Arc<Mutex<Vec<Message>>>,
+    pub steering: Arc<Mutex<Vec<Vec<ContentBlock>>>>,
+    prompting: Prompting,
     in_flight: Arc<Semaphore>,
 }
 
@@ -47,7 +50,7 @@ impl Gate {
 }
 
 impl TurnHost {
-    pub fn new(session: &super::Session, turn: &super::Turn, hub: Hub) -> Self {
+    pub fn new(session: &super::Session, turn: &super::Turn, prompting: Prompting, hub: Hub) -> Self {
         Self {
             session_id: session.id.clone(),
             turn_id: turn.id.as_str().into(),
@@ -56,8 +59,36 @@ impl TurnHost {
             cancel: turn.cancel.clone(),
             policy: session.policy.clone(),
             steering: turn.steering.clone(),
+            prompting,
             in_flight: Arc::new(Semaphore::new(IN_FLIGHT)),
         }
+    }
+
+    /// Makes the turn's prompt the transcript's next message. `None` if the turn is over because it cannot be said.
+    pub async fn open(&self, prompt: &[ContentBlock]) -> Option<Message> {
+        let resolved = tokio::select! {
+            biased;
+            () = self.cancel.cancelled() => None,
+            resolved = self.prompting.resolve(prompt) => Some(resolved),
+        };
+        let (message, warnings) = match resolved {
+            Some(Ok(resolved)) => (resolved.message, resolved.warnings),
+            Some(Err(error)) => {
+                let (stop_reason, error) = (StopReason::Error, Some(error.to_string()));
+                self.emit(agent::Event::TurnEnded { stop_reason, usage: Usage::default(), error }).await;
+                return None;
+            }
+            None => (convert::unresolved_prompt(prompt), Vec::new()),
+        };
+        self.emit(agent::Event::Message(message.clone())).await;
+        for warning in warnings {
+            self.notice(NoticeLevel::Warning, warning).await;
+        }
+        Some(message)
+    }
+
+    async fn notice(&self, level: NoticeLevel, message: String) {
+        self.emit(agent::Event::Notice { level, message }).await;
     }
 }
 
@@ -84,11 +115,37 @@ impl Host for TurnHost {
         answered.await.unwrap_or(Answer::CancelTurn)
     }
 
+    async fn ask(&self, request: QuestionRequest) -> Answered {
+        let (answer, answered) = oneshot::channel();
+        let (session_id, turn_id) = (self.session_id.clone(), self.turn_id.clone());
+        self.hub.tell(Signal::Question { session_id, turn_id, request, answer });
+        answered.await.unwrap_or(Answered::Declined)
+    }
+
     fn policy(&self) -> Policy {
         self.policy.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    fn steering(&self) -> Vec<Message> {
-        std::mem::take(&mut self.steering.lock().unwrap_or_else(PoisonError::into_inner))
+    async fn interject(&self, _: Point) -> Vec<Message> {
+        let steering = || self.steering.lock().unwrap_or_else(PoisonError::into_inner);
+        let said = steering().clone();
+        let (mut messages, mut notices) = (Vec::new(), Vec::new());
+        for prompt in &said {
+            match self.prompting.resolve(prompt).await {
+                Ok(resolved) => {
+                    messages.push(resolved.message);
+                    notices.extend(resolved.warnings.into_iter().map(|warning| (NoticeLevel::Warning, warning)));
+                }
+                Err(error) => notices.push((NoticeLevel::Error, error.to_string())),
+            }
+        }
+        for (level, message) in notices {
+            self.notice(level, message).await;
+        }
+        // Only now, in one step with the return: what was given up half way stays for the next turn.
+        let mut waiting = steering();
+        let taken = said.len().min(waiting.len());
+        waiting.drain(..taken);
+        messages
     }
 }

@@ -6,7 +6,8 @@ use futures::future::BoxFuture;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use crate::protocol::{Approval, ApprovalDecision, SessionEvent};
+use super::{Inquiry, Verdict};
+use crate::protocol::SessionEvent;
 
 /// A client, as the hub sees it. Implemented by each face. No method waits.
 pub trait Attachment: Send + Sync + 'static {
@@ -19,9 +20,9 @@ pub trait Attachment: Send + Sync + 'static {
     /// Resolves when [`Attachment::is_ready`] is true, or the client is gone.
     fn ready(&self) -> BoxFuture<'static, ()>;
 
-    /// Puts an approval before the person. Resolves with the decision, or with `None` if this client cannot show it or
-    /// did not answer. Dropping the future withdraws the question.
-    fn ask(&self, approval: Approval) -> BoxFuture<'static, Option<ApprovalDecision>>;
+    /// Puts something before the person. Resolves with what they say, or with `None` if this client cannot show it or
+    /// did not answer. Dropping the future withdraws it.
+    fn ask(&self, inquiry: Inquiry) -> BoxFuture<'static, Option<Verdict>>;
 }
 
 /// An event of a session's log. It encodes as the params of `session/event`.

@@ -17,7 +17,7 @@ use super::{
     record::{Line, Meta, MetaLine, Settings, State},
     recover::End,
 };
-use crate::transcript::Message;
+use crate::{agent::Settled, transcript::Message};
 
 /// A session's log, locked for this process until it is dropped.
 ///
@@ -92,6 +92,22 @@ impl Log {
     /// The message is not in the log then; later ones may be.
     pub fn append_message(&mut self, message: &Message) -> io::Result<()> {
         self.append(&Line::Message(message))
+    }
+
+    /// Appends what the transcript is from here on. What was appended before stays in the log.
+    ///
+    /// # Errors
+    /// It is not in the log then, which goes on with what was there before.
+    pub fn append_transcript(&mut self, messages: &[Message]) -> io::Result<()> {
+        self.append(&Line::Transcript(messages))
+    }
+
+    /// Appends the result of a call, before it is part of a message.
+    ///
+    /// # Errors
+    /// It is not in the log then.
+    pub fn append_settled(&mut self, settled: &Settled) -> io::Result<()> {
+        self.append(&Line::Settled(settled))
     }
 
     /// Appends the settings as they are from here on.

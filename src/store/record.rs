@@ -5,11 +5,13 @@ use std::{
     time::{SystemTime, UNIX_EPOCH},
 };
 
+use memchr::memmem;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::id;
 use crate::{
+    agent::Settled,
     protocol::{ContentBlock, Limits, Mode, SessionEvent},
     transcript::{Message, Usage},
 };
@@ -77,6 +79,10 @@ pub enum Line<'a> {
     Settings(&'a Settings),
     State(&'a State),
     Message(&'a Message),
+    /// The whole transcript is this from here on.
+    Transcript(&'a [Message]),
+    /// A call has its result, which is not in the transcript yet.
+    Settled(&'a Settled),
 }
 
 /// A line that was read.
@@ -85,6 +91,9 @@ pub enum Record<'a> {
     Settings(Settings),
     State(State),
     Message(Message),
+    /// The messages before it are these now.
+    Transcript(Vec<Message>),
+    Settled(Settled),
     Event {
         seq: u64,
         event: &'a RawValue,
@@ -100,6 +109,8 @@ struct Fields<'a> {
     settings: Option<Settings>,
     state: Option<State>,
     message: Option<Message>,
+    transcript: Option<Vec<Message>>,
+    settled: Option<Settled>,
     seq: Option<u64>,
     #[serde(borrow)]
     event: Option<&'a RawValue>,
@@ -112,6 +123,8 @@ impl<'a> Record<'a> {
         Some(match fields {
             Fields { seq: Some(seq), event: Some(event), .. } => Self::Event { seq, event },
             Fields { message: Some(message), .. } => Self::Message(message),
+            Fields { transcript: Some(messages), .. } => Self::Transcript(messages),
+            Fields { settled: Some(settled), .. } => Self::Settled(settled),
             Fields { state: Some(state), .. } => Self::State(state),
             Fields { settings: Some(settings), .. } => Self::Settings(settings),
             Fields { meta: Some(meta), .. } => Self::Meta(meta),
@@ -144,14 +157,24 @@ impl State {
                     self.title = title(&prompt);
                 }
             }
-            Some("usage") => {
-                if let Ok(SessionEvent::Usage { round, .. }) = serde_json::from_str(event.get()) {
-                    self.usage += round.into();
+            // Most of what is nested are deltas, too.
+            Some("usage" | "nested") if memmem::find(event.get().as_bytes(), br#""type":"usage""#).is_some() => {
+                if let Ok(event) = serde_json::from_str::<SessionEvent>(event.get()) {
+                    self.usage += usage_of(&event);
                 }
             }
             _ => {}
         }
         false
+    }
+}
+
+/// What a model call took, as an event says, however deep it is nested.
+fn usage_of(event: &SessionEvent) -> Usage {
+    match event {
+        SessionEvent::Usage { round, .. } => (*round).into(),
+        SessionEvent::Nested { event, .. } => usage_of(event),
+        _ => Usage::default(),
     }
 }
 
@@ -164,10 +187,7 @@ pub fn tag(event: &RawValue) -> Option<&str> {
 pub fn title(prompt: &[ContentBlock]) -> String {
     /// In characters; fits a picker's line; chosen by taste.
     const LONGEST: usize = 80;
-    let text = prompt.iter().find_map(|block| match block {
-        ContentBlock::Text { text } => Some(text.as_str()),
-        ContentBlock::Image { .. } | ContentBlock::Selection { .. } => None,
-    });
+    let text = prompt.iter().find_map(ContentBlock::words);
     // Two characters more than fit are enough to know that it does not; a prompt may be a whole pasted file.
     let mut title = String::new();
     for word in text.unwrap_or_default().split_whitespace().take(LONGEST) {

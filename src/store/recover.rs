@@ -13,18 +13,25 @@ use super::{
     record::{Record, Settings, State, VERSION, tag},
 };
 use crate::{
-    protocol::{ApprovalOutcome, SessionEvent, ToolClass, ToolStatus, TurnStopReason, Usage, convert},
+    agent::{self, OpenCall, OpenTurn, Settled},
+    protocol::{
+        Approval, ApprovalOutcome, ContentBlock, QuestionOutcome, SessionEvent, ToolClass, ToolStatus, TurnStopReason,
+        Usage, convert,
+    },
+    tool::{Task, TaskStatus, TasksSnapshot},
     transcript::{self, Content, Message, Role, ToolCall, ToolResult},
 };
 
 const INTERRUPTED: &str = "Pillion ended in the middle of this turn. What it had done until then is kept.";
 const CALL_INTERRUPTED: &str =
     "interrupted: Pillion ended before this call returned. Whether it had an effect is not known.";
+const TASK_LOST: &str = "It ended with Pillion; what it had printed is lost.";
 
 /// A session as its log tells it.
 ///
 /// A log that ends in the middle of a turn leaves things open. The caller appends `repairs` and `closing` to the log,
-/// in this order, and then everything is as after a turn that was stopped.
+/// in this order, and then everything is as after a turn that was stopped; or it goes on with the turn where there is
+/// `waiting`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Recovered {
     pub title: String,
@@ -45,8 +52,26 @@ pub struct Recovered {
     pub repairs: Vec<Message>,
     /// Events that close calls, approvals and the turn; their numbers follow `last_seq`.
     pub closing: Vec<SessionEvent>,
+    /// The turn, if it can be gone on with: when the log ended, it was waiting for a person.
+    pub waiting: Option<WaitingTurn>,
+    /// The background tasks that ran, and those that the model was not told the end of.
+    pub tasks: TasksSnapshot,
     /// Lines that could not be read and were passed over.
     pub damaged: usize,
+}
+
+/// A turn that a person has to say something to.
+#[derive(Clone, Debug, PartialEq)]
+pub struct WaitingTurn {
+    pub id: String,
+    /// Its calls, which are those of the transcript's last message.
+    pub open: OpenTurn,
+    /// What it waits for; each is about one of the calls.
+    pub approvals: Vec<Approval>,
+    /// Questions of calls that run again, by their ids.
+    pub questions: Vec<String>,
+    /// What the person said that it has not taken yet.
+    pub steering: Vec<Vec<ContentBlock>>,
 }
 
 /// Where the log ends, for the next append.
@@ -91,7 +116,7 @@ pub fn read(reader: impl BufRead, path: &Path) -> Result<(Recovered, State, End)
     if damaged > 0 {
         tracing::warn!(path = %path.display(), damaged, "lines of a session's log cannot be read and are passed over");
     }
-    let (messages, repairs, closing) = fold.close();
+    let Closed { messages, repairs, closing, tasks, waiting } = fold.close();
     let recovered = Recovered {
         title: state.title.clone(),
         roots: meta.roots.into_iter().map(PathBuf::from).collect(),
@@ -103,36 +128,49 @@ pub fn read(reader: impl BufRead, path: &Path) -> Result<(Recovered, State, End)
         messages,
         repairs,
         closing,
+        waiting,
+        tasks,
         damaged,
     };
     Ok((recovered, state, end))
+}
+
+/// What a log that ends here leaves to do.
+struct Closed {
+    messages: Vec<Message>,
+    /// What the transcript lacks.
+    repairs: Vec<Message>,
+    closing: Vec<SessionEvent>,
+    tasks: TasksSnapshot,
+    waiting: Option<WaitingTurn>,
 }
 
 /// What is known at a place in the log.
 #[derive(Default)]
 struct Fold {
     messages: Vec<Message>,
+    tasks: TasksSnapshot,
     turn: Option<Turn>,
 }
 
 /// What is open of the running turn.
-#[derive(Default)]
+#[derive(Clone, Default)]
 struct Turn {
     id: String,
-    usage: Usage,
     /// The prompt, until it is a message.
-    prompt: Option<Message>,
+    prompt: Option<Vec<ContentBlock>>,
     /// What else the person said, until it is a message.
-    steering: Vec<Message>,
+    steering: Vec<Vec<ContentBlock>>,
     /// What the model said since its last message.
     text: String,
     /// Calls that clients know of.
     announced: Vec<String>,
     /// Calls that clients know the end of.
     ended: Vec<String>,
-    /// Results since the last message of results.
-    results: Vec<ToolResult>,
-    approvals: Vec<String>,
+    /// The calls of the last message, and what was spent.
+    open: OpenTurn,
+    approvals: Vec<Approval>,
+    questions: Vec<String>,
 }
 
 impl Fold {
@@ -143,14 +181,22 @@ impl Fold {
                 self.event(event);
             }
             Record::Message(message) => self.message(message),
+            Record::Transcript(messages) => self.messages = messages,
+            Record::Settled(settled) => {
+                if let Some(turn) = &mut self.turn {
+                    turn.open.take(&agent::Event::Settled(settled));
+                }
+            }
             Record::Settings(settings) => state.settings = settings,
             Record::State(_) | Record::Meta(_) | Record::Unknown => {}
         }
     }
 
     fn message(&mut self, message: Message) {
+        self.tasks.open.retain(|(task, _)| !tells_of(&message, task));
         if let Some(turn) = &mut self.turn {
-            let holds = |said: &Message| said.content.iter().all(|part| message.content.contains(part));
+            turn.open.message(&message);
+            let holds = |said: &Vec<ContentBlock>| convert::holds_prompt(&message, said);
             match message.role {
                 Role::Assistant => {
                     turn.prompt = None;
@@ -160,9 +206,6 @@ impl Fold {
                 Role::User => {
                     if let Some(index) = turn.steering.iter().position(holds) {
                         turn.steering.remove(index);
-                    }
-                    if message.tool_results().next().is_some() {
-                        turn.results.clear();
                     }
                 }
             }
@@ -178,61 +221,163 @@ impl Fold {
         // An event of a newer Pillion is kept for clients and means nothing here.
         let Ok(event) = serde_json::from_str::<SessionEvent>(event.get()) else { return };
         if let SessionEvent::TurnStarted { turn_id, prompt } = event {
-            let prompt = Some(convert::prompt_message(&prompt));
-            self.turn = Some(Turn { id: turn_id, prompt, ..Turn::default() });
+            self.turn = Some(Turn { id: turn_id, prompt: Some(prompt), ..Turn::default() });
             return;
+        }
+        // Background tasks outlive turns.
+        match event {
+            SessionEvent::TaskStarted { task } => {
+                self.tasks.count += 1;
+                self.tasks.open.push((task.into(), String::new()));
+                return;
+            }
+            SessionEvent::TaskEnded { task, text } => {
+                let known = self.tasks.open.iter_mut().find(|(known, _)| known.id == task.task_id);
+                if let Some(known) = known {
+                    *known = (task.into(), text);
+                }
+                return;
+            }
+            _ => {}
         }
         let Some(turn) = &mut self.turn else { return };
         match event {
-            SessionEvent::TurnSteered { prompt } => turn.steering.push(convert::prompt_message(&prompt)),
+            SessionEvent::TurnSteered { prompt } => turn.steering.push(prompt),
             SessionEvent::MessageDelta { text } => turn.text.push_str(&text),
-            SessionEvent::ToolCall { call_id, .. } => turn.announced.push(call_id),
-            SessionEvent::ToolResult { call_id, status, text, .. } => {
-                turn.ended.push(call_id.clone());
-                turn.results.push(ToolResult::text(call_id, text, status != ToolStatus::Ok));
+            SessionEvent::Superseded => turn.text.clear(),
+            SessionEvent::ToolCall { call_id, class, .. } => {
+                if let Some(open) = turn.open(&call_id) {
+                    open.class = Some(class.into());
+                }
+                turn.announced.push(call_id);
             }
-            SessionEvent::ApprovalRequested { approval } => turn.approvals.push(approval.approval_id),
-            SessionEvent::ApprovalResolved { approval_id, .. } => turn.approvals.retain(|open| *open != approval_id),
-            SessionEvent::Usage { turn: usage, .. } => turn.usage = usage,
+            SessionEvent::ToolResult { call_id, status, text, .. } => {
+                if let Some(open) = turn.open(&call_id) {
+                    open.told = true;
+                    // A log of an older Pillion has no more than this.
+                    open.settled.get_or_insert_with(|| Settled {
+                        result: ToolResult::text(&call_id, text, status != ToolStatus::Ok),
+                        status: status.into(),
+                        diff: None,
+                    });
+                }
+                turn.ended.push(call_id);
+            }
+            SessionEvent::ApprovalRequested { approval } => turn.asked(approval),
+            SessionEvent::ApprovalResolved { approval_id, .. } => turn.resolved(&approval_id),
+            SessionEvent::QuestionAsked { question } => turn.questions.push(question.question_id),
+            SessionEvent::QuestionResolved { question_id, .. } => turn.questions.retain(|open| *open != question_id),
+            SessionEvent::Nested { event, .. } => {
+                if let Some(sum) = turn_usage(&event) {
+                    turn.open.usage = sum.into();
+                }
+            }
+            SessionEvent::Usage { turn: usage, .. } => turn.open.usage = usage.into(),
             SessionEvent::TurnEnded { .. } => self.turn = None,
             SessionEvent::TurnStarted { .. }
             | SessionEvent::ReasoningDelta { .. }
             | SessionEvent::ToolProgress { .. }
+            | SessionEvent::ToolPreparing { .. }
             | SessionEvent::Retry { .. }
+            | SessionEvent::Fallback { .. }
+            | SessionEvent::Plan { .. }
+            | SessionEvent::Compaction { .. }
+            | SessionEvent::ToolsChanged { .. }
+            | SessionEvent::TaskStarted { .. }
+            | SessionEvent::TaskEnded { .. }
             | SessionEvent::SessionConfigured { .. }
+            | SessionEvent::CommandsChanged { .. }
             | SessionEvent::Notice { .. } => {}
         }
     }
 
-    /// The transcript, what it lacks, and the events that close what is open.
-    fn close(self) -> (Vec<Message>, Vec<Message>, Vec<SessionEvent>) {
-        let Self { mut messages, turn } = self;
+    /// What comes of it all.
+    fn close(self) -> Closed {
+        let Self { mut messages, turn, mut tasks } = self;
+        let waiting = turn.as_ref().and_then(|turn| turn.waiting(&messages));
         let logged = messages.len();
-        let closing = turn.map(|turn| turn.close(&mut messages)).unwrap_or_default();
+        let mut closing = turn.map(|turn| turn.close(&mut messages)).unwrap_or_default();
+        for (task, text) in tasks.open.iter_mut().filter(|(task, _)| task.status == TaskStatus::Running) {
+            task.status = TaskStatus::Lost;
+            TASK_LOST.clone_into(text);
+            closing.push(SessionEvent::TaskEnded { task: task.clone().into(), text: text.clone() });
+        }
         if !transcript::is_whole(&messages) {
             // Lines in the middle are damaged.
             let mut whole = messages.clone();
             transcript::repair(&mut whole);
             if !whole.starts_with(&messages[..logged]) {
                 // No appending helps: what is left is made whole anew each time it is read.
-                return (whole, Vec::new(), closing);
+                return Closed { messages: whole, repairs: Vec::new(), closing, tasks, waiting: None };
             }
             messages = whole;
         }
         let repairs = messages.split_off(logged);
-        (messages, repairs, closing)
+        Closed { messages, repairs, closing, tasks, waiting }
     }
 }
 
 impl Turn {
+    fn open(&mut self, call_id: &str) -> Option<&mut OpenCall> {
+        self.open.calls.iter_mut().find(|open| open.call.id == call_id)
+    }
+
+    fn asked(&mut self, approval: Approval) {
+        if let Some(known) = self.approvals.iter_mut().find(|known| known.approval_id == approval.approval_id) {
+            // Asked again after a restart, with what it shows now.
+            *known = approval;
+            return;
+        }
+        let turn_id = self.id.clone();
+        // A nested agent's calls may have the same ids, and are none of this turn's.
+        if let Some(open) = self.open(&approval.call_id)
+            && approval.approval_id == Approval::id(&turn_id, &agent::approval_id(&open.call.id, open.asks + 1))
+        {
+            open.asks += 1;
+            open.asking = Some(approval.input.clone());
+        }
+        self.approvals.push(approval);
+    }
+
+    fn resolved(&mut self, approval_id: &str) {
+        let Some(index) = self.approvals.iter().position(|open| open.approval_id == approval_id) else { return };
+        let approval = self.approvals.remove(index);
+        if let Some(open) = self.open(&approval.call_id) {
+            open.asking = None;
+        }
+    }
+
+    /// The turn, if it waits for a person and for nothing else that a restart broke.
+    fn waiting(&self, messages: &[Message]) -> Option<WaitingTurn> {
+        let calls = &self.open.calls;
+        let (last, before) = messages.split_last()?;
+        let is_theirs =
+            |approval: &Approval| calls.iter().any(|open| open.call.id == approval.call_id && open.asking.is_some());
+        let waits = !self.approvals.is_empty()
+            && self.approvals.iter().all(is_theirs)
+            && !calls.iter().any(OpenCall::is_broken)
+            && last.tool_calls().eq(calls.iter().map(|open| &open.call))
+            && transcript::is_whole(before);
+        let Self { id, open, approvals, questions, steering, .. } = self.clone();
+        waits.then_some(WaitingTurn { id, open, approvals, questions, steering })
+    }
+
     /// Appends what the transcript lacks; gives the events that close what is open.
     fn close(mut self, messages: &mut Vec<Message>) -> Vec<SessionEvent> {
         let approvals = self.approvals.drain(..);
         let mut closing: Vec<SessionEvent> = approvals
-            .map(|approval_id| SessionEvent::ApprovalResolved { approval_id, outcome: ApprovalOutcome::Cancelled })
+            .map(|approval| SessionEvent::ApprovalResolved {
+                approval_id: approval.approval_id,
+                outcome: ApprovalOutcome::Cancelled,
+            })
             .collect();
+        closing.extend(
+            self.questions
+                .drain(..)
+                .map(|question_id| SessionEvent::QuestionResolved { question_id, outcome: QuestionOutcome::Cancelled }),
+        );
         let calls: Vec<ToolCall> = messages.last().into_iter().flat_map(Message::tool_calls).cloned().collect();
-        messages.extend(self.prompt.take());
+        messages.extend(self.prompt.take().as_deref().map(convert::unresolved_prompt));
         if calls.is_empty() && !self.text.trim().is_empty() {
             messages.push(Message::assistant(std::mem::take(&mut self.text)));
         }
@@ -240,7 +385,7 @@ impl Turn {
         if !results.is_empty() {
             messages.push(Message { role: Role::User, content: results });
         }
-        messages.append(&mut self.steering);
+        messages.extend(self.steering.iter().map(|said| convert::unresolved_prompt(said)));
         // Calls that were shown and never became part of a message.
         let mut unended = std::mem::take(&mut self.announced);
         unended.retain(|call| !self.ended.contains(call));
@@ -248,7 +393,7 @@ impl Turn {
         closing.push(SessionEvent::TurnEnded {
             turn_id: self.id,
             stop_reason: TurnStopReason::Interrupted,
-            usage: self.usage,
+            usage: self.open.usage.into(),
             error: Some(INTERRUPTED.to_owned()),
         });
         closing
@@ -257,17 +402,42 @@ impl Turn {
     /// The call's result: what the log tells of it, or that it was interrupted. Clients are told what they do not know.
     fn end_call(&mut self, call: ToolCall, closing: &mut Vec<SessionEvent>) -> Content {
         let ToolCall { id, name, input } = call;
-        let known = self.results.iter().position(|result| result.call_id == id).map(|at| self.results.remove(at));
+        let known = self.open(&id).and_then(|open| open.settled.take());
         if !self.announced.contains(&id) {
             let (title, class) = (name.clone(), ToolClass::Read);
             closing.push(SessionEvent::ToolCall { call_id: id.clone(), tool: name, input, class, title });
         }
         if !self.ended.contains(&id) {
-            closing.push(cancelled(id.clone()));
+            closing.push(known.as_ref().map_or_else(|| cancelled(id.clone()), result_event));
             self.ended.push(id.clone());
         }
+        let known = known.map(|settled| settled.result);
         Content::ToolResult(known.unwrap_or_else(|| ToolResult::text(id, CALL_INTERRUPTED, true)))
     }
+}
+
+fn result_event(settled: &Settled) -> SessionEvent {
+    let Settled { result, status, diff } = settled.clone();
+    SessionEvent::ToolResult {
+        text: convert::plain_text(&result.content),
+        call_id: result.call_id,
+        status: status.into(),
+        diff: diff.map(Into::into),
+    }
+}
+
+/// What the turn had used until then, as an event of a nested turn says, however deep.
+fn turn_usage(event: &SessionEvent) -> Option<Usage> {
+    match event {
+        SessionEvent::Usage { turn, .. } => Some(*turn),
+        SessionEvent::Nested { event, .. } => turn_usage(event),
+        _ => None,
+    }
+}
+
+/// Whether a message is the one by which the model was told of a task's end.
+fn tells_of(message: &Message, task: &Task) -> bool {
+    message.role == Role::User && message.text().starts_with(&agent::task_news_title(task))
 }
 
 fn cancelled(call_id: String) -> SessionEvent {

@@ -14,14 +14,17 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::{
+    agent::{CallStatus, Settled},
     protocol::{
-        Approval, ApprovalOutcome, ContentBlock, Limits, Mode, SessionEvent, ToolClass, ToolStatus, TurnStopReason,
-        Usage, convert::prompt_message,
+        Approval, ApprovalOutcome, ContentBlock, Limits, Mode, Question, QuestionOutcome, SessionEvent, Task,
+        TaskStatus, ToolClass, ToolStatus, TurnStopReason, Usage, convert::unresolved_prompt,
     },
-    transcript::{self, Content, Message, Role, ToolCall, ToolResult},
+    tool::{Class, TasksSnapshot},
+    transcript::{self, Content, Image, Message, ResultContent, Role, ToolCall, ToolResult},
 };
 
 mod random;
+mod waiting;
 
 fn store() -> (TempDir, Store) {
     let folder = tempfile::tempdir().unwrap();
@@ -79,6 +82,7 @@ fn asked(id: &str, call: &str) -> SessionEvent {
         risk: None,
         diff: None,
         rules: vec![],
+        agent: None,
     };
     SessionEvent::ApprovalRequested { approval }
 }
@@ -106,6 +110,8 @@ fn results(results: &[(&str, &str, bool)]) -> Message {
 enum Entry {
     Event(Box<SessionEvent>),
     Message(Message),
+    Transcript(Vec<Message>),
+    Settled(Settled),
     Settings(Settings),
 }
 
@@ -120,6 +126,8 @@ fn append(log: &mut Log, last_seq: &mut u64, entry: &Entry) {
             log.append_event(*last_seq, &to_raw_value(event).unwrap()).unwrap();
         }
         Entry::Message(message) => log.append_message(message).unwrap(),
+        Entry::Transcript(messages) => log.append_transcript(messages).unwrap(),
+        Entry::Settled(settled) => log.append_settled(settled).unwrap(),
         Entry::Settings(settings) => log.append_settings(settings).unwrap(),
     }
 }
@@ -156,8 +164,63 @@ fn interrupted(turn: &str) -> SessionEvent {
 
 const LOST: &str = "interrupted: Pillion ended before this call returned. Whether it had an effect is not known.";
 
+fn settled(id: &str, text: &str) -> Entry {
+    Entry::Settled(Settled { result: ToolResult::text(id, text, false), status: CallStatus::Ok, diff: None })
+}
+
+fn resolved(id: &str, outcome: ApprovalOutcome) -> Entry {
+    event(SessionEvent::ApprovalResolved { approval_id: id.into(), outcome })
+}
+
 fn cancelled(id: &str) -> SessionEvent {
     SessionEvent::ToolResult { call_id: id.into(), status: ToolStatus::Cancelled, text: LOST.into(), diff: None }
+}
+
+#[test]
+fn a_shorter_transcript_takes_the_place_of_the_one_before_which_stays_in_the_log() {
+    let (_folder, store) = store();
+    let said = |text: &str| Entry::Message(Message::assistant(text));
+    let entries = [
+        event(started("t1", "go")),
+        Entry::Message(Message::user("go")),
+        said("much"),
+        event(ended("t1", TurnStopReason::EndTurn)),
+        Entry::Transcript(vec![Message::user("summary")]),
+        event(started("t2", "on")),
+        Entry::Message(Message::user("on")),
+        said("more"),
+        event(ended("t2", TurnStopReason::EndTurn)),
+    ];
+    let (id, path) = written(&store, &entries);
+    let (log, recovered) = store.load(&id).unwrap();
+    let expect = vec![Message::user("summary"), Message::user("on"), Message::assistant("more")];
+    assert_eq!((recovered.messages, recovered.repairs), (expect, vec![]));
+    drop(log);
+    let text = fs::read_to_string(&path).unwrap();
+    assert!(text.contains("much"), "the original is kept");
+
+    // A transcript that was torn while it was written never was: the one before it holds.
+    let torn = text.split_inclusive('\n').take_while(|line| !line.starts_with("{\"transcript\""));
+    let torn = torn.collect::<String>() + "{\"transcript\":[{\"role\":\"user\",\"con";
+    fs::write(&path, torn).unwrap();
+    let (_log, recovered) = store.load(&id).unwrap();
+    assert_eq!(recovered.messages, [Message::user("go"), Message::assistant("much")]);
+}
+
+#[test]
+fn costs_are_summed_over_turns_and_one_that_is_not_known_is_not_free() {
+    let (_folder, store) = store();
+    let cost = |nano_dollars| Some(crate::protocol::Cost { nano_dollars, at_least: false });
+    let usage = |cost| {
+        let round = Usage { output_tokens: Some(1), cost, ..Usage::default() };
+        event(SessionEvent::Usage { round, turn: round, context: None })
+    };
+    let (id, _) = written(&store, &[event(started("t1", "go")), usage(cost(5)), usage(cost(7))]);
+    let total = store.load(&id).unwrap().1.usage.cost;
+    assert_eq!(total, Some(transcript::Cost::nano_dollars(12)));
+    let (id, _) = written(&store, &[event(started("t1", "go")), usage(cost(5)), usage(None)]);
+    let total = store.load(&id).unwrap().1.usage.cost;
+    assert_eq!(total, Some(transcript::Cost { nano_dollars: 5, at_least: true }));
 }
 
 #[test]
@@ -170,7 +233,7 @@ fn a_session_comes_back_as_it_was() {
         event(started("t1", "fix\n  it")),
         Entry::Message(messages[0].clone()),
         event(delta("done")),
-        event(SessionEvent::Usage { round: usage, turn: usage }),
+        event(SessionEvent::Usage { round: usage, turn: usage, context: None }),
         Entry::Message(messages[1].clone()),
         event(ended("t1", TurnStopReason::EndTurn)),
         Entry::Settings(changed.clone()),
@@ -189,12 +252,78 @@ fn a_session_comes_back_as_it_was() {
         messages: messages.to_vec(),
         repairs: vec![],
         closing: vec![],
+        waiting: None,
+        tasks: TasksSnapshot::default(),
         damaged: 0,
     };
     assert_eq!(recovered, expect);
     assert!(recovered.updated_at >= recovered.created_at && recovered.created_at > 1_700_000_000);
     drop(log);
     assert_eq!(fs::read(&path).unwrap(), before, "loading a log that ended well changes nothing");
+}
+
+fn task(number: u32, status: TaskStatus) -> Task {
+    let (task_id, title) = (format!("task-{number}"), format!("make {number}"));
+    Task { task_id, call_id: "c".into(), title, status, started_at: 7, ended_at: None }
+}
+
+#[test]
+fn background_tasks_end_with_the_process_and_what_the_model_was_not_told_is_kept() {
+    let started = |number| event(SessionEvent::TaskStarted { task: task(number, TaskStatus::Running) });
+    let ended = |number| {
+        event(SessionEvent::TaskEnded { task: task(number, TaskStatus::Ended), text: format!("built {number}") })
+    };
+    let entries = [
+        started(1),
+        started(2),
+        started(3),
+        ended(1),
+        Entry::Message(Message::user("[task-1 (`make 1`): ended. This is what came of it.]\nbuilt 1")),
+        ended(2),
+    ];
+    let (_folder, store) = store();
+    let (id, _) = written(&store, &entries);
+    let (_, recovered) = store.load(&id).unwrap();
+    assert_eq!(recovered.tasks.count, 3, "no number is given twice");
+    let open: Vec<_> = recovered.tasks.open.iter().map(|(task, text)| (task.id.as_str(), text.as_str())).collect();
+    assert_eq!(open[0], ("task-2", "built 2"), "the model was told of the first");
+    assert_eq!((open.len(), open[1].0), (2, "task-3"));
+    let [SessionEvent::TaskEnded { task, text }] = &recovered.closing[..] else { panic!("{:?}", recovered.closing) };
+    assert_eq!((task.task_id.as_str(), task.status), ("task-3", TaskStatus::Lost));
+    assert!(text.contains("ended with Pillion"), "{text}");
+}
+
+#[test]
+fn an_open_question_is_closed_and_a_sub_agents_usage_counts() {
+    let question = Question {
+        question_id: "q1".into(),
+        session_id: "s".into(),
+        turn_id: "t1".into(),
+        call_id: "c".into(),
+        agent: None,
+        text: "Which?".into(),
+        choices: vec![],
+        allows_text: true,
+    };
+    let used = |input_tokens| Usage { input_tokens: Some(input_tokens), ..Usage::default() };
+    let nested = SessionEvent::Nested {
+        call_id: "c".into(),
+        event: Box::new(SessionEvent::Usage { round: used(5), turn: used(8), context: None }),
+    };
+    let entries = [
+        event(started("t1", "go")),
+        event(SessionEvent::Usage { round: used(3), turn: used(3), context: None }),
+        event(nested),
+        event(SessionEvent::QuestionAsked { question }),
+    ];
+    let (_folder, store) = store();
+    let (id, _) = written(&store, &entries);
+    let (_, recovered) = store.load(&id).unwrap();
+    assert_eq!(recovered.usage.input_tokens, Some(8));
+    let resolved = SessionEvent::QuestionResolved { question_id: "q1".into(), outcome: QuestionOutcome::Cancelled };
+    assert_eq!(recovered.closing[0], resolved);
+    let Some(SessionEvent::TurnEnded { usage, .. }) = recovered.closing.last() else { panic!("{recovered:?}") };
+    assert_eq!(*usage, used(8));
 }
 
 #[test]
@@ -210,6 +339,37 @@ fn what_was_said_of_an_unfinished_answer_is_kept() {
     assert_eq!(recovered.messages, [Message::user("go")]);
     assert_eq!(recovered.repairs, [Message::assistant("I will now"), Message::user("faster")]);
     assert_eq!(recovered.closing, [interrupted("t1")]);
+}
+
+#[test]
+fn what_was_withdrawn_is_not_kept() {
+    let entries = [
+        event(started("t1", "go")),
+        Entry::Message(Message::user("go")),
+        event(delta("I will not")),
+        event(SessionEvent::Superseded),
+        event(delta("I will")),
+    ];
+    assert_eq!(recovered(&entries).repairs, [Message::assistant("I will")]);
+}
+
+#[test]
+fn a_replaced_transcript_is_the_transcript_and_the_original_stays_in_the_log() {
+    let (_folder, store) = store();
+    let entries = [
+        event(started("t1", "a long story")),
+        Entry::Message(Message::user("a long story")),
+        Entry::Message(Message::assistant("well")),
+        Entry::Transcript(vec![Message::user("in short")]),
+        Entry::Message(Message::assistant("so")),
+        event(ended("t1", TurnStopReason::EndTurn)),
+    ];
+    let (id, path) = written(&store, &entries);
+    let (_, recovered) = store.load(&id).unwrap();
+    assert_eq!(recovered.messages, [Message::user("in short"), Message::assistant("so")]);
+    assert_eq!((recovered.repairs, recovered.closing), (vec![], vec![]));
+    let log = fs::read_to_string(path).unwrap();
+    assert!(log.lines().any(|line| line.starts_with("{\"message\"") && line.contains("a long story")));
 }
 
 #[test]
@@ -440,7 +600,7 @@ fn lists_the_latest_used_first_page_by_page() {
     let turn = |title: &str| {
         vec![
             event(started("t1", title)),
-            event(SessionEvent::Usage { round: usage, turn: usage }),
+            event(SessionEvent::Usage { round: usage, turn: usage, context: None }),
             Entry::Settings(settings("scripted/late")),
             event(ended("t1", TurnStopReason::EndTurn)),
         ]
@@ -479,12 +639,12 @@ fn a_running_or_torn_log_is_listed_as_far_as_it_goes() {
     let (_folder, store) = store();
     let usage = Usage { output_tokens: Some(3), ..Usage::default() };
     let mut entries = vec![event(started("t1", "first"))];
-    entries.push(event(SessionEvent::Usage { round: usage, turn: usage }));
+    entries.push(event(SessionEvent::Usage { round: usage, turn: usage, context: None }));
     entries.push(event(ended("t1", TurnStopReason::EndTurn)));
     entries.push(event(started("t2", "second")));
     // The state line is further back than one chunk.
     entries.extend((0..2000).map(|_| event(delta(&"z".repeat(100)))));
-    entries.push(event(SessionEvent::Usage { round: usage, turn: usage }));
+    entries.push(event(SessionEvent::Usage { round: usage, turn: usage, context: None }));
     let (_, path) = written(&store, &entries);
     let mut file = fs::OpenOptions::new().append(true).open(&path).unwrap();
     file.write_all(b"{\"state\":{\"title\":\"to").unwrap();
@@ -511,7 +671,7 @@ fn prompts_are_recognised_as_the_messages_they_become() {
     ];
     let entries = [
         event(SessionEvent::TurnStarted { turn_id: "t".into(), prompt: blocks.clone() }),
-        Entry::Message(prompt_message(&blocks)),
+        Entry::Message(unresolved_prompt(&blocks)),
     ];
     let recovered = recovered(&entries);
     assert_eq!((recovered.repairs, recovered.title.as_str()), (vec![], "explain"));

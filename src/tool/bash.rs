@@ -1,7 +1,7 @@
 //! Runs a command, shows what it prints as it prints it, and leaves nothing of it running.
 
 use std::{
-    sync::LazyLock,
+    sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -9,10 +9,12 @@ use async_trait::async_trait;
 use regex::RegexSet;
 use schemars::JsonSchema;
 use serde::Deserialize;
+use tokio::{sync::watch, task::JoinError};
+use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
 use super::{
-    Class, Context, Excerpt, Output, Progress, Proposal, Recording, ToolError, Typed, outputs::whole_characters,
-    shortened, stopped,
+    Budget, Class, Context, Detached, Excerpt, Output, Progress, Proposal, Recording, TaskStatus, TimeLimit, ToolError,
+    Typed, outputs::whole_characters, shortened, stopped,
 };
 use crate::{
     process::{Child, Command, Exit},
@@ -22,28 +24,47 @@ use crate::{
 /// How long a command may run when the model does not say.
 const TIME_LIMIT: Duration = Duration::from_secs(120);
 
+/// The bytes of a result, of which [`NOTES`] are for what is said of the command. Chosen: some 8,000 tokens.
+const RESULT: usize = 31_000;
+const NOTES: usize = 1_000;
+
 /// The longest the model can ask for.
 const LONGEST: Duration = Duration::from_secs(600);
 
-pub struct Bash {
+/// The longest a command may run in the background, and how long when nobody says. Chosen: a working day's server, and a
+/// build that somebody forgot.
+const LONGEST_BACKGROUND: Duration = Duration::from_secs(24 * 60 * 60);
+const BACKGROUND_LIMIT: Duration = Duration::from_secs(60 * 60);
+
+pub struct Bash(pub Shell);
+
+/// How commands are run.
+#[derive(Clone, Debug, Default)]
+pub struct Shell {
     /// Variables that commands must not see, beside those that [`Command::spawn`] withholds.
     pub withheld: Vec<String>,
+    /// After so long a command goes on in the background; never without.
+    pub background_after: Option<Duration>,
 }
 
 /// Runs a command in the shell (bash, or sh where there is none; PowerShell on Windows) and returns what it printed,
 /// stdout and stderr together, with its exit code.
 ///
 /// Each call is a new shell: `cd` and variables do not carry over. Nothing can be typed to it, stdin is closed. What it
-/// leaves in the background is ended when it ends. Files with unsaved changes in the editor are saved before, where
+/// leaves in the background is ended when it ends: for a server, or what takes long while you can do something else, set
+/// `background` instead of using `&`. Files with unsaved changes in the editor are saved before, where
 /// possible. To look at files, prefer read, grep and glob: they also see what is not saved.
 ///
-/// Of a long output you get the head and the tail; the rest can be read with `read` under the path that the result names.
+/// Of a long output you get the head and the tail; the rest can be read with read_output.
 #[derive(Deserialize, JsonSchema)]
 pub struct Input {
     /// The command line or script.
     command: String,
-    /// The time limit in milliseconds: 120000 if absent, at most 600000.
+    /// The time limit in milliseconds: 120000 if absent, at most 600000. In the background 3600000, at most 86400000.
     timeout_ms: Option<u64>,
+    /// Whether it runs in the background (false if absent): the call returns at once, you are told when the command ends, and
+    /// `tasks` looks after it meanwhile.
+    background: Option<bool>,
     /// What the command is for, in a few words, for the person who has to allow it.
     description: Option<String>,
     /// The folder to run it in: the first root of the workspace if absent.
@@ -62,10 +83,16 @@ impl Typed for Bash {
     const NAME: &'static str = "bash";
     type Input = Input;
 
+    /// Each command has a limit of its own.
+    fn time_limit(&self) -> TimeLimit {
+        TimeLimit::Unlimited
+    }
+
     async fn propose(&self, input: &Input, context: &Context) -> Result<Proposal, ToolError> {
         let folder = folder(input, context)?;
         context.prepared.keep(folder.clone());
-        let mut title = format!("Run {}", shortened(&input.command, 100));
+        let place = if input.background.unwrap_or(false) { " in the background" } else { "" };
+        let mut title = format!("Run{place} {}", shortened(&input.command, 100));
         // The model's word for it, which need not be true: never in place of the command.
         if let Some(description) = input.description.as_deref().filter(|text| !text.trim().is_empty()) {
             title += &format!(" ({})", shortened(description, 100));
@@ -76,8 +103,10 @@ impl Typed for Bash {
             outside: !folder.inside,
             paths: vec![folder.path],
             command: Some(input.command.clone()),
+            host: None,
             diff: None,
             risk: risk(&input.command),
+            alone: false,
         })
     }
 
@@ -86,58 +115,218 @@ impl Typed for Bash {
             Some(folder) => folder,
             None => folder(&input, context)?,
         };
-        let limit = match input.timeout_ms {
-            None | Some(0) => TIME_LIMIT,
-            Some(milliseconds) => Duration::from_millis(milliseconds).min(LONGEST),
-        };
         let saved = tokio::select! {
             biased;
             () = context.cancel.cancelled() => return Err(stopped()),
             saved = context.workspace.save_unsaved() => saved,
         };
-        let command = Command::shell(&input.command).directory(&folder.path).without(self.withheld.iter().cloned());
+        // Before anything can be seen of the command, so that whoever sees it can move it.
+        let movable = context.tasks.offer(&context.call_id);
+        let command = Command::shell(&input.command).directory(&folder.path).without(self.0.withheld.iter().cloned());
         // It takes a millisecond or more, for which nobody else should wait.
         let spawned = tokio::task::spawn_blocking(move || plain(command).spawn()).await.map_err(|_| stopped())?;
-        let mut child = spawned.map_err(|error| ToolError::new(error.to_string()))?;
-        let mut printed =
-            Printed { recording: context.outputs.record(&context.call_id), live: Live::new(context.progress.clone()) };
-        let running = async {
-            printed.take(&mut child).await;
-            child.wait().await
+        let child = spawned.map_err(|error| ToolError::new(error.to_string()))?;
+        let limit = Limit::new(input.timeout_ms);
+        let in_background = input.background.unwrap_or(false);
+        let mut job =
+            Job::start(child, context, stale(&saved), if in_background { limit.background() } else { limit.here() });
+        let reason = if in_background {
+            String::new()
+        } else {
+            tokio::select! {
+                biased;
+                attended = &mut job.work => return said_in_the_end(attended),
+                () = context.cancel.cancelled() => String::new(),
+                () = movable.moved() => "The person moved this command to the background. ".to_owned(),
+                after = takes_long(self.0.background_after) => {
+                    format!("This command was moved to the background, since it has run for {} s. ", after.as_secs_f64())
+                }
+            }
         };
-        let end = tokio::select! {
-            biased;
-            () = context.cancel.cancelled() => End::Cancelled,
-            () = tokio::time::sleep(limit) => End::OutOfTime,
-            exit = running => End::Exited(exit),
-        };
-        let survivors = child.end().await;
-        // What it wrote before it was ended is still in the pipe.
-        printed.take(&mut child).await;
-        printed.live.finish();
+        // Whoever cancels a turn and then what runs in the background must not miss what is just moving there.
+        if context.cancel.is_cancelled() {
+            job.stop.cancel();
+            return said_in_the_end(job.work.await);
+        }
+        job.limit.send_replace(limit.background());
+        Ok(job.detach(&input.command, &reason, context))
+    }
 
-        let mut notes = Vec::new();
-        match &end {
-            End::Exited(exit) => notes.push(exit.to_string()),
-            End::OutOfTime => notes.push(format!(
-                "ended after the time limit of {} s; the output is what it printed until then. \
-                 Give a longer timeout_ms (at most {}) or run less",
-                limit.as_secs_f64(),
-                LONGEST.as_millis(),
-            )),
-            End::Cancelled => notes.push("cancelled; the output is what it printed until then".to_owned()),
-        }
-        if !survivors.is_empty() {
-            let pids: Vec<String> = survivors.iter().map(u32::to_string).collect();
-            notes.push(format!("these processes could not be ended: {}", pids.join(", ")));
-        }
-        notes.extend(stale(&saved));
-        let text = said(&printed.recording.finish(), &context.call_id, &notes);
-        match end {
-            End::Exited(_) => Ok(Output::text(text)),
-            End::OutOfTime | End::Cancelled => Err(ToolError::new(text)),
+    fn budget(&self) -> Option<Budget> {
+        Some(Budget::store(RESULT))
+    }
+}
+
+/// How long a command may run.
+#[derive(Clone, Copy)]
+struct Limit {
+    asked: Option<Duration>,
+}
+
+impl Limit {
+    fn new(milliseconds: Option<u64>) -> Self {
+        Self { asked: milliseconds.filter(|asked| *asked > 0).map(Duration::from_millis) }
+    }
+
+    fn here(self) -> Duration {
+        self.asked.unwrap_or(TIME_LIMIT).min(LONGEST)
+    }
+
+    fn background(self) -> Duration {
+        self.asked.unwrap_or(BACKGROUND_LIMIT).min(LONGEST_BACKGROUND)
+    }
+}
+
+/// A command that runs, attended to by a task of its own.
+struct Job {
+    work: AbortOnDropHandle<Attended>,
+    /// Ends it.
+    stop: CancellationToken,
+    limit: watch::Sender<Duration>,
+    printed: Arc<Mutex<Printed>>,
+}
+
+/// What came of a command.
+struct Attended {
+    end: End,
+    text: String,
+    /// False if there was more than the call's budget bears.
+    is_shown: bool,
+}
+
+impl Job {
+    fn start(child: Child, context: &Context, stale: Option<String>, limit: Duration) -> Self {
+        let budget = Budget { text: context.budget.text.saturating_sub(NOTES), ..context.budget };
+        let recording = context.outputs.record(&context.call_id, budget);
+        let printed = Arc::new(Mutex::new(Printed { recording, live: Live::new(context.progress.clone()) }));
+        let stop = CancellationToken::new();
+        let (limit, limits) = watch::channel(limit);
+        let attending = attend(child, printed.clone(), stop.clone(), limits, stale);
+        Self { work: AbortOnDropHandle::new(tokio::spawn(attending)), stop, limit, printed }
+    }
+
+    /// Leaves it to the conversation's tasks.
+    fn detach(self, command: &str, reason: &str, context: &Context) -> Output {
+        let Self { work, stop, limit, printed } = self;
+        let call_id = context.call_id.clone();
+        let so_far = move || {
+            let excerpt = lock(&printed).recording.so_far();
+            if excerpt.head.is_empty() { String::new() } else { said(excerpt, &[]).0 }
+        };
+        let printed = so_far();
+        let work = async move {
+            let attended = work.await;
+            drop(limit);
+            match attended {
+                Ok(attended) => (attended.end.status(), attended.text),
+                Err(_) => (TaskStatus::Lost, "it was lost because of a mistake in Pillion".to_owned()),
+            }
+        };
+        let title = shortened(command, 100);
+        let task = context.tasks.start(Detached { call_id, title, work, stop, so_far: Arc::new(so_far) });
+        let printed = if printed.is_empty() { String::new() } else { format!("\nSo far it printed:\n{printed}") };
+        Output::text(format!(
+            "{reason}It runs in the background as {}. You will be told when it ends; `tasks` shows what it prints and \
+             cancels it.{printed}",
+            task.id
+        ))
+    }
+}
+
+/// Takes what a command prints until it ends, or has to; leaves nothing of it running.
+async fn attend(
+    mut child: Child,
+    printed: Arc<Mutex<Printed>>,
+    stop: CancellationToken,
+    mut limits: watch::Receiver<Duration>,
+    stale: Option<String>,
+) -> Attended {
+    let running = async {
+        take(&mut child, &printed).await;
+        child.wait().await
+    };
+    let end = tokio::select! {
+        biased;
+        () = stop.cancelled() => End::Cancelled,
+        () = out_of_time(&mut limits) => End::OutOfTime,
+        exit = running => End::Exited(exit),
+    };
+    let survivors = child.end().await;
+    // What it wrote before it was ended is still in the pipe.
+    take(&mut child, &printed).await;
+
+    let mut notes = Vec::new();
+    match &end {
+        End::Exited(exit) => notes.push(exit.to_string()),
+        End::OutOfTime => notes.push(format!(
+            "ended after the time limit of {} s; the output is what it printed until then. \
+             Give a longer timeout_ms (at most {}, in the background {}) or run less",
+            limits.borrow().as_secs_f64(),
+            LONGEST.as_millis(),
+            LONGEST_BACKGROUND.as_millis(),
+        )),
+        End::Cancelled => notes.push("cancelled; the output is what it printed until then".to_owned()),
+    }
+    if !survivors.is_empty() {
+        let pids: Vec<String> = survivors.iter().map(u32::to_string).collect();
+        notes.push(format!("these processes could not be ended: {}", pids.join(", ")));
+    }
+    notes.extend(stale);
+    let mut printed = lock(&printed);
+    printed.live.finish();
+    let (text, is_shown) = said(printed.recording.finish(), &notes);
+    Attended { end, text, is_shown }
+}
+
+async fn take(child: &mut Child, printed: &Mutex<Printed>) {
+    while let Some(chunk) = child.next_output().await {
+        let mut printed = lock(printed);
+        printed.recording.write(&chunk.bytes);
+        printed.live.report(chunk.offset, &chunk.bytes);
+    }
+}
+
+/// Resolves when the limit has passed, which may be another one meanwhile.
+async fn out_of_time(limits: &mut watch::Receiver<Duration>) {
+    let started = tokio::time::Instant::now();
+    loop {
+        let limit = *limits.borrow_and_update();
+        tokio::select! {
+            () = tokio::time::sleep_until(started + limit) => return,
+            Ok(()) = limits.changed() => {}
         }
     }
+}
+
+async fn takes_long(after: Option<Duration>) -> Duration {
+    match after {
+        Some(after) => {
+            tokio::time::sleep(after).await;
+            after
+        }
+        None => std::future::pending().await,
+    }
+}
+
+fn said_in_the_end(attended: Result<Attended, JoinError>) -> Result<Output, ToolError> {
+    match attended.map_err(|_| ToolError::new("the command was lost because of a mistake in Pillion"))? {
+        Attended { end: End::Exited(_), text, is_shown: true } => Ok(Output::text(text)),
+        Attended { text, .. } => Err(ToolError::new(text)),
+    }
+}
+
+impl End {
+    fn status(&self) -> TaskStatus {
+        match self {
+            Self::Exited(_) => TaskStatus::Ended,
+            Self::OutOfTime => TaskStatus::TimedOut,
+            Self::Cancelled => TaskStatus::Cancelled,
+        }
+    }
+}
+
+fn lock(printed: &Mutex<Printed>) -> MutexGuard<'_, Printed> {
+    printed.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn folder(input: &Input, context: &Context) -> Result<Location, ToolError> {
@@ -171,23 +360,12 @@ fn stale(saved: &SaveOutcome) -> Option<String> {
     Some(format!("the command saw these files without the unsaved changes that the editor shows: {these}"))
 }
 
-/// The result as the model reads it.
-fn said(excerpt: &Excerpt, call_id: &str, notes: &[String]) -> String {
-    let mut text = excerpt.head.clone();
-    if let Some(cut) = &excerpt.cut {
-        let bytes = cut.bytes;
-        let line = cut.line;
-        text += &match cut.readable {
-            0 => format!("\n[... {bytes} bytes left out; they could not be kept ...]\n"),
-            readable => {
-                let only = if readable < bytes { format!(" (its first {readable} bytes)") } else { String::new() };
-                format!(
-                    "\n[... {bytes} bytes left out: read the path output:{call_id} from line {line} on{only} ...]\n"
-                )
-            }
-        };
-        text += &excerpt.tail;
-    }
+/// The result as the model reads it, and whether it shows what was printed.
+fn said(excerpt: Excerpt, notes: &[String]) -> (String, bool) {
+    let (mut text, is_shown) = match excerpt.into_text() {
+        Ok(text) => (text, true),
+        Err(ToolError(message)) => (format!("[{message}]"), false),
+    };
     if text.is_empty() {
         text += "(it printed nothing)";
     }
@@ -198,22 +376,13 @@ fn said(excerpt: &Excerpt, call_id: &str, notes: &[String]) -> String {
         text += &format!("[{note}]\n");
     }
     text.pop();
-    text
+    (text, is_shown)
 }
 
 /// What a command printed, on its way to the person and to the model.
 struct Printed {
     recording: Recording,
     live: Live,
-}
-
-impl Printed {
-    async fn take(&mut self, child: &mut Child) {
-        while let Some(chunk) = child.next_output().await {
-            self.recording.write(&chunk.bytes);
-            self.live.report(chunk.offset, &chunk.bytes);
-        }
-    }
 }
 
 /// How many bytes may be shown at once, and how many a second. A program that prints without end costs whoever watches

@@ -59,8 +59,10 @@ impl Typed for Edit {
             paths: vec![planned.location.path.clone()],
             outside: !planned.location.inside,
             command: None,
+            host: None,
             diff: Some(planned.plan.diff().clone()),
             risk: arms::risk(&planned.location, context),
+            alone: false,
         };
         context.prepared.keep(planned);
         Ok(proposal)
@@ -82,8 +84,11 @@ impl Typed for Edit {
             Err(None) => return Err(changed::unknown(&location)),
         };
         // Who had seen all of it before has seen all of it now, unless someone else changed it, too.
-        let knew = base.is_none_or(|base| context.seen.has_whole(&location, &base));
-        context.seen.note(&location, &applied.snapshot, knew && context.hunks.is_none() && !applied.rebased);
+        if context.hunks.is_none() && !applied.rebased {
+            context.seen.note_edit(&location, base.as_ref(), &applied.snapshot);
+        } else {
+            context.seen.note(&location, &applied.snapshot, false);
+        }
         let lines = applied.diff.hunks.iter().map(|hunk| (hunk.new_start + leading(&hunk.text)).to_string());
         let lines = lines.collect::<Vec<_>>().join(", ");
         let done = match count {

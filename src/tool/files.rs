@@ -213,8 +213,10 @@ pub(super) fn proposal(title: String, starts: &[Location]) -> Proposal {
         paths: starts.iter().map(|start| start.path.clone()).collect(),
         outside: starts.iter().any(|start| !start.inside),
         command: None,
+        host: None,
         diff: None,
         risk: None,
+        alone: false,
     }
 }
 

@@ -3,7 +3,7 @@
 mod hits;
 mod matcher;
 
-use std::sync::Mutex;
+use std::{io::Read, sync::Mutex};
 
 use async_trait::async_trait;
 use grep_matcher::Matcher;
@@ -50,7 +50,7 @@ pub struct Grep;
 pub struct Input {
     /// The regular expression. A brace, a parenthesis or a dot that is meant as such needs a backslash.
     pattern: String,
-    /// The file or folder to search: all roots of the workspace if absent. Also `output:<call id>`.
+    /// The file or folder to search: all roots of the workspace if absent.
     path: Option<String>,
     /// Only files with such names, like `*.rs` or `src/**/*.{ts,tsx}`; with `!` in front, only others.
     glob: Option<String>,
@@ -86,21 +86,16 @@ enum OutputMode {
 }
 
 struct Search {
-    source: Source,
+    scope: Scope,
     matcher: LineMatcher,
     searcher: SearcherBuilder,
     wanted: Wanted,
 }
 
-enum Source {
-    Files(Box<Scope>),
-    /// What a command printed, by its call.
-    Output(String),
-}
-
 #[async_trait]
 impl Typed for Grep {
     const NAME: &'static str = "grep";
+    const READS_ONLY: bool = true;
     type Input = Input;
 
     async fn propose(&self, input: &Input, context: &Context) -> Result<Proposal, ToolError> {
@@ -109,11 +104,7 @@ impl Typed for Grep {
         if let Some(path) = &input.path {
             title += &format!(" in {path}");
         }
-        let starts = match &search.source {
-            Source::Files(scope) => scope.starts.as_slice(),
-            Source::Output(_) => &[],
-        };
-        let proposal = files::proposal(title, starts);
+        let proposal = files::proposal(title, &search.scope.starts);
         context.prepared.keep(search);
         Ok(proposal)
     }
@@ -138,16 +129,11 @@ impl Search {
         // A pattern that names a line end can only be meant so.
         let multiline =
             input.multiline.unwrap_or(false) || input.pattern.contains(r"\n") || input.pattern.contains('\n');
-        let source = match input.path.as_deref().and_then(|path| path.strip_prefix("output:")) {
-            Some(call_id) => Source::Output(call_id.to_owned()),
-            None => {
-                let pattern = input.glob.as_deref().map(|glob| Pattern::new(glob, false)).transpose()?;
-                let types = input.kind.as_deref().map_or(Ok(Types::empty()), types)?;
-                let filter = Filter { pattern, types, all: input.all.unwrap_or(false) };
-                let starts = files::starts(input.path.as_deref(), context)?;
-                Source::Files(Box::new(Scope::new(starts, input.path.is_none(), filter, context)))
-            }
-        };
+        let pattern = input.glob.as_deref().map(|glob| Pattern::new(glob, false)).transpose()?;
+        let types = input.kind.as_deref().map_or(Ok(Types::empty()), types)?;
+        let filter = Filter { pattern, types, all: input.all.unwrap_or(false) };
+        let starts = files::starts(input.path.as_deref(), context)?;
+        let scope = Scope::new(starts, input.path.is_none(), filter, context);
         let mode = input.output_mode.unwrap_or_default();
         let lines = |asked: Option<usize>| match mode {
             OutputMode::Content => asked.or(input.context).unwrap_or(0).min(CONTEXT),
@@ -157,47 +143,22 @@ impl Search {
         // Some patterns take a while to compile.
         let compiling = tokio::task::spawn_blocking(move || matcher(&pattern, any_case, multiline));
         let matcher = compiling.await.map_err(|_| stopped())??;
-        let mut searcher = SearcherBuilder::new();
-        searcher
-            .multi_line(multiline)
-            .line_terminator(matcher.line_terminator().unwrap_or_default())
-            .line_number(mode == OutputMode::Content)
-            .before_context(lines(input.before))
-            .after_context(lines(input.after))
-            .heap_limit(Some(HEAP))
-            // What holds a NUL is no text.
-            .binary_detection(BinaryDetection::quit(0));
+        let mut searcher = searcher(&matcher, multiline, mode);
+        searcher.before_context(lines(input.before)).after_context(lines(input.after));
         let wanted = Wanted { mode, limit: input.limit.unwrap_or(LIMIT).clamp(1, files::MOST) };
-        Ok(Self { source, matcher, searcher, wanted })
+        Ok(Self { scope, matcher, searcher, wanted })
     }
 
     fn run(&self, context: &Context) -> Result<String, ToolError> {
         let collected = Mutex::new(Collected::new(self.wanted));
-        match &self.source {
-            Source::Files(scope) => {
-                files::exist(scope)?;
-                self.search_files(scope, context, &collected);
-                Ok(collected
-                    .into_inner()
-                    .unwrap_or_else(|poisoned| poisoned.into_inner())
-                    .text(|path| scope.shown(path)))
-            }
-            Source::Output(call_id) => {
-                let output = context.outputs.open(call_id);
-                let output =
-                    output.ok_or_else(|| ToolError::new(format!("there is no output kept for the call {call_id}")))?;
-                let mut hits = Hits::new(&self.matcher, self.wanted);
-                let searched = self.searcher.build().search_reader(&self.matcher, output, &mut hits);
-                searched.map_err(|error| ToolError::new(format!("the kept output cannot be read: {error}")))?;
-                let name = format!("output:{call_id}");
-                let mut collected = Collected::new(self.wanted);
-                collected.add(name.as_ref(), &mut hits);
-                Ok(collected.text(|path| path.display().to_string()))
-            }
-        }
+        files::exist(&self.scope)?;
+        self.search_files(context, &collected);
+        let collected = collected.into_inner().unwrap_or_else(|poisoned| poisoned.into_inner());
+        Ok(collected.text(|path| self.scope.shown(path)))
     }
 
-    fn search_files(&self, scope: &Scope, context: &Context, collected: &Mutex<Collected>) {
+    fn search_files(&self, context: &Context, collected: &Mutex<Collected>) {
+        let scope = &self.scope;
         let search_buffer = |searcher: &mut Searcher, hits: &mut Hits, text: &ropey::Rope| {
             let whole;
             let bytes = match text.len_bytes() == text.chunk_at_byte(0).0.len() {
@@ -259,6 +220,32 @@ impl Search {
             })
         });
     }
+}
+
+fn searcher(matcher: &LineMatcher, multiline: bool, mode: OutputMode) -> SearcherBuilder {
+    let mut searcher = SearcherBuilder::new();
+    searcher
+        .multi_line(multiline)
+        .line_terminator(matcher.line_terminator().unwrap_or_default())
+        .line_number(mode == OutputMode::Content)
+        .heap_limit(Some(HEAP))
+        // What holds a NUL is no text.
+        .binary_detection(BinaryDetection::quit(0));
+    searcher
+}
+
+/// The lines of a kept output that match.
+pub(super) fn search_output(pattern: &str, limit: Option<usize>, output: impl Read) -> Result<String, ToolError> {
+    let matcher = matcher(pattern, false, false)?;
+    let wanted = Wanted { mode: OutputMode::Content, limit: limit.unwrap_or(LIMIT).clamp(1, files::MOST) };
+    let mut hits = Hits::new(&matcher, wanted);
+    // What a program prints may hold anything.
+    let mut searcher = searcher(&matcher, false, wanted.mode).binary_detection(BinaryDetection::none()).build();
+    let searched = searcher.search_reader(&matcher, output, &mut hits);
+    searched.map_err(|error| ToolError::new(format!("the kept output cannot be read: {error}")))?;
+    let mut collected = Collected::new(wanted);
+    collected.add("output".as_ref(), &mut hits);
+    Ok(collected.text(|path| path.display().to_string()))
 }
 
 /// True for the searcher's own error, that [`HEAP`] is not enough: it has no kind, as errors of the system have.

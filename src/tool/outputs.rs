@@ -1,4 +1,4 @@
-//! What commands print: an excerpt for the model, the whole for reading back.
+//! Outputs too long for the model: an excerpt for it, the whole for reading back.
 
 use std::{
     collections::VecDeque,
@@ -7,9 +7,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-/// What the model gets of a long output: its beginning, and more of its end, where errors stand. In bytes.
-const HEAD: usize = 10_000;
-const TAIL: usize = 20_000;
+use super::{Budget, Excess, ToolError};
 
 /// What is kept of one output for reading back, in bytes. Chosen: a full build log is far below it.
 const KEPT_BYTES: u64 = 64 << 20;
@@ -20,8 +18,9 @@ const KEPT: usize = 64;
 /// What all kept outputs of a session may take of the disk, in bytes: temporary files are often memory.
 const ALL_BYTES: u64 = 256 << 20;
 
-/// Outputs too long for the model, kept for reading back as `output:<call id>` for as long as the session lives: the
-/// latest, as far as they are no more than 64 and 256 MiB together. They are in nameless temporary files, which vanish with the process however it ends.
+/// Outputs too long for the model, kept for reading back with `read_output` for as long as the conversation is open: the
+/// latest, as far as they are no more than 64 and 256 MiB together. They are in nameless temporary files, which vanish
+/// with the process however it ends.
 #[derive(Debug, Default)]
 pub struct Outputs {
     /// The oldest first.
@@ -35,24 +34,38 @@ struct Kept {
     bytes: u64,
 }
 
-/// An output in the making.
+/// An output in the making: what [`Budget::hold`] does to a whole result, for one that comes piece by piece.
 #[derive(Debug)]
 pub struct Recording {
     outputs: Arc<Outputs>,
-    call_id: String,
-    /// The first bytes: all of them until they are too many, then [`HEAD`].
+    id: String,
+    budget: Budget,
+    shape: Shape,
+    /// The most bytes of `head` once there is more than the budget has; the rest of the budget is for `tail`.
+    head_bytes: usize,
+    /// The first bytes: all of them until they are too many, then `head_bytes`.
     head: Vec<u8>,
-    /// The last [`TAIL`] bytes, from when `head` was full.
+    /// The last bytes, from when `head` was full.
     tail: VecDeque<u8>,
+    is_over: bool,
     total: u64,
     file: Option<File>,
     /// Bytes in `file`.
     filed: u64,
 }
 
+/// Which part of a long output matters more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Shape {
+    Beginning,
+    /// Where errors stand in what a command prints.
+    End,
+}
+
 /// What the model gets of an output. Text is decoded as UTF-8, with replacement characters where it is not.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Excerpt {
+    pub id: String,
     pub head: String,
     pub cut: Option<Cut>,
     /// Empty unless there is a cut.
@@ -63,19 +76,45 @@ pub struct Excerpt {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cut {
     pub bytes: u64,
-    /// The line, from 1, in which it begins.
+    /// The line, from 1, in which it begins, and the character of that line.
     pub line: u64,
-    /// How many bytes of the output, from its beginning, can be read back; 0 if the temporary file could not be written.
-    pub readable: u64,
+    pub column: u64,
+    pub rest: Rest,
+}
+
+/// What became of an output that was too long.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rest {
+    /// So many bytes of it, from its beginning, can be read back.
+    Kept { bytes: u64 },
+    /// It is gone: the budget said so, or no temporary file could be written.
+    Lost,
+    /// It is still being recorded.
+    Unfinished,
+    /// It had more bytes than these, which the budget does not bear; head and tail are empty.
+    Refused { most: usize },
 }
 
 impl Outputs {
-    pub fn record(self: &Arc<Self>, call_id: impl Into<String>) -> Recording {
+    /// Begins to record what a call prints. Beyond the budget, more of the end is shown than of the beginning.
+    pub fn record(self: &Arc<Self>, call_id: impl Into<String>, budget: Budget) -> Recording {
+        self.record_as(call_id.into(), budget, Shape::End)
+    }
+
+    pub(super) fn record_as(self: &Arc<Self>, id: String, budget: Budget, shape: Shape) -> Recording {
+        let head_bytes = match shape {
+            Shape::Beginning => budget.text - budget.text / 4,
+            Shape::End => budget.text / 3,
+        };
         Recording {
             outputs: Arc::clone(self),
-            call_id: call_id.into(),
+            id,
+            budget,
+            shape,
+            head_bytes,
             head: Vec::new(),
             tail: VecDeque::new(),
+            is_over: false,
             total: 0,
             file: None,
             filed: 0,
@@ -103,50 +142,74 @@ impl Outputs {
 }
 
 impl Recording {
-    /// Takes what was printed next. Memory does not grow beyond the excerpt.
+    /// Takes what comes next. Memory does not grow beyond the budget.
     pub fn write(&mut self, bytes: &[u8]) {
         self.total += bytes.len() as u64;
-        if self.file.is_none() && self.tail.is_empty() && self.head.len() + bytes.len() <= HEAD + TAIL {
+        if !self.is_over && self.head.len() + bytes.len() <= self.budget.text {
             self.head.extend_from_slice(bytes);
             return;
         }
-        if self.tail.is_empty() && self.file.is_none() {
-            // Where no temporary file can be made, the excerpt is all there is, and says so.
-            self.file = tempfile::tempfile().ok();
+        let tail_bytes = self.budget.text - self.head_bytes;
+        if !self.is_over {
+            self.is_over = true;
+            if self.budget.excess == Excess::Store {
+                // Where no temporary file can be made, the excerpt is all there is, and says so.
+                self.file = tempfile::tempfile().ok();
+            }
             let head = std::mem::take(&mut self.head);
             self.file_away(&head);
-            self.tail.extend(&head[head.len().min(HEAD)..]);
+            self.tail.extend(&head[head.len().min(self.head_bytes)..]);
             self.head = head;
-            self.head.truncate(HEAD);
+            self.head.truncate(self.head_bytes);
         }
         self.file_away(bytes);
-        let room = HEAD - self.head.len();
+        let room = self.head_bytes - self.head.len();
         let (first, rest) = bytes.split_at(room.min(bytes.len()));
         self.head.extend_from_slice(first);
-        self.tail.extend(&rest[rest.len().saturating_sub(TAIL)..]);
-        self.tail.drain(..self.tail.len().saturating_sub(TAIL));
+        self.tail.extend(&rest[rest.len().saturating_sub(tail_bytes)..]);
+        self.tail.drain(..self.tail.len().saturating_sub(tail_bytes));
     }
 
-    /// Ends it. If it was too long for the model, what was kept of it can be read back from now on.
-    pub fn finish(mut self) -> Excerpt {
-        if self.tail.is_empty() {
-            return Excerpt { head: text(&self.head), cut: None, tail: String::new() };
+    /// Ends it. If it was too long for the model, what was kept of it can be read back from now on; the recording is empty
+    /// after that.
+    pub fn finish(&mut self) -> Excerpt {
+        let mut excerpt = self.so_far();
+        let next = self.outputs.record_as(self.id.clone(), self.budget, self.shape);
+        let ended = std::mem::replace(self, next);
+        if let Some(cut) = &mut excerpt.cut {
+            cut.rest = match (ended.budget.excess, &ended.file) {
+                (Excess::Fail, _) => Rest::Refused { most: ended.budget.text },
+                (_, Some(_)) => Rest::Kept { bytes: ended.filed },
+                (_, None) => Rest::Lost,
+            };
+            if ended.budget.excess == Excess::Fail {
+                (cut.bytes, excerpt.head, excerpt.tail) = (ended.total, String::new(), String::new());
+            }
+        }
+        if let Some(file) = ended.file {
+            self.outputs.keep(ended.id, file, ended.filed);
+        }
+        excerpt
+    }
+
+    /// What there is of it until now; nothing of it can be read back yet.
+    pub fn so_far(&mut self) -> Excerpt {
+        if !self.is_over {
+            return Excerpt { id: self.id.clone(), head: text(&self.head), cut: None, tail: String::new() };
         }
         self.tail.make_contiguous();
         let (tail, _) = self.tail.as_slices();
         // Neither end of the cut is inside a character.
         let head = &self.head[..whole_characters(&self.head)];
         let tail = &tail[tail.iter().take(3).take_while(|byte| is_continuation(**byte)).count()..];
+        let last_line = memchr::memrchr(b'\n', head).map_or(0, |at| at + 1);
         let cut = Cut {
             bytes: self.total - head.len() as u64 - tail.len() as u64,
             line: 1 + memchr::memchr_iter(b'\n', head).count() as u64,
-            readable: self.filed,
+            column: 1 + text(&head[last_line..]).chars().count() as u64,
+            rest: Rest::Unfinished,
         };
-        let excerpt = Excerpt { head: text(head), cut: Some(cut), tail: text(tail) };
-        if let Some(file) = self.file {
-            self.outputs.keep(self.call_id, file, self.filed);
-        }
-        excerpt
+        Excerpt { id: self.id.clone(), head: text(head), cut: Some(cut), tail: text(tail) }
     }
 
     fn file_away(&mut self, bytes: &[u8]) {
@@ -159,6 +222,39 @@ impl Recording {
                 Err(_) => (self.file, self.filed) = (None, 0),
             }
         }
+    }
+}
+
+impl Excerpt {
+    /// As the model reads it, with a note in the place of what is left out.
+    ///
+    /// # Errors
+    /// If it was longer than a budget that fails.
+    pub fn into_text(self) -> Result<String, ToolError> {
+        let Some(cut) = self.cut else { return Ok(self.head) };
+        let Cut { bytes, line, column, rest } = cut;
+        // Text that comes in lines is best read on by lines.
+        let column = if column > 2_000 || !self.head.contains('\n') || !self.tail.contains('\n') {
+            format!(", \"column\": {column}")
+        } else {
+            String::new()
+        };
+        let note = match rest {
+            Rest::Refused { most } => {
+                let message =
+                    format!("the result has {bytes} bytes, more than the {most} it may have, so none is shown");
+                return Err(ToolError::new(format!("{message}. Ask for less")));
+            }
+            Rest::Lost => format!("{bytes} bytes left out, which were not kept: ask for less at a time"),
+            Rest::Unfinished => format!("{bytes} bytes left out, which can be read when it has ended"),
+            Rest::Kept { bytes: kept } => {
+                let only = if kept < bytes { format!(" (its first {kept} bytes)") } else { String::new() };
+                let input = format!("{{\"id\": \"{}\", \"offset\": {line}{column}}}", self.id);
+                format!("{bytes} bytes left out: go on with read_output {input}{only}")
+            }
+        };
+        let line_end = if self.head.is_empty() || self.head.ends_with('\n') { "" } else { "\n" };
+        Ok(format!("{}{line_end}[... {note} ...]\n{}", self.head, self.tail))
     }
 }
 
@@ -203,9 +299,12 @@ pub(super) fn whole_characters(bytes: &[u8]) -> usize {
 mod tests {
     use super::*;
 
+    const HEAD: usize = 10_000;
+    const TAIL: usize = 20_000;
+
     fn record(pieces: &[&[u8]]) -> (Arc<Outputs>, Excerpt) {
         let outputs = Arc::new(Outputs::default());
-        let mut recording = outputs.record("call");
+        let mut recording = outputs.record("call", Budget::store(HEAD + TAIL));
         pieces.iter().for_each(|piece| recording.write(piece));
         (outputs, recording.finish())
     }
@@ -213,7 +312,8 @@ mod tests {
     #[test]
     fn a_short_output_is_whole_and_not_kept() {
         let (outputs, excerpt) = record(&[b"one\n", b"two\n"]);
-        assert_eq!(excerpt, Excerpt { head: "one\ntwo\n".to_owned(), cut: None, tail: String::new() });
+        let head = "one\ntwo\n".to_owned();
+        assert_eq!(excerpt, Excerpt { id: "call".to_owned(), head, cut: None, tail: String::new() });
         assert!(outputs.open("call").is_none());
         let whole = vec![b'x'; HEAD + TAIL];
         assert_eq!(record(&[&whole]).1.cut, None);
@@ -230,7 +330,7 @@ mod tests {
             assert!(lines.starts_with(&excerpt.head) && excerpt.head.len() == HEAD);
             assert!(lines.ends_with(&excerpt.tail) && excerpt.tail.len() == TAIL);
             assert_eq!(cut.line as usize, excerpt.head.matches('\n').count() + 1);
-            assert_eq!(cut.readable as usize, lines.len());
+            assert_eq!(cut.rest, Rest::Kept { bytes: lines.len() as u64 });
             let mut kept = String::new();
             outputs.open("call").unwrap().read_to_string(&mut kept).unwrap();
             assert_eq!(kept, lines);
@@ -252,7 +352,7 @@ mod tests {
     fn the_oldest_are_forgotten() {
         let outputs = Arc::new(Outputs::default());
         for number in 0..=KEPT {
-            let mut recording = outputs.record(number.to_string());
+            let mut recording = outputs.record(number.to_string(), Budget::store(HEAD + TAIL));
             recording.write(&[b'x'; HEAD + TAIL + 1]);
             recording.finish();
         }

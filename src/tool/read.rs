@@ -1,23 +1,19 @@
 //! Shows a file, or what the editor has of it.
 
-use std::io::{BufRead, BufReader, Read as _};
-
 use async_trait::async_trait;
 use base64::{Engine, prelude::BASE64_STANDARD};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{Class, Context, Output, Proposal, ToolError, Typed, files, lines, stopped};
+use super::{
+    Context, Output, Proposal, ToolError, Typed, files, lines,
+    page::{self, Page, with_notes},
+    stopped,
+};
 use crate::{
     transcript::{Image, ResultContent},
-    workspace::{Location, ReadError, Snapshot},
+    workspace::{Location, ReadError, Snapshot, Workspace},
 };
-
-/// Lines that are shown when the model does not say how many.
-const LINES: usize = 2_000;
-
-/// Characters that are shown at most. Chosen: some 20,000 tokens.
-const PAGE: usize = 80_000;
 
 /// The largest image: 5 MB in base64, which is what providers take.
 const IMAGE: u64 = 3_750_000;
@@ -28,7 +24,7 @@ pub struct Read;
 ///
 /// Each line comes as its number, right-aligned in six columns, a tab, and the line itself: the number and the tab are not
 /// part of the file. Without a limit you get up to 2000 lines; a note says how to go on. Images (PNG, JPEG, GIF, WebP) are
-/// shown as images. A long output of a command is read under the path `output:<call id>` that its result named.
+/// shown as images.
 #[derive(Deserialize, JsonSchema)]
 pub struct Input {
     /// The file: absolute, or relative to the first root of the workspace.
@@ -44,6 +40,7 @@ pub struct Input {
 #[async_trait]
 impl Typed for Read {
     const NAME: &'static str = "read";
+    const READS_ONLY: bool = true;
     type Input = Input;
 
     async fn propose(&self, input: &Input, context: &Context) -> Result<Proposal, ToolError> {
@@ -55,34 +52,22 @@ impl Typed for Read {
                 format!(", lines {first} to {}", first.saturating_add(limit.max(1)) - 1)
             }
         };
-        let mut proposal = Proposal {
-            class: Class::Read,
-            title: format!("Read {}{lines}", input.path),
-            paths: Vec::new(),
-            outside: false,
-            command: None,
-            diff: None,
-            risk: None,
+        let location = resolve(&input.path, context)?;
+        let proposal = Proposal {
+            paths: vec![location.path.clone()],
+            outside: !location.inside,
+            ..Proposal::harmless(format!("Read {}{lines}", location.shown))
         };
-        if !input.path.starts_with("output:") {
-            let location = resolve(&input.path, context)?;
-            proposal.title = format!("Read {}{lines}", location.shown);
-            proposal.outside = !location.inside;
-            proposal.paths.push(location.path.clone());
-            context.prepared.keep(location);
-        }
+        context.prepared.keep(location);
         Ok(proposal)
     }
 
     async fn run(&self, input: Input, context: &Context) -> Result<Output, ToolError> {
-        if let Some(call_id) = input.path.strip_prefix("output:") {
-            return read_output(call_id, &input, context).await;
-        }
         let location = match context.prepared.take::<Location>() {
             Some(location) => location,
             None => resolve(&input.path, context)?,
         };
-        if let Some(image) = read_image(&location, context).await? {
+        if let Some(image) = image_at(&location, &context.workspace).await? {
             return Ok(Output { content: vec![ResultContent::Image(image)], diff: None });
         }
         let snapshot = tokio::select! {
@@ -94,7 +79,10 @@ impl Typed for Read {
             Ok(snapshot) => snapshot,
             Err(error) => return Err(explained(error, &location, context).await),
         };
-        let (text, whole) = page(&snapshot, &location, &input)?;
+        let room = page::room(context.budget);
+        let (text, whole) = page(&snapshot, &location, &input, room)?;
+        // What is cut from it later was not read.
+        let whole = whole && text.len() <= context.budget.text;
         context.seen.note(&location, &snapshot, whole);
         Ok(Output::text(text))
     }
@@ -104,53 +92,24 @@ fn resolve(path: &str, context: &Context) -> Result<Location, ToolError> {
     context.workspace.resolve(path).map_err(|error| ToolError::new(error.to_string()))
 }
 
-/// What a page has shown so far.
-struct Page {
-    text: String,
-    /// Of the first line, from 0.
-    first: usize,
-    lines: usize,
-    limit: usize,
-    column: usize,
-    clipped: bool,
-}
-
-impl Page {
-    fn new(input: &Input) -> Self {
-        Self {
-            text: String::new(),
-            first: input.offset.unwrap_or(1).max(1) - 1,
-            lines: 0,
-            limit: input.limit.unwrap_or(LINES).max(1),
-            column: input.column.unwrap_or(1).max(1) - 1,
-            clipped: false,
-        }
-    }
-
-    fn has_room(&self) -> bool {
-        self.lines < self.limit && self.text.len() < PAGE
-    }
-
-    fn push(&mut self, line: &str) {
-        self.clipped |= !lines::push_line(&mut self.text, self.first + self.lines + 1, line, self.column);
-        self.lines += 1;
-    }
-
-    /// The number of the first line that is not on the page.
-    fn next(&self) -> usize {
-        self.first + self.lines + 1
-    }
-
-    fn past_the_end(&self, what: &str, total: usize) -> ToolError {
-        let lines = if total == 1 { "1 line".to_owned() } else { format!("{total} lines") };
-        ToolError::new(format!("{what} has {lines}, so there is nothing at line {}", self.first + 1))
-    }
+/// The lines from `first` to `last` (from 1, both included), or all, as `read` shows them, and whether that is the whole
+/// text. After `room` bytes the rest is left out, with a note that says how to read it.
+pub fn shown_lines(
+    snapshot: &Snapshot,
+    location: &Location,
+    lines: Option<(usize, usize)>,
+    room: usize,
+) -> Result<(String, bool), ToolError> {
+    let limit = lines.map(|(first, last)| last.saturating_sub(first.max(1)) + 1);
+    let path = location.shown.clone();
+    let input = Input { path, offset: lines.map(|(first, _)| first), limit, column: None };
+    page(snapshot, location, &input, room.min(page::BYTES))
 }
 
 /// The page and whether it is the whole text.
-fn page(snapshot: &Snapshot, location: &Location, input: &Input) -> Result<(String, bool), ToolError> {
+fn page(snapshot: &Snapshot, location: &Location, input: &Input, room: usize) -> Result<(String, bool), ToolError> {
     let total = lines::count(&snapshot.text);
-    let mut page = Page::new(input);
+    let mut page = Page::new(input.offset, input.limit, input.column, room);
     let mut notes = Vec::new();
     if total == 0 {
         notes.push(format!("{} is empty", location.shown));
@@ -183,69 +142,39 @@ fn page(snapshot: &Snapshot, location: &Location, input: &Input) -> Result<(Stri
     Ok((with_notes(page.text, &notes), whole))
 }
 
-fn with_notes(mut text: String, notes: &[String]) -> String {
-    for note in notes {
-        text += &format!("[{note}]\n");
-    }
-    text.pop();
-    text
-}
-
-async fn read_output(call_id: &str, input: &Input, context: &Context) -> Result<Output, ToolError> {
-    let Some(output) = context.outputs.open(call_id) else {
-        let message =
-            format!("there is no output kept for the call {call_id}: it was short, too long ago, or never was");
-        return Err(ToolError::new(message));
-    };
-    let mut page = Page::new(input);
-    let call_id = call_id.to_owned();
-    let read = move || {
-        let mut output = BufReader::with_capacity(64 << 10, output);
-        for skipped in 0..page.first {
-            if output.skip_until(b'\n')? == 0 {
-                return Ok(Err(page.past_the_end(&format!("output:{call_id}"), skipped)));
-            }
-        }
-        let mut line = Vec::new();
-        while page.has_room() {
-            line.clear();
-            if output.read_until(b'\n', &mut line)? == 0 {
-                let past = page.lines == 0;
-                return Ok(if past {
-                    Err(page.past_the_end(&format!("output:{call_id}"), page.first))
-                } else {
-                    Ok(with_notes(page.text, &[]))
-                });
-            }
-            let line = String::from_utf8_lossy(&line);
-            page.push(line.trim_end_matches(['\r', '\n']));
-        }
-        let more = output.read(&mut [0])? > 0;
-        let note = format!("lines {} to {}; go on with offset {}", page.first + 1, page.next() - 1, page.next());
-        Ok::<_, std::io::Error>(Ok(with_notes(page.text, if more { std::slice::from_ref(&note) } else { &[] })))
-    };
-    match tokio::task::spawn_blocking(read).await {
-        Ok(Ok(text)) => Ok(Output::text(text?)),
-        Ok(Err(error)) => Err(ToolError::new(format!("the kept output cannot be read: {error}"))),
-        Err(_) => Err(stopped()),
-    }
-}
-
 /// The image, if the file is one by its name and its first bytes.
-async fn read_image(location: &Location, context: &Context) -> Result<Option<Image>, ToolError> {
+pub async fn image_at(location: &Location, workspace: &Workspace) -> Result<Option<Image>, ToolError> {
     let extension = location.path.extension().map(|extension| extension.to_string_lossy().to_ascii_lowercase());
     if !matches!(extension.as_deref(), Some("png" | "jpg" | "jpeg" | "gif" | "webp")) {
         return Ok(None);
     }
-    match context.workspace.read_bytes(location, IMAGE).await {
-        Ok(bytes) => Ok(image_type(&bytes)
-            .map(|media_type| Image { media_type: media_type.to_owned(), data: BASE64_STANDARD.encode(&bytes) })),
+    match workspace.read_bytes(location, IMAGE).await {
+        Ok(bytes) => Ok(image_of(&bytes)),
         Err(ReadError::TooLarge { shown, size, .. }) => Err(ToolError::new(format!(
             "{shown} has {size} bytes, more than the {IMAGE} an image may have: make a smaller copy first"
         ))),
         // The text's way gives the error its words.
         Err(_) => Ok(None),
     }
+}
+
+/// The image that these bytes are, by the first of them: PNG, JPEG, GIF or WebP.
+fn image_of(bytes: &[u8]) -> Option<Image> {
+    let media_type = image_type(bytes)?.to_owned();
+    Some(Image { media_type, data: BASE64_STANDARD.encode(bytes) })
+}
+
+/// The same image as the model can be shown it, whatever it is said to be.
+///
+/// # Errors
+/// What is wrong with it, for the person and the model.
+pub fn checked_image(image: &Image) -> Result<Image, String> {
+    // Before decoding: a third more than the bytes.
+    if image.data.len() as u64 > IMAGE.div_ceil(3) * 4 {
+        return Err(format!("it is larger than the {IMAGE} bytes an image may have: make a smaller copy"));
+    }
+    let bytes = BASE64_STANDARD.decode(image.data.trim()).map_err(|error| format!("its base64 is broken: {error}"))?;
+    image_of(&bytes).ok_or_else(|| "it is neither PNG, JPEG, GIF nor WebP".to_owned())
 }
 
 fn image_type(bytes: &[u8]) -> Option<&'static str> {

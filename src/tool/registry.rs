@@ -1,13 +1,70 @@
 //! The tools that a model may call.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet, btree_map::Entry},
+    sync::Arc,
+};
 
-use super::{Tool, ToolSpec, bash::Bash, edit::Edit, glob::Glob, grep::Grep, read::Read, typed, write::Write};
+use super::{
+    Changes, Fixed, Shell, Source, Tool, ToolSpec, Web, ask::Ask, bash::Bash, checked, delete::Delete,
+    diagnostics::Diagnostics, edit::Edit, glob::Glob, grep::Grep, list::List, plan::Plan, read::Read,
+    read_output::ReadOutput, relocate::Move, source::Renamed, task::TaskTool, typed, web_fetch::WebFetch, write::Write,
+};
+use crate::workspace::Bins;
 
-/// Tools by name.
+/// Tools of many sources, by name. A clone shares the sources; what is added to it stays its own.
+///
+/// Every tool that comes out of it checks its input against its schema before anything else, see [`Registry::get`].
 #[derive(Clone, Default)]
 pub struct Registry {
-    tools: BTreeMap<String, Arc<dyn Tool>>,
+    sources: Vec<(Arc<dyn Source>, Collision)>,
+}
+
+/// What the standard tools work with.
+#[derive(Clone, Debug, Default)]
+pub struct Standard {
+    pub shell: Shell,
+    /// Where deleted files go.
+    pub bins: Bins,
+    pub web: Web,
+}
+
+impl From<Shell> for Standard {
+    fn from(shell: Shell) -> Self {
+        Self { shell, ..Self::default() }
+    }
+}
+
+/// What becomes of a tool whose name is taken by a source that was added earlier.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Collision {
+    /// The source is refused. Where the names meet only later, the tool is left out, and the log says so.
+    #[default]
+    Refuse,
+    /// The earlier one stays, this one is left out.
+    First,
+    /// This one takes its place.
+    Last,
+    /// This one is named `source__tool`; it is left out if that is taken, too.
+    Prefix,
+}
+
+/// The tools at one moment, sorted by name. What a model is offered in one call, and what it may call then.
+#[derive(Clone, Default)]
+pub struct Catalogue(BTreeMap<String, Arc<dyn Tool>>);
+
+/// Tells what has come and gone; see [`Registry::watch`].
+pub struct Watch {
+    registry: Registry,
+    changes: Changes,
+    known: BTreeSet<String>,
+}
+
+/// The names of tools that have come and gone, sorted.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Changed {
+    pub added: Vec<String>,
+    pub removed: Vec<String>,
 }
 
 /// Two tools have one name, so that a call of it would be ambiguous.
@@ -20,45 +77,158 @@ impl Registry {
         Self::default()
     }
 
-    /// Read, write, edit, glob, grep and bash.
+    /// Read, write, edit, move, delete, list, glob, grep, bash and its background tasks, web_fetch, read_output, plan,
+    /// ask, and diagnostics.
     pub fn standard() -> Self {
-        Self::standard_without(Vec::new())
+        Self::standard_with(Standard::default())
     }
 
-    /// The standard ones. Commands see the environment without the variables `withheld`, beside those that
-    /// [`crate::process::Command::spawn`] withholds anyway.
-    pub fn standard_without(withheld: Vec<String>) -> Self {
-        let tools = [typed(Read), typed(Write), typed(Edit), typed(Glob), typed(Grep), typed(Bash { withheld })];
-        Self { tools: tools.into_iter().map(|tool| (tool.spec().name.clone(), tool)).collect() }
+    /// The standard ones, with commands that are run like this, and the like.
+    pub fn standard_with(with: impl Into<Standard>) -> Self {
+        let Standard { shell, bins, web } = with.into();
+        let tools = vec![
+            typed(Move),
+            typed(Delete { bins }),
+            typed(List),
+            typed(WebFetch::new(web)),
+            typed(ReadOutput),
+            typed(Read),
+            typed(Write),
+            typed(Edit),
+            typed(Glob),
+            typed(Grep),
+            typed(Bash(shell)),
+            typed(TaskTool),
+            typed(Plan),
+            typed(Ask),
+            typed(Diagnostics),
+        ];
+        Self { sources: vec![(Arc::new(Fixed::new("pillion", tools)), Collision::Refuse)] }
     }
 
     pub fn add(&mut self, tool: Arc<dyn Tool>) -> Result<(), DuplicateTool> {
-        let name = tool.spec().name.clone();
-        if self.tools.contains_key(&name) {
-            return Err(DuplicateTool(name));
+        self.add_source(Fixed::new("pillion", vec![tool]), Collision::Refuse)
+    }
+
+    /// Adds a source, whose tools may change from then on.
+    ///
+    /// # Errors
+    /// Under [`Collision::Refuse`], if one of its names is taken.
+    pub fn add_source(&mut self, source: impl Source, collision: Collision) -> Result<(), DuplicateTool> {
+        if collision == Collision::Refuse {
+            let mut names: BTreeSet<String> = self.names().collect();
+            for tool in source.tools() {
+                let name = &tool.spec().name;
+                if !names.insert(name.clone()) {
+                    return Err(DuplicateTool(name.clone()));
+                }
+            }
         }
-        self.tools.insert(name, tool);
+        self.sources.push((Arc::new(source), collision));
         Ok(())
     }
 
-    pub fn get(&self, name: &str) -> Option<&Arc<dyn Tool>> {
-        self.tools.get(name)
+    /// The tools as they are now.
+    pub fn catalogue(&self) -> Catalogue {
+        Catalogue(self.unchecked().into_iter().map(|(name, tool)| (name, checked::wrap(tool))).collect())
     }
 
-    pub fn names(&self) -> impl Iterator<Item = &str> {
-        self.tools.keys().map(String::as_str)
+    fn unchecked(&self) -> BTreeMap<String, Arc<dyn Tool>> {
+        let mut tools: BTreeMap<String, Arc<dyn Tool>> = BTreeMap::new();
+        for (source, collision) in &self.sources {
+            for tool in source.tools() {
+                let name = tool.spec().name.clone();
+                let (source, collision) = (source.name(), *collision);
+                match tools.entry(name) {
+                    Entry::Vacant(place) => drop(place.insert(tool)),
+                    Entry::Occupied(mut place) if collision == Collision::Last => drop(place.insert(tool)),
+                    Entry::Occupied(place) if collision == Collision::Prefix => {
+                        let name = format!("{source}__{}", place.key());
+                        tools.entry(name).or_insert_with_key(|name| Renamed::wrap(tool, name.clone()));
+                    }
+                    Entry::Occupied(place) => {
+                        tracing::debug!(source, tool = place.key(), "a tool is left out: its name is taken");
+                    }
+                }
+            }
+        }
+        tools
+    }
+
+    /// The tool of this name, as it is now. It checks its input itself: what models get wrong without being unclear is
+    /// put right (a number or a list in quotes, a single item for a list of one, null for a field that may be absent);
+    /// anything else is an error that names the field and says what it should be.
+    pub fn get(&self, name: &str) -> Option<Arc<dyn Tool>> {
+        self.catalogue().get(name).cloned()
+    }
+
+    pub fn names(&self) -> impl Iterator<Item = String> + use<> {
+        self.catalogue().0.into_keys()
     }
 
     /// What the model is told, sorted by name.
     pub fn specs(&self) -> Vec<ToolSpec> {
-        self.tools.values().map(|tool| tool.spec().clone()).collect()
+        self.catalogue().specs()
+    }
+
+    /// Tells of what comes and goes from now on.
+    pub fn watch(&self) -> Watch {
+        let changes = self.changes();
+        Watch { known: self.names().collect(), registry: self.clone(), changes }
     }
 
     pub fn is_empty(&self) -> bool {
-        self.tools.is_empty()
+        self.catalogue().0.is_empty()
     }
 
     pub fn len(&self) -> usize {
-        self.tools.len()
+        self.catalogue().0.len()
+    }
+}
+
+/// So that a registry can be a part of another, filtered for example.
+impl Source for Registry {
+    fn name(&self) -> &str {
+        "pillion"
+    }
+
+    fn tools(&self) -> Vec<Arc<dyn Tool>> {
+        self.unchecked().into_values().collect()
+    }
+
+    fn changes(&self) -> Changes {
+        self.sources.iter().fold(Changes::default(), |all, (source, _)| all.and(source.changes()))
+    }
+}
+
+impl Catalogue {
+    /// As [`Registry::get`].
+    pub fn get(&self, name: &str) -> Option<&Arc<dyn Tool>> {
+        self.0.get(name)
+    }
+
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.keys().map(String::as_str)
+    }
+
+    /// What the model is told, sorted by name, so that a cache of what it was told before holds.
+    pub fn specs(&self) -> Vec<ToolSpec> {
+        self.0.values().map(|tool| tool.spec().clone()).collect()
+    }
+}
+
+impl Watch {
+    /// Resolves when there are other names than before; never if nothing can change. Safe to drop and call again.
+    pub async fn next(&mut self) -> Changed {
+        loop {
+            let names: BTreeSet<String> = self.registry.names().collect();
+            if names != self.known {
+                let added = names.difference(&self.known).cloned().collect();
+                let removed = self.known.difference(&names).cloned().collect();
+                self.known = names;
+                return Changed { added, removed };
+            }
+            self.changes.next().await;
+        }
     }
 }

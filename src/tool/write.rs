@@ -33,8 +33,10 @@ impl Typed for Write {
             paths: vec![location.path.clone()],
             outside: !location.inside,
             command: None,
+            host: None,
             diff: Some(plan.diff().clone()),
             risk: arms::risk(&location, context),
+            alone: false,
         };
         context.prepared.keep(plan);
         Ok(proposal)

@@ -11,21 +11,39 @@ const INTERRUPTED: &str =
 /// begins with the results of exactly those calls, in their order; there are no other results, no calls of a user, no
 /// two calls of one id in a message, and no empty message.
 pub fn is_whole(messages: &[Message]) -> bool {
+    fault(messages).is_none()
+}
+
+/// The first thing that makes a transcript not [whole](is_whole), as the end of a sentence.
+pub fn fault(messages: &[Message]) -> Option<String> {
     let mut asked: Vec<&str> = Vec::new();
-    for message in messages {
+    for (index, message) in messages.iter().enumerate() {
         let calls: Vec<&str> = message.tool_calls().map(|call| call.id.as_str()).collect();
-        let results = message.tool_results().map(|result| result.call_id.as_str());
+        let results: Vec<&str> = message.tool_results().map(|result| result.call_id.as_str()).collect();
         let leading = message.content.iter().take_while(|part| matches!(part, Content::ToolResult(_))).count();
-        let is_fine = match message.role {
-            Role::User => calls.is_empty() && leading == asked.len() && results.eq(asked),
-            Role::Assistant => asked.is_empty() && results.count() == 0 && are_distinct(&calls),
+        let what = match message.role {
+            _ if message.content.is_empty() => "is empty".to_owned(),
+            Role::User if !calls.is_empty() => "is the user's and has calls".to_owned(),
+            Role::User if results != asked => {
+                format!("has results of the calls {} where {} are due", list(&results), list(&asked))
+            }
+            Role::User if leading != results.len() => "does not begin with its results".to_owned(),
+            Role::User => String::new(),
+            Role::Assistant if !asked.is_empty() => format!("follows the calls {} without results", list(&asked)),
+            Role::Assistant if !results.is_empty() => "is the assistant's and has results".to_owned(),
+            Role::Assistant if !are_distinct(&calls) => format!("has two calls of one id: {}", list(&calls)),
+            Role::Assistant => String::new(),
         };
-        if !is_fine || message.content.is_empty() {
-            return false;
+        if !what.is_empty() {
+            return Some(format!("message {} {what}", index + 1));
         }
         asked = calls;
     }
-    asked.is_empty()
+    (!asked.is_empty()).then(|| format!("the calls {} at its end have no results", list(&asked)))
+}
+
+fn list(ids: &[&str]) -> String {
+    if ids.is_empty() { "(none)".to_owned() } else { ids.join(", ") }
 }
 
 fn are_distinct(ids: &[&str]) -> bool {

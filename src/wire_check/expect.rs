@@ -7,15 +7,24 @@
 //!   unless the answer was cut. Arguments that are no JSON at all are kept as a string, for the tool to refuse.
 //! - `<think>...</think>` at the start of a text is reasoning, and a refusal is shown as text.
 //! - `prompt_tokens` includes what was read from or written to a cache, unless that is more than there was; a total that
-//!   exceeds prompt and completion by just the reasoning shows that the completion leaves it out.
+//!   exceeds prompt and completion by just the reasoning shows that the completion leaves it out. Gemini's counts always
+//!   do.
+//! - A body without `output` is no answer of the Responses API. Of a stream of it that was cut, the reference shows the
+//!   whole items only, and we what came of the others too. Where the deltas say something else than the item that ends
+//!   them, what they said was seen, and stays. What is between two pieces of reasoning is not compared.
+//! - A list of chunks, as Gemini sends it without `alt=sse`, is read, which the reference does not do; it is held against
+//!   a plain reading of the list. A call in pieces, of which all but the first have no name, is not whole.
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use crate::{
-    provider::{Completion, ErrorClass, ProviderError, StreamEvent},
+    provider::{Completion, ErrorClass, ProviderError, StreamEvent, presets::Api},
     transcript::{Content, StopReason, ToolCall, Usage},
 };
 
+/// The words for an end that is none of those apart.
+const ENDS: &[&str] =
+    &["stop", "eos", "end_turn", "tool_calls", "tool_use", "function_call", "stop_sequence", "completed", "1"];
 /// How much of a provider's words an error must repeat, in characters.
 const WORDS: usize = 200;
 
@@ -48,7 +57,10 @@ impl Outcome {
             Ok(StreamEvent::Text(text)) => self.text.push_str(&text),
             Ok(StreamEvent::Thinking(text)) => self.thinking.push_str(&text),
             Ok(StreamEvent::ToolCall(call)) => self.calls.push(call),
-            Ok(StreamEvent::Retry { .. }) => self.ends += 1,
+            Ok(StreamEvent::ToolInput { .. }) => {}
+            Ok(StreamEvent::Retry { .. } | StreamEvent::Superseded { .. } | StreamEvent::Fallback { .. }) => {
+                self.ends += 1;
+            }
             Ok(StreamEvent::Done(completion)) => {
                 self.ends += 1;
                 self.result = Ok(completion);
@@ -61,20 +73,39 @@ impl Outcome {
         self.ends += usize::from(late);
     }
 
+    /// An answer that came whole.
+    pub fn of(completion: Completion) -> Self {
+        let calls = completion.content.iter().filter_map(|part| match part {
+            Content::ToolCall(call) => Some(call.clone()),
+            _ => None,
+        });
+        Self {
+            text: joined(&completion, false),
+            thinking: joined(&completion, true),
+            calls: calls.collect(),
+            result: Ok(completion),
+            ends: 1,
+        }
+    }
+
     fn completion(&self) -> &Completion {
         self.result.as_ref().unwrap_or_else(|error| &error.partial)
     }
 }
 
 /// The differences, in words.
-pub fn compare(expected: &Value, streamed: bool, outcome: &Outcome) -> Vec<String> {
-    let mut differences = Differences::default();
+pub fn compare(api: Api, expected: &Value, streamed: bool, body: &[u8], outcome: &Outcome) -> Vec<String> {
+    let list = serde_json::from_slice::<Vec<Value>>(body).ok().filter(|_| api == Api::Gemini);
+    let list = list.map(|chunks| of_chunks(&chunks));
+    let expected = list.as_ref().unwrap_or(expected);
+    let mut differences = Differences { api, found: Vec::new() };
     differences.same("ends", &1, &outcome.ends);
     let error = [&expected["error"], &expected["error_not_seen_by_sdk"]].into_iter().find(|error| !error.is_null());
     let marks = expected["terminal"].as_object();
     let unmarked = streamed && marks.is_some_and(|marks| marks.values().all(|seen| seen == &Value::Bool(false)));
     let crash = error.is_some_and(|error| error["kind"] == "sdk_crash");
-    let no_answer = expected.get("text").is_none() && !crash;
+    let no_output = api == Api::Responses && !streamed && expected["status"].is_null();
+    let no_answer = (expected.get("text").is_none() || no_output) && !crash;
 
     match (&outcome.result, error.filter(|_| !crash)) {
         (Ok(_), Some(error)) => differences.note(format!("no error, but expected {error}")),
@@ -87,20 +118,52 @@ pub fn compare(expected: &Value, streamed: bool, outcome: &Outcome) -> Vec<Strin
         (Err(found), None) => differences.note(format!("the error {found:?}")),
     }
     if expected.get("text").is_some() && !(crash && outcome.result.is_err()) {
-        differences.content(expected, outcome);
+        differences.content(expected, unmarked, outcome);
         if let Ok(completion) = &outcome.result {
             differences.end(expected, completion);
         }
     }
-    differences.0
+    differences.found
 }
 
-#[derive(Default)]
-struct Differences(Vec<String>);
+/// What the chunks of a list say, in the reference's words.
+fn of_chunks(chunks: &[Value]) -> Value {
+    let parts: Vec<&Value> =
+        chunks.iter().flat_map(|chunk| chunk["candidates"][0]["content"]["parts"].as_array()).flatten().collect();
+    let texts = |thought: bool| {
+        let of_kind = parts.iter().filter(|part| (part["thought"] == true) == thought);
+        of_kind.filter_map(|part| part["text"].as_str()).collect::<String>()
+    };
+    let calls = parts.iter().map(|part| &part["functionCall"]).filter(|call| call.is_object());
+    let calls = calls.map(|call| json!({"id": call["id"], "name": call["name"], "input": call["args"]}));
+    let said = |chunk: &&Value| !chunk["candidates"][0]["finishReason"].is_null();
+    let last = chunks.iter().rfind(said).unwrap_or(&Value::Null);
+    let usage = chunks.iter().map(|chunk| &chunk["usageMetadata"]).rfind(|usage| usage.is_object());
+    let count = |key: &str| usage.map(|usage| usage[key].clone());
+    json!({
+        "text": texts(false),
+        "thinking": texts(true),
+        "tool_calls": calls.collect::<Vec<_>>(),
+        "stop_reason": last["candidates"][0]["finishReason"],
+        "model": last["modelVersion"],
+        "usage": {
+            "input": count("promptTokenCount"),
+            "output": count("candidatesTokenCount"),
+            "cache_read": count("cachedContentTokenCount"),
+            "reasoning": count("thoughtsTokenCount"),
+            "total": count("totalTokenCount"),
+        },
+    })
+}
+
+struct Differences {
+    api: Api,
+    found: Vec<String>,
+}
 
 impl Differences {
     fn note(&mut self, difference: String) {
-        self.0.push(difference);
+        self.found.push(difference);
     }
 
     fn same<T: PartialEq + std::fmt::Debug + ?Sized>(&mut self, what: &str, expected: &T, found: &T) {
@@ -125,17 +188,29 @@ impl Differences {
         }
     }
 
-    fn content(&mut self, expected: &Value, outcome: &Outcome) {
+    fn content(&mut self, expected: &Value, unmarked: bool, outcome: &Outcome) {
         let completion = outcome.completion();
-        let (thought, text) = split(expected["text"].as_str().unwrap_or_default());
+        let seen = expected["text_from_deltas"].as_str().or(expected["text"].as_str());
+        let (thought, text) = split(seen.unwrap_or_default());
         let thinking = format!("{}{thought}", expected["thinking"].as_str().unwrap_or_default());
         let text = format!("{text}{}", expected["refusal"].as_str().unwrap_or_default());
-        self.same("text", text.as_str(), &outcome.text);
-        self.same("thinking", thinking.as_str(), &outcome.thinking);
+        let is_cut_short = self.api == Api::Responses && unmarked;
+        let shown = |found: &str, expected: &str| {
+            let rest_is_more = is_cut_short && found.starts_with(expected);
+            found[..if rest_is_more { expected.len() } else { found.len() }].to_owned()
+        };
+        self.same("text", &text, &shown(&outcome.text, &text));
+        let joined_up = |text: &str| match self.api {
+            Api::Responses => text.split_whitespace().collect(),
+            Api::Anthropic | Api::Chat | Api::Gemini => text.to_owned(),
+        };
+        let (thinking, thought) = (joined_up(&thinking), joined_up(&outcome.thinking));
+        self.same("thinking", &thinking, &shown(&thought, &thinking));
         self.same("text of the content", &outcome.text, &joined(completion, false));
         self.same("thinking of the content", &outcome.thinking, &joined(completion, true));
 
-        let cut = is_cut(expected["stop_reason"].as_str()) || outcome.result.is_err();
+        let word = word_of(&expected["stop_reason"]).map(|word| word.to_ascii_lowercase());
+        let cut = is_cut(word.as_deref()) || outcome.result.is_err();
         let calls = completion.content.iter().filter_map(|part| match part {
             Content::ToolCall(call) => Some(call.clone()),
             _ => None,
@@ -166,30 +241,32 @@ impl Differences {
             });
             self.same("signatures", &expected, &found.collect());
         }
+        if let Some(signatures) = expected["thought_signatures"].as_u64() {
+            let signed = |part: &&Content| matches!(part, Content::Thinking { signature: Some(_), .. });
+            let kept = completion.content.iter().filter(signed).count() as u64;
+            // The reference counts those on parts that are not ours to send back, too.
+            if kept > signatures || (kept == 0 && signatures > 0 && !calls.is_empty()) {
+                self.note(format!("{kept} of {signatures} signatures are kept"));
+            }
+        }
     }
 
     fn end(&mut self, expected: &Value, completion: &Completion) {
-        let word = expected["stop_reason"].as_str().filter(|word| !word.is_empty());
-        self.same("stop word", &word, &completion.raw_stop_reason.as_deref());
+        let word = word_of(&expected["stop_reason"]);
+        self.same("stop word", &word.as_deref(), &completion.raw_stop_reason.as_deref());
         let calls = completion.content.iter().filter(|part| matches!(part, Content::ToolCall(_))).count();
         let refused = expected["refusal"].as_str().is_some_and(|text| !text.is_empty()) && calls == 0;
-        let reason = match word {
+        let lower = word.map(|word| word.to_ascii_lowercase());
+        let reason = match lower.as_deref() {
             _ if refused => Some(StopReason::Refusal),
-            _ if expected_calls(expected, false).len() > calls => Some(StopReason::MaxTokens),
-            Some("length" | "max_tokens") => Some(StopReason::MaxTokens),
-            Some("content_filter" | "refusal") => Some(StopReason::Refusal),
+            _ if expected_calls(expected, false).len() > calls || has_pieces(expected) => Some(StopReason::MaxTokens),
+            word if is_cut(word) => Some(StopReason::MaxTokens),
+            Some("content_filter" | "refusal" | "safety") => Some(StopReason::Refusal),
             Some("pause_turn") => Some(StopReason::Pause),
-            None
-            | Some("stop" | "eos" | "end_turn" | "tool_calls" | "tool_use" | "function_call" | "stop_sequence")
-                if calls > 0 =>
-            {
-                Some(StopReason::ToolCalls)
-            }
+            word if word.is_none_or(|word| ENDS.contains(&word)) && calls > 0 => Some(StopReason::ToolCalls),
             Some("stop_sequence") => Some(StopReason::StopSequence),
-            None | Some("stop" | "eos" | "end_turn" | "tool_calls" | "tool_use" | "function_call") => {
-                Some(StopReason::EndTurn)
-            }
-            Some(_) => completion.stop_reason,
+            word if word.is_none_or(|word| ENDS.contains(&word)) => Some(StopReason::EndTurn),
+            _ => completion.stop_reason,
         };
         self.same("stop reason", &reason, &completion.stop_reason);
         if let Some(model) = expected["model"].as_str().filter(|model| !model.is_empty()) {
@@ -204,13 +281,13 @@ impl Differences {
         self.same("cache writes", &count("cache_write"), &usage.cache_write_tokens);
         self.same("reasoning tokens", &count("reasoning"), &usage.reasoning_tokens);
         let (mut input, mut output) = (count("input"), count("output"));
-        // Only chat completions count otherwise than we do, and only they have a total.
+        // Those that count otherwise than we do have a total.
         if expected["usage"].get("total").is_some() {
             let cached = count("cache_read").unwrap_or(0) + count("cache_write").unwrap_or(0);
             input = input.map(|input| if cached <= input { input - cached } else { input });
             let reasoning = count("reasoning").unwrap_or(0);
             let visible = count("input").unwrap_or(0) + count("output").unwrap_or(0);
-            if reasoning > 0 && count("total") == Some(visible + reasoning) {
+            if reasoning > 0 && (self.api == Api::Gemini || count("total") == Some(visible + reasoning)) {
                 output = output.map(|output| output + reasoning);
             }
         }
@@ -254,9 +331,12 @@ fn classes(error: &Value) -> Vec<ErrorClass> {
 fn expected_calls(expected: &Value, cut: bool) -> Vec<(String, String, Value)> {
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let calls = expected["tool_calls"].as_array().cloned().unwrap_or_default();
+    let is_piece = |call: Option<&Value>| call.is_some_and(|call| call["name"].is_null());
     let mut whole: Vec<_> = calls
         .iter()
-        .filter_map(|call| {
+        .enumerate()
+        .filter(|(at, call)| !is_piece(Some(call)) && !is_piece(calls.get(at + 1)))
+        .filter_map(|(_, call)| {
             let raw = call.get("arguments_raw").or(call.get("input_raw")).filter(|raw| !raw.is_null());
             let input = match raw {
                 None => call["input"].clone(),
@@ -286,8 +366,19 @@ fn whole_input(raw: &str, cut: bool) -> Option<Value> {
     }
 }
 
+/// Whether a call came in pieces.
+fn has_pieces(expected: &Value) -> bool {
+    expected["tool_calls"].as_array().is_some_and(|calls| calls.iter().any(|call| call["name"].is_null()))
+}
+
+/// Gemini's words are numbers in some places.
+fn word_of(value: &Value) -> Option<String> {
+    let number = value.as_u64().map(|number| number.to_string());
+    number.or_else(|| value.as_str().filter(|word| !word.is_empty()).map(str::to_owned))
+}
+
 fn is_cut(word: Option<&str>) -> bool {
-    matches!(word, Some("length" | "max_tokens"))
+    matches!(word, Some("length" | "max_tokens" | "max_output_tokens"))
 }
 
 /// Reasoning and text of a text that may begin with tagged reasoning.

@@ -14,14 +14,23 @@ use tokio::{
 
 use super::{Cuts, Meta};
 
+/// What is said of a batch whose results were recorded: it is looked at first.
+const ENDED: &[u8] = br#"{"id":"msgbatch_recorded","type":"message_batch","processing_status":"ended"}"#;
 /// Headers of the recording that would not be true of the replay.
 const NOT_REPLAYED: &[&str] =
     &["content-encoding", "transfer-encoding", "content-length", "connection", "date", "server"];
 const LARGEST_PIECE: usize = 64;
 
+#[derive(Clone, Default)]
+struct Answer {
+    message: Arc<Vec<u8>>,
+    /// To those who ask for something else than results, if these are results.
+    first: Option<Arc<Vec<u8>>>,
+}
+
 pub struct Server {
     address: SocketAddr,
-    answer: Arc<Mutex<Arc<Vec<u8>>>>,
+    answer: Arc<Mutex<Answer>>,
     task: JoinHandle<()>,
 }
 
@@ -29,7 +38,7 @@ impl Server {
     pub async fn start() -> io::Result<Self> {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
         let address = listener.local_addr()?;
-        let answer: Arc<Mutex<Arc<Vec<u8>>>> = Arc::default();
+        let answer: Arc<Mutex<Answer>> = Arc::default();
         let shared = answer.clone();
         let task = tokio::spawn(async move {
             while let Ok((socket, _)) = listener.accept().await {
@@ -43,7 +52,11 @@ impl Server {
 
     /// From now on answers with this body; gives the base URL to ask.
     pub fn serve(&self, meta: &Meta, body: &[u8], cuts: Cuts) -> String {
-        *self.answer.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(message(meta, body, cuts));
+        let is_results = meta.request_url.ends_with("/results");
+        *self.answer.lock().unwrap_or_else(PoisonError::into_inner) = Answer {
+            message: Arc::new(message(meta, body, cuts)),
+            first: is_results.then(|| Arc::new(message(meta, ENDED, cuts))),
+        };
         format!("http://{}/v1", self.address)
     }
 }
@@ -84,9 +97,11 @@ fn message(meta: &Meta, body: &[u8], cuts: Cuts) -> Vec<u8> {
     out
 }
 
-async fn respond(socket: TcpStream, answer: &[u8]) -> io::Result<()> {
+async fn respond(socket: TcpStream, answer: &Answer) -> io::Result<()> {
     let mut socket = BufReader::new(socket);
     let mut length = 0;
+    let mut asked = String::new();
+    socket.read_line(&mut asked).await?;
     loop {
         let mut line = String::new();
         if socket.read_line(&mut line).await? == 0 || line == "\r\n" {
@@ -100,6 +115,8 @@ async fn respond(socket: TcpStream, answer: &[u8]) -> io::Result<()> {
     }
     let mut body = vec![0; length];
     socket.read_exact(&mut body).await?;
-    socket.write_all(answer).await?;
+    let asks_for_results = asked.split(' ').nth(1).is_some_and(|path| path.ends_with("/results"));
+    let message = answer.first.as_ref().filter(|_| !asks_for_results).unwrap_or(&answer.message);
+    socket.write_all(message).await?;
     socket.flush().await
 }

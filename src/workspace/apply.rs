@@ -41,6 +41,11 @@ impl Workspace {
         let chosen = plan.chosen(hunks)?;
         let turn = self.turn(&plan.location);
         let _turn = turn.lock().await;
+        self.apply_in_turn(&plan, &chosen).await
+    }
+
+    /// [`Self::apply`] for who holds the file's turn.
+    pub(super) async fn apply_in_turn(&self, plan: &Plan, chosen: &[usize]) -> Result<Applied, EditError> {
         if chosen.is_empty() && !plan.create {
             let snapshot = self.read(&plan.location).await?;
             let (diff, _) = pieces(&plan.location, &snapshot.text, &[]);
@@ -48,12 +53,12 @@ impl Workspace {
             return Ok(Applied { diff, snapshot, rebased });
         }
         for _ in 0..ATTEMPTS {
-            let tried = match self.aim(&plan) {
-                Some((target, states)) => self.push(&plan, &chosen, target, states).await?,
+            let tried = match self.aim(plan) {
+                Some((target, states)) => self.push(plan, chosen, target, states).await?,
                 None if !plan.location.path.is_absolute() => {
                     return Err(ReadError::NotOpen(plan.location.shown.clone()).into());
                 }
-                None => self.write(&plan, &chosen).await?,
+                None => self.write(plan, chosen).await?,
             };
             if let Tried::Applied(applied) = tried {
                 return Ok(applied);
@@ -63,7 +68,7 @@ impl Workspace {
     }
 
     /// One edit of a file at a time.
-    fn turn(&self, location: &Location) -> Arc<Mutex<()>> {
+    pub(super) fn turn(&self, location: &Location) -> Arc<Mutex<()>> {
         let mut turns = lock(&self.turns);
         turns.retain(|_, turn| turn.strong_count() > 0);
         if let Some(turn) = turns.get(&location.path).and_then(std::sync::Weak::upgrade) {

@@ -7,13 +7,14 @@ use std::{
 };
 
 use ropey::Rope;
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 
 use super::{
     BufferInfo, BufferSink, Change, ChangeError, EditorId, PositionEncoding, Revision, Snapshot,
     confine::{Root, locate},
     diff::changes,
     edit::{TextEdit, shift_by},
+    uri,
 };
 
 /// Everything that is shared between the reader and the tools, behind one lock that nobody holds for long.
@@ -21,6 +22,8 @@ use super::{
 pub struct State {
     editors: HashMap<EditorId, Editor>,
     pub pending: HashMap<u64, Pending>,
+    /// Told of each document that is opened.
+    pub openings: Arc<Notify>,
     count: u64,
 }
 
@@ -129,6 +132,7 @@ impl State {
             pending.opening = (pending.text == opened.text).then_some(opening);
         }
         editor.buffers.insert(opened.uri.clone(), opened);
+        self.openings.notify_waiters();
     }
 
     pub fn change(&mut self, id: EditorId, uri: &str, version: i32, news: &[Change]) -> Result<(), ChangeError> {
@@ -248,6 +252,17 @@ impl State {
 
     pub fn sink(&self, id: EditorId) -> Option<Arc<dyn BufferSink>> {
         self.editors.get(&id).map(|editor| editor.sink.clone())
+    }
+
+    pub fn sinks(&self) -> Vec<(EditorId, Arc<dyn BufferSink>)> {
+        self.editors.iter().map(|(id, editor)| (*id, editor.sink.clone())).collect()
+    }
+
+    /// What an editor calls this path: its own name of the buffer if it has it open.
+    pub fn uri_of(&self, id: EditorId, path: &Path) -> String {
+        let buffers = self.editors.get(&id).into_iter().flat_map(|editor| editor.buffers.values());
+        let open = buffers.filter(|buffer| buffer.path == path).max_by_key(|buffer| buffer.generation);
+        open.map_or_else(|| uri::of(path), |buffer| buffer.uri.clone())
     }
 
     /// One entry for each path.

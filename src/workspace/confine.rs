@@ -89,6 +89,20 @@ pub fn real(path: &Path) -> io::Result<PathBuf> {
     spelled(done, missing)
 }
 
+/// As [`real`], but a symlink at the very end is not followed: the entry itself.
+pub fn real_entry(path: &Path) -> io::Result<PathBuf> {
+    let entry = real_name(path)?;
+    if fs::symlink_metadata(&entry).is_ok_and(|metadata| metadata.is_symlink()) { Ok(entry) } else { real(path) }
+}
+
+/// As [`real`], but the last part stays as it is written, whatever is there: a name that an entry may get.
+pub fn real_name(path: &Path) -> io::Result<PathBuf> {
+    match (path.parent(), path.file_name()) {
+        (Some(parent), Some(name)) => Ok(real(parent)?.join(name)),
+        _ => real(path),
+    }
+}
+
 fn parts(path: &Path) -> impl Iterator<Item = OsString> {
     path.components().map(|component| component.as_os_str().to_owned())
 }

@@ -7,6 +7,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
+pub mod relocate;
+
 use super::{Location, confine::real, error::ReadError};
 
 /// # Errors

@@ -16,6 +16,8 @@ pub struct Expectation {
     text: Rope,
     /// What the edit brought, as places in `text`; empty where it only took away.
     places: Vec<Range<usize>>,
+    /// The text as it is, where line ends are all that the edit changes: then they do count.
+    line_ends: Option<Rope>,
 }
 
 /// How far a text meets an expectation.
@@ -41,10 +43,16 @@ impl Expectation {
             at += length;
             from = edit.range.end;
         }
-        Self { text: with_line_feeds(&make(before, edits)), places }
+        let made = make(before, edits);
+        let text = with_line_feeds(&made);
+        let line_ends = (text == with_line_feeds(before)).then_some(made);
+        Self { text, places, line_ends }
     }
 
     pub fn judge(&self, now: &Rope) -> Landing {
+        if let Some(made) = &self.line_ends {
+            return if made == now { Landing::Exact } else { Landing::No };
+        }
         let now = with_line_feeds(now);
         let others = changes(&self.text, &now);
         if others.is_empty() {

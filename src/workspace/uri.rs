@@ -1,6 +1,9 @@
 //! The URIs editors name their documents by.
 
-use std::path::PathBuf;
+use std::{
+    fmt::Write,
+    path::{Path, PathBuf},
+};
 
 /// What a URI names.
 #[derive(Debug, PartialEq, Eq)]
@@ -28,6 +31,26 @@ pub fn parse(text: &str) -> Option<Named> {
     }
     // A file may have a colon in its name; of the URIs without `//` only this one is met in editors.
     (rest.starts_with("//") || scheme == "untitled").then_some(Named::Other)
+}
+
+/// The URI of a path; one that is a URI already, as that of an untitled buffer, stays as it is.
+pub fn of(path: &Path) -> String {
+    let text = path.to_string_lossy();
+    if !path.is_absolute() {
+        return text.into_owned();
+    }
+    let text = if cfg!(windows) { text.replace('\\', "/") } else { text.into_owned() };
+    let text = text.trim_start_matches("//?/");
+    let mut uri = String::from(if text.starts_with('/') { "file://" } else { "file:///" });
+    for byte in text.bytes() {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'/' | b'-' | b'.' | b'_' | b'~' => uri.push(char::from(byte)),
+            _ => {
+                let _ = write!(uri, "%{byte:02X}");
+            }
+        }
+    }
+    uri
 }
 
 /// The path of what follows `file:`.
@@ -88,6 +111,15 @@ mod tests {
         assert_eq!(parse("file://elsewhere/a"), Some(Named::Malformed));
         assert_eq!(parse("file:///a%00"), Some(Named::Malformed));
         assert_eq!(parse("file:///a%FF"), Some(Named::Malformed));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn paths_become_uris_and_come_back() {
+        for path in ["/a b/é.rs", "/c#/a?%41", "/[x]/y:z"] {
+            assert_eq!(parse(&of(path.as_ref())), Some(Named::File(PathBuf::from(path))), "{path}");
+        }
+        assert_eq!(of("/a b/é".as_ref()), "file:///a%20b/%C3%A9");
     }
 
     #[test]

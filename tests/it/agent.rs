@@ -97,3 +97,27 @@ async fn a_cancel_ends_a_command_and_keeps_what_it_printed() {
     assert!(is_whole(&result.messages));
     assert!(format!("{:?}", result.messages).contains("started"), "{:?}", result.messages);
 }
+
+#[tokio::test]
+#[cfg(unix)]
+async fn a_command_in_the_background_is_waited_for_and_told_of_before_the_next_model_call() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let model = model(&[
+        &[("bash", json!({"command": "echo from afar", "background": true}))],
+        &[("tasks", json!({"action": "read", "id": "task-1", "wait_ms": 20_000}))],
+        &[("tasks", json!({"action": "list"})), ("tasks", json!({"action": "cancel", "id": "task-2"}))],
+    ]);
+    let policy = Policy { mode: Mode::Auto, rules: Vec::new() };
+    let scope = Scope::default();
+    let stream = agent(folder.path(), model.clone(), policy).stream_in(&scope, &go(), CancellationToken::new());
+    let result = stream.into_result().await.expect("a result");
+    assert!(is_whole(&result.messages));
+    let requests = model.requests();
+    let said = |request: usize| format!("{:?}", requests[request].messages);
+    assert!(said(1).contains("in the background as task-1"), "{}", said(1));
+    assert!(said(2).contains("from afar") && said(2).contains("[exit code 0]"), "{}", said(2));
+    let told: Vec<_> = result.messages.iter().filter(|message| message.text().starts_with("[task-1 (`echo")).collect();
+    assert_eq!(told.len(), 1, "once");
+    let last = said(3);
+    assert!(last.contains("task-1: echo from afar") && last.contains("there is no task `task-2`"), "{last}");
+}

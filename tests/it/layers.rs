@@ -9,6 +9,7 @@ const ROOMS: &[&str] = &[
     "provider",
     "workspace",
     "tool",
+    "context",
     "mcp",
     "permission",
     "agent",
@@ -30,6 +31,7 @@ const ONLY: &[(&str, &[&str])] = &[
     ("jsonrpsee", &["face"]),
     ("agent_client_protocol_schema", &["face"]),
     ("reqwest", &["provider", "tool", "mcp", "wire_check"]),
+    ("rmcp", &["mcp"]),
 ];
 
 #[test]

@@ -3,12 +3,25 @@
 
 mod agent;
 mod approvals;
+mod background;
+mod batches;
+mod compaction;
+mod context;
+mod desk;
+mod events;
 mod generated;
+mod hooks;
+mod http_server;
 mod laws;
 mod layers;
 // Looks for processes in `/proc`.
 #[cfg(target_os = "linux")]
 mod lifecycle;
+mod mcp;
+mod moving;
+mod replays;
+mod restart;
+mod route;
 mod sessions;
 mod store;
 mod support;

@@ -63,7 +63,11 @@ async fn killed_in_the_middle_of_a_turn_everything_shown_is_there_and_the_next_t
     let events = client.events_until(&streaming, "turnEnded").await;
     assert_eq!(streamed(&events), "hello again");
 
+    // A turn that waited for the person goes on waiting.
     client.call("session/load", json!({"sessionId": asking, "fromSeq": 1})).await;
+    let (_unanswered, params) = client.asked("approval/request").await;
+    assert_eq!(params["approval"]["approvalId"], approval.as_str());
+    client.call("turn/cancel", json!({"sessionId": asking})).await;
     let events = client.events_until(&asking, "turnEnded").await;
     assert!(events.iter().any(|event| event["type"] == "approvalResolved" && event["approvalId"] == approval.as_str()));
     client.start(&asking, "hello").await;

@@ -10,7 +10,7 @@ use std::{
 };
 
 use pillion::{
-    protocol::{ContentBlock, Limits, Mode, SessionEvent, TurnStopReason, Usage, convert::prompt_message},
+    protocol::{ContentBlock, Limits, Mode, SessionEvent, TurnStopReason, Usage, convert::unresolved_prompt},
     store::{Log, Meta, Settings, Store},
     transcript::{self, Content, Message, Role, ToolCall, ToolResult},
 };
@@ -66,7 +66,7 @@ impl Writer {
         let turn_id = format!("t{number}");
         let prompt = vec![ContentBlock::Text { text: format!("prompt {number}") }];
         self.event(&SessionEvent::TurnStarted { turn_id: turn_id.clone(), prompt: prompt.clone() })?;
-        self.message(&prompt_message(&prompt))?;
+        self.message(&unresolved_prompt(&prompt))?;
         self.log.sync();
         for piece in ["I ", "will ", "look."] {
             self.event(&SessionEvent::MessageDelta { text: piece.into() })?;

@@ -166,7 +166,13 @@ fn file_uri(path: &Path) -> String {
 
 /// All of Pillion's own capabilities.
 pub fn everything() -> Value {
-    json!({"approvalRequest": true, "editorSave": true, "sessionEvent": true})
+    json!({
+        "approvalRequest": true,
+        "questionRequest": true,
+        "editorDiagnostics": true,
+        "editorSave": true,
+        "sessionEvent": true,
+    })
 }
 
 impl Client {

@@ -67,3 +67,22 @@ fn a_relative_root_confines_like_an_absolute_one_and_a_missing_one_is_told() {
     assert_eq!(output.status.code(), Some(2));
     assert!(String::from_utf8_lossy(&output.stderr).contains("nowhere"));
 }
+
+#[test]
+fn a_command_and_files_are_given_on_the_command_line() {
+    let ground = Ground::new(&json!([
+        {"match": "     1\tred\n", "steps": [{"text": "a file"}]},
+        {"match": "Paint it @door.txt.", "steps": [{"text": "a command"}]},
+    ]));
+    std::fs::create_dir(ground.folder().join("commands")).expect("a folder");
+    std::fs::write(ground.folder().join("commands/paint.md"), "Paint it $1.").expect("a command");
+    ground.write("door.txt", "red\n");
+    let output = run(&ground, &["--file", "door.txt", "which colour?"]);
+    assert!(String::from_utf8_lossy(&output.stdout).contains("a file"), "{output:?}");
+    // An `@` in the prompt is a letter.
+    let output = run(&ground, &["/paint @door.txt"]);
+    assert!(String::from_utf8_lossy(&output.stdout).contains("a command"), "{output:?}");
+    let output = run(&ground, &["/piant it"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&output.stdout).contains("Did you mean /paint?"), "{output:?}");
+}

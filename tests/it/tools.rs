@@ -1,12 +1,17 @@
 //! The tools as the agent uses them: by name, with JSON, on real files, processes and an editor.
 
 mod bash;
+mod delete;
 mod edit;
 mod glob;
 mod grep;
+mod list;
 mod read;
 mod registry;
+mod relocate;
+mod web_fetch;
 mod write;
+mod wrongs;
 
 use std::{
     fs,
@@ -17,9 +22,9 @@ use std::{
 
 use async_trait::async_trait;
 use pillion::{
-    tool::{Context, Output, Outputs, Prepared, Progress, Proposal, Registry, ToolError},
+    tool::{Context, Desk, Output, Outputs, Prepared, Progress, Proposal, Registry, Standard, ToolError, Web},
     transcript::ResultContent,
-    workspace::{BufferEdit, BufferSink, Change, EditorId, Limits, PositionEncoding, Seen, SinkError, Workspace},
+    workspace::{Bins, BufferEdit, BufferSink, Change, EditorId, Limits, PositionEncoding, Seen, SinkError, Workspace},
 };
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
@@ -58,12 +63,14 @@ impl Project {
         fs::create_dir(&root).unwrap();
         let workspace = Workspace::with_limits(vec![root.clone()], limits);
         let editor = workspace.attach(PositionEncoding::Utf16, Arc::new(Editor::default()));
+        // Nothing of a test belongs into the trash of whoever runs it.
+        let bins = Bins { trash: false, kept_in: Some(folder.path().join("bin")) };
         Self {
             _folder: folder,
             root,
             workspace,
             editor,
-            tools: Registry::standard(),
+            tools: Registry::standard_with(Standard { bins, ..Standard::default() }),
             seen: Arc::default(),
             outputs: Arc::default(),
             cancel: CancellationToken::new(),
@@ -121,9 +128,12 @@ impl Project {
             cancel: self.cancel.clone(),
             progress: Progress::new(move |offset, text| reported.lock().unwrap().push((offset, text))),
             outputs: Arc::clone(&self.outputs),
+            budget: self.tools.get(tool).and_then(|tool| tool.budget()).unwrap_or_default(),
             call_id: format!("call_{calls}"),
             hunks: None,
             prepared: Prepared::default(),
+            tasks: Arc::default(),
+            desk: Desk::unattended(),
         };
         Call { project: self, tool, input, context }
     }

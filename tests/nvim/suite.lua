@@ -64,7 +64,7 @@ end
 local only = vim.env.ONLY and vim.regex('\\v' .. vim.env.ONLY)
 for _, in_terminal in ipairs({ false, true }) do
   for _, wire in ipairs({ 'anthropic', 'openai' }) do
-    for _, file in ipairs({ 'asking', 'editing', 'approving', 'stopping', 'living' }) do
+    for _, file in ipairs({ 'asking', 'editing', 'approving', 'answering', 'stopping', 'living' }) do
       for _, case in ipairs(require(file)) do
         if not only or only:match_str(case.name) then
           play(case, wire, in_terminal)

@@ -15,22 +15,42 @@ export interface Requests {
   "session/close": { params: SessionCloseParams; result: Empty };
   /** Changes model, mode or limits: the mode at once, the rest from the next turn on. */
   "session/configure": { params: SessionConfigureParams; result: SessionInfo };
+  /** Makes the conversation of a session in which no turn runs shorter for the model. Answers at once; a turn that is started meanwhile waits for it, and `turn/cancel` stops it. */
+  "session/compact": { params: SessionCompactParams; result: Empty };
   /** Starts a turn and answers at once. One turn runs at a time in a session. */
   "turn/start": { params: TurnStartParams; result: TurnStartResponse };
   /** Says something to the running turn. */
   "turn/steer": { params: TurnSteerParams; result: Empty };
   /** Stops the running turn. Answers at once; its processes are gone within a second. */
   "turn/cancel": { params: TurnCancelParams; result: TurnCancelResponse };
+  /** Has a running command go on in the background. */
+  "turn/background": { params: TurnBackgroundParams; result: TurnBackgroundResponse };
   /** Answers an approval. The first answer wins. */
   "approval/respond": { params: ApprovalRespondParams; result: ApprovalRespondResponse };
+  /** Answers a question of the model. The first answer wins. */
+  "question/respond": { params: QuestionRespondParams; result: QuestionRespondResponse };
+  /** Lists a session's background tasks. */
+  "task/list": { params: TaskListParams; result: TaskListResponse };
+  /** Reads what a background task has printed until now. */
+  "task/read": { params: TaskReadParams; result: TaskReadResponse };
+  /** Ends a background task. */
+  "task/cancel": { params: TaskCancelParams; result: TaskCancelResponse };
+  /** Lists the prompt commands, as they are now. */
+  "command/list": { params: CommandListParams; result: CommandListResponse };
   /** Lists the models that can be chosen. */
   "model/list": { params: ModelListParams; result: ModelListResponse };
+  /** Lists the MCP servers and what has become of them. */
+  "mcp/list": { params: McpListParams; result: McpListResponse };
 }
 
 /** Requests from the server, sent only to clients that declared that they answer them. */
 export interface ClientRequests {
   /** Puts a call before the person. Withdrawn by `$/cancelRequest` when it was answered elsewhere or the turn ended. */
   "approval/request": { params: ApprovalRequestParams; result: ApprovalDecision };
+  /** Puts a question of the model before the person. Withdrawn as `approval/request` is. */
+  "question/request": { params: QuestionRequestParams; result: QuestionAnswer };
+  /** Asks for the diagnostics that the editor has. */
+  "editor/diagnostics": { params: EditorDiagnosticsParams; result: EditorDiagnosticsResponse };
   /** Asks to save buffers before a command reads the disk. */
   "editor/save": { params: EditorSaveParams; result: EditorSaveResponse };
 }
@@ -44,6 +64,8 @@ export interface Notifications {
 /** Starts a session. */
 export interface SessionNewParams {
   limits?: Limits;
+  /** Beside the servers of the settings, for this session alone, for as long as it is open. */
+  mcpServers?: McpServer[];
   mode?: Mode;
   /** `provider/model`; the configured default when absent. */
   model?: string;
@@ -57,10 +79,47 @@ export interface Limits {
   maxTokens?: number;
   /** Sampling temperature, as the provider defines it: 0 to 2. */
   temperature?: number;
+  /** How hard the model thinks, instead of a number of tokens; it counts more than `thinkingTokens` beside it. */
+  thinkingEffort?: Effort;
   /** Tokens the model may reason with before it answers; 0 switches reasoning off. */
   thinkingTokens?: number;
   /** The most model calls in one turn (default 50). */
   turnLimit?: number;
+}
+
+/** How hard the model thinks. Where it knows fewer levels, it gets the nearest it has. */
+export type Effort =
+  | "minimal"
+  | "low"
+  | "medium"
+  | "high"
+  | "max";
+
+/** An MCP server that the client brings for one session. It is started unasked: name only what the person has set for themselves, never what a repository says. */
+export type McpServer =
+  /** A program, spoken to over its standard input and output. */
+  | {
+      type: "stdio";
+      /** Stands in the names of its tools: `mcp__name__tool`. */
+      name: string;
+      command: string;
+      args?: string[];
+      /** Set for it, beside Pillion's own environment without its secrets. */
+      env?: NamedValue[];
+    }
+  /** Streamable HTTP. */
+  | {
+      type: "http";
+      /** Stands in the names of its tools: `mcp__name__tool`. */
+      name: string;
+      url: string;
+      headers?: NamedValue[];
+    };
+
+/** A variable or a header. */
+export interface NamedValue {
+  name: string;
+  value: string;
 }
 
 /** How much happens without asking. */
@@ -103,12 +162,21 @@ export interface Usage {
   cacheReadTokens?: number;
   /** Prompt tokens written to the provider's cache. */
   cacheWriteTokens?: number;
+  /** What it cost; absent if that is not known, or nothing was called. */
+  cost?: Cost;
   /** Prompt tokens that were neither read from nor written to a cache. */
   inputTokens?: number;
   /** Generated tokens, reasoning included. */
   outputTokens?: number;
   /** The part of `outputTokens` that was reasoning. */
   reasoningTokens?: number;
+}
+
+/** Money, in whole nano-dollars (a thousand-millionth of a US dollar), so that sums are exact. */
+export interface Cost {
+  nanoDollars: number;
+  /** True if this is only the known part of it: some of what was called has no known price. */
+  atLeast?: boolean;
 }
 
 /** Lists sessions, the latest used first. */
@@ -133,6 +201,8 @@ export interface SessionLoadParams {
   sessionId: string;
   /** Replays the events from this number on (1 for all), before any new one. Without it nothing is replayed. */
   fromSeq?: number;
+  /** As in `session/new`, which keeps none of them. Absent leaves those of a session that is open. */
+  mcpServers?: McpServer[];
 }
 
 /** Stops watching a session. Its turn is cancelled when nobody watches it any more; its log stays. */
@@ -151,20 +221,79 @@ export interface SessionConfigureParams {
   model?: string;
 }
 
+/** Makes an idle session's conversation shorter for the model. The event `compaction` says when that is done; a `notice` comes instead if there is nothing to gain or it was stopped. */
+export interface SessionCompactParams {
+  sessionId: string;
+  /** What the summary should look to above all. */
+  instructions?: string;
+}
+
 /** Starts a turn. Answers at once; what happens arrives as `session/event`. */
 export interface TurnStartParams {
   sessionId: string;
   prompt: ContentBlock[];
 }
 
-/** A part of a prompt. */
+/** A part of a prompt. What it points to is looked up when the turn begins, in the open buffers first; the event `turnStarted` shows it as it was sent.  A `path` is absolute, relative to the first root, or a `file:` or `untitled:` URI. A file outside the roots is shown to the model this once, since the person has named it. */
 export type ContentBlock =
-  /** Plain text. */
+  /** Plain text. If the first text of a prompt begins with a slash and a name, it is a command: `/name arguments`. A backslash before the slash makes it plain. */
   | {
       type: "text";
       text: string;
     }
-  /** An image, base64-encoded. */
+  /** A prompt command, by the name that `command/list` gives it. */
+  | {
+      type: "command";
+      name: string;
+      arguments?: string;
+    }
+  /** A whole file, or what is in a folder. A file with an image is shown as one. */
+  | {
+      type: "file";
+      path: string;
+    }
+  /** Lines of a file. */
+  | {
+      type: "range";
+      path: string;
+      /** From 1. */
+      startLine: number;
+      /** From 1, inclusive. */
+      endLine: number;
+    }
+  /** Lines of a file that have a name: a function, a type. */
+  | {
+      type: "symbol";
+      path: string;
+      name: string;
+      /** From 1. */
+      startLine: number;
+      /** From 1, inclusive. */
+      endLine: number;
+    }
+  /** What is in a folder, two levels deep. */
+  | {
+      type: "folder";
+      path: string;
+    }
+  /** What compilers and linters say. */
+  | {
+      type: "diagnostics";
+      problems: Problem[];
+    }
+  /** An address on the web. The model is told of it; fetching it is a tool's, which asks. */
+  | {
+      type: "url";
+      url: string;
+    }
+  /** A text that is in no file or buffer. */
+  | {
+      type: "resource";
+      /** How to name it to the model. */
+      uri: string;
+      text: string;
+    }
+  /** An image, base64-encoded: PNG, JPEG, GIF or WebP, as its first bytes say, of at most 3,750,000 bytes. */
   | {
       type: "image";
       /** For example `image/png`. */
@@ -184,6 +313,26 @@ export type ContentBlock =
       text: string;
     };
 
+/** What a compiler or a linter says about a line. */
+export interface Problem {
+  path: string;
+  /** From 1. */
+  line: number;
+  severity: ProblemSeverity;
+  message: string;
+  /** What it is called there, for example `E0308`. */
+  code?: string;
+  /** Who says so, for example `rustc`. */
+  source?: string;
+}
+
+/** How much a problem matters. */
+export type ProblemSeverity =
+  | "error"
+  | "warning"
+  | "information"
+  | "hint";
+
 /** The turn that was started. */
 export interface TurnStartResponse {
   turnId: string;
@@ -198,11 +347,25 @@ export interface TurnSteerParams {
 /** Stops the running turn, its processes and its approvals. `turnEnded` follows within a second. */
 export interface TurnCancelParams {
   sessionId: string;
+  /** Whether to end what runs in the background of the session, too. */
+  background?: boolean;
 }
 
 /** Whether there was a turn to stop. */
 export interface TurnCancelResponse {
   cancelled: boolean;
+}
+
+/** Moves a running command into the background, so that the turn goes on. */
+export interface TurnBackgroundParams {
+  sessionId: string;
+  /** The call that runs it; of a sub-agent's call, with the calls around it: `call_1.call_7`. */
+  callId: string;
+}
+
+/** Whether there was a command to move. If so, `taskStarted` follows. */
+export interface TurnBackgroundResponse {
+  moved: boolean;
 }
 
 /** Answers an approval that any client was shown. */
@@ -246,6 +409,115 @@ export interface ApprovalRespondResponse {
   accepted: boolean;
 }
 
+/** Answers a question that any client was shown. */
+export interface QuestionRespondParams {
+  questionId: string;
+  answer: QuestionAnswer;
+}
+
+/** What the person says. */
+export type QuestionAnswer =
+  /** One of the choices. */
+  | {
+      type: "choice";
+      /** From 0. */
+      index: number;
+    }
+  /** Words of their own. */
+  | {
+      type: "text";
+      text: string;
+    }
+  /** Nothing: the model is to decide. */
+  | { type: "decline" };
+
+/** Whether this answer was the first. If not, the question had been resolved before. */
+export interface QuestionRespondResponse {
+  accepted: boolean;
+}
+
+/** Lists a session's background tasks. */
+export interface TaskListParams {
+  sessionId: string;
+}
+
+/** In the order in which they were started. */
+export interface TaskListResponse {
+  tasks: Task[];
+}
+
+/** A command that runs in the background, or did. */
+export interface Task {
+  /** `task-1` and so on, counted in its session. */
+  taskId: string;
+  /** The call that started it; of a sub-agent's call, with the calls around it: `call_1.call_7`. */
+  callId: string;
+  /** One line for a person: the command. */
+  title: string;
+  status: TaskStatus;
+  /** Seconds since 1970-01-01T00:00:00Z. */
+  startedAt: number;
+  /** Seconds since 1970-01-01T00:00:00Z, once it ended. */
+  endedAt?: number;
+}
+
+/** Whether a task runs, and how it ended. */
+export type TaskStatus =
+  | "running"
+  | "cancelled"
+  /** By itself; what it said last tells whether well. */
+  | "ended"
+  /** It ran into its time limit. */
+  | "timedOut"
+  /** It ended with the process that ran it. */
+  | "lost";
+
+/** Reads what a task has printed until now. */
+export interface TaskReadParams {
+  sessionId: string;
+  taskId: string;
+}
+
+/** What a task has printed: head and tail, if it was much. */
+export interface TaskReadResponse {
+  task: Task;
+  text: string;
+}
+
+/** Ends a task. Answers at once; `taskEnded` follows when its processes are gone. */
+export interface TaskCancelParams {
+  sessionId: string;
+  taskId: string;
+}
+
+/** Whether it was running. */
+export interface TaskCancelResponse {
+  cancelled: boolean;
+}
+
+/** Lists the prompt commands. */
+export interface CommandListParams {
+  /** Those of this session's roots; of the editor's workspace folders when absent. */
+  sessionId?: string;
+}
+
+/** The commands, by name. */
+export interface CommandListResponse {
+  commands: CommandInfo[];
+}
+
+/** A text that a prompt can name, as `/name arguments` or by a block `command`. */
+export interface CommandInfo {
+  /** Without the slash. */
+  name: string;
+  /** One line. */
+  description: string;
+  /** `user`, `project`, or the name of what else has it. */
+  source: string;
+  /** What may follow the name, for a person: `<issue> [priority]`. */
+  arguments?: string;
+}
+
 /** Lists the models that can be chosen. */
 export type ModelListParams = Record<string, never>;
 
@@ -263,7 +535,55 @@ export interface ModelInfo {
   /** False if its key is missing; `hint` then says what to set. */
   ready: boolean;
   hint?: string;
+  /** The most tokens of one answer; absent if that is not known. */
+  maxOutput?: number;
+  /** Absent if none is known. */
+  prices?: Prices;
+  /** The most tokens that a prompt may have; absent if that is not known. */
+  window?: number;
 }
+
+/** US dollars for a million tokens, at the provider's standard rates as far as Pillion or the configuration knows them; long prompts may cost more. A price that is not known is absent, which is not nought. */
+export interface Prices {
+  /** For tokens read from the provider's cache. */
+  cacheRead?: number;
+  /** For tokens written to it. */
+  cacheWrite?: number;
+  /** For tokens written to it for an hour. */
+  cacheWriteLong?: number;
+  input?: number;
+  output?: number;
+}
+
+/** Lists MCP servers and what has become of them. */
+export interface McpListParams {
+  /** Lists the servers that were brought for this session, too. */
+  sessionId?: string;
+}
+
+export interface McpListResponse {
+  servers: McpServerInfo[];
+}
+
+/** An MCP server as it is now. */
+export interface McpServerInfo {
+  name: string;
+  state: McpServerState;
+  /** How many of its tools the model is offered. */
+  tools: number;
+  /** What failed, while it is not ready. */
+  error?: string;
+}
+
+/** What has become of an MCP server. */
+export type McpServerState =
+  | "ready"
+  /** For the first time, or again after it ended. */
+  | "starting"
+  /** Given up; it is tried again when the settings are read again. */
+  | "failed"
+  /** Switched off in the settings. */
+  | "disabled";
 
 /** The request that puts an [`Approval`] before the person. */
 export interface ApprovalRequestParams {
@@ -288,12 +608,22 @@ export interface Approval {
   outside: boolean;
   /** The rules that would silence this call, as they would be stored by `scope` `session`, `project` or `user`. */
   rules: string[];
+  /** The sub-agent that asks; absent if it is the session's own agent. */
+  agent?: Asker;
   /** The command line, if it would run one. */
   command?: string;
   /** What would change, if it would edit. */
   diff?: FileDiff;
   /** Why this one deserves a closer look. */
   risk?: string;
+}
+
+/** A sub-agent that wants something of the person. */
+export interface Asker {
+  /** The session's own call that it works for; the call that asks is one of those nested in it. */
+  callId: string;
+  /** Its name, after those of the sub-agents around it: `reviewer > sub-agent`. */
+  name: string;
 }
 
 /** What a call may touch. */
@@ -325,6 +655,75 @@ export interface Hunk {
   newLines: number;
   /** The hunk's lines, each with its ` `, `-` or `+`. */
   text: string;
+}
+
+/** The request that puts a [`Question`] before the person. */
+export interface QuestionRequestParams {
+  question: Question;
+}
+
+/** A question that waits for the person. It lives as an [`Approval`](super::Approval) does: it has an id, outlives a reconnect, and the first answer wins. */
+export interface Question {
+  questionId: string;
+  sessionId: string;
+  turnId: string;
+  callId: string;
+  text: string;
+  /** What can be chosen; none if the answer is in words. */
+  choices: Choice[];
+  /** Whether an answer in words is welcome. Always true where there are no choices. */
+  allowsText: boolean;
+  /** The sub-agent that asks; absent if it is the session's own agent. */
+  agent?: Asker;
+}
+
+/** An answer to choose. */
+export interface Choice {
+  label: string;
+  /** What it means. */
+  description?: string;
+}
+
+/** Asks the editor what its language servers, compilers and linters say. */
+export interface EditorDiagnosticsParams {
+  /** Only of these documents; of all that the editor knows something about when absent. */
+  uris?: string[];
+}
+
+/** What the editor knows now. A document that was asked for and has nothing wrong is there with no items. */
+export interface EditorDiagnosticsResponse {
+  files?: DocumentDiagnostics[];
+}
+
+/** What is wrong in one document. */
+export interface DocumentDiagnostics {
+  uri: string;
+  items: Diagnostic[];
+  /** The version of the open document that all of them are for. Absent if that is not known; older than the document's if something has not been checked again since it changed. */
+  version?: number;
+}
+
+/** As LSP has it. */
+export interface Diagnostic {
+  range: DiagnosticRange;
+  message: string;
+  /** A number or a string. */
+  code?: unknown;
+  /** 1 error, 2 warning, 3 information, 4 hint. */
+  severity?: number;
+  /** Who says so, for example `rustc`. */
+  source?: string;
+}
+
+export interface DiagnosticRange {
+  start: DiagnosticPosition;
+  end: DiagnosticPosition;
+}
+
+/** Both from 0; characters in the negotiated position encoding. */
+export interface DiagnosticPosition {
+  line: number;
+  character: number;
 }
 
 /** Asks the editor to save these buffers, because a command is about to read the disk. */
@@ -406,13 +805,24 @@ export type SessionEvent =
       /** What changed. */
       diff?: FileDiff;
     }
-  /** One model call's tokens, and the turn's so far. */
+  /** What one model call took, and the turn so far. Each model call that came to its end has one, after all it said. */
   | {
       type: "usage";
       round: Usage;
       turn: Usage;
+      /** Absent in logs of an older Pillion. */
+      context?: ContextUse;
     }
-  /** A model call failed before any output was shown and will be tried again. */
+  /** What the model said since the turn's last `usage`, or since its start, is withdrawn, `messageDelta` and `reasoningDelta` alike: its answer broke off and begins anew. Take it off the screen. */
+  | { type: "superseded" }
+  /** The model is writing a call of this tool, which comes whole as `toolCall`. Now and then, not for every piece. */
+  | {
+      type: "toolPreparing";
+      tool: string;
+      /** How much of its input there is. */
+      bytes: number;
+    }
+  /** A model call failed and will be tried again. */
   | {
       type: "retry";
       /** The number of the try that comes next, from 2. */
@@ -421,6 +831,50 @@ export type SessionEvent =
       /** What failed. */
       error: string;
     }
+  /** The model asks the person something. */
+  | {
+      type: "questionAsked";
+      question: Question;
+    }
+  /** It waits no more: close what shows it. */
+  | {
+      type: "questionResolved";
+      questionId: string;
+      outcome: QuestionOutcome;
+    }
+  /** A command goes on in the background. It may outlive the turn. */
+  | {
+      type: "taskStarted";
+      task: Task;
+    }
+  /** A background task ended. The model is told before its next call, in this turn or the next. */
+  | {
+      type: "taskEnded";
+      task: Task;
+      /** What it printed, clipped, and how it ended. */
+      text: string;
+    }
+  /** A model was too busy to answer, and for the rest of the turn another one is asked. */
+  | {
+      type: "fallback";
+      /** `provider/model`. */
+      from: string;
+      /** `provider/model`. */
+      to: string;
+      /** What failed. */
+      error: string;
+    }
+  /** What is to do, as the model sees it now: the whole list each time. */
+  | {
+      type: "plan";
+      items: PlanItem[];
+    }
+  /** What happens in a sub-agent's turn, which works for this call. It comes between the call and its result. */
+  | {
+      type: "nested";
+      callId: string;
+      event: SessionEvent;
+    }
   /** The session's settings changed. */
   | {
       type: "sessionConfigured";
@@ -428,11 +882,33 @@ export type SessionEvent =
       mode: Mode;
       limits: Limits;
     }
+  /** The prompt commands are others than when they were last listed for this session. Looked for when a turn begins and when they are listed. */
+  | {
+      type: "commandsChanged";
+      commands: CommandInfo[];
+    }
+  /** The model is offered other tools from its next call on: an MCP server is ready, has changed what it offers, or is gone. By name, sorted. */
+  | {
+      type: "toolsChanged";
+      added: string[];
+      removed: string[];
+    }
   /** Something the person should know. */
   | {
       type: "notice";
       level: NoticeLevel;
       message: string;
+    }
+  /** The conversation was made shorter for the model; the events before it stay as they are. Comes between turns too, when a client asked for it. */
+  | {
+      type: "compaction";
+      reason: CompactionReason;
+      /** What the whole prompt took, estimated. */
+      tokensBefore: number;
+      /** What it takes now, estimated. */
+      tokensAfter: number;
+      /** What was done, in order: `dropThinking`, `dropFailedResults`, `clipOutputs`, `summarise`, `keepRecent`. */
+      strategies: string[];
     }
   /** The turn is over. */
   | {
@@ -467,11 +943,56 @@ export type ToolStatus =
   | "denied"
   | "cancelled";
 
+/** How full the model's context is after a model call: the whole conversation as it would go into the next. */
+export interface ContextUse {
+  /** As the provider counted them, or estimated where it did not. */
+  tokens: number;
+  /** `tokens / window`, from 0; above 1 what comes next does not fit. */
+  share?: number;
+  /** The most tokens that a prompt may have; absent if that is not known. */
+  window?: number;
+}
+
+/** How a question was resolved. */
+export type QuestionOutcome =
+  /** The person answered. */
+  | {
+      type: "answered";
+      answer: QuestionAnswer;
+    }
+  /** No client that watches can put it before a person. */
+  | { type: "nobody" }
+  /** The turn ended before anybody answered. */
+  | { type: "cancelled" };
+
+/** Something to do. */
+export interface PlanItem {
+  text: string;
+  status: PlanStatus;
+}
+
+/** How far something to do is. */
+export type PlanStatus =
+  | "pending"
+  | "inProgress"
+  | "completed";
+
 /** How much a notice matters. */
 export type NoticeLevel =
   | "info"
   | "warning"
   | "error";
+
+/** Why a conversation was made shorter. */
+export type CompactionReason =
+  /** The model's context was nearly full. */
+  | "share"
+  /** There were many messages. */
+  | "messages"
+  /** The provider said that the prompt is too long. */
+  | "rejected"
+  /** A client asked for it by `session/compact`. */
+  | "byHand";
 
 /** Why a turn ended. */
 export type TurnStopReason =
@@ -495,8 +1016,12 @@ export type TurnStopReason =
 export interface ClientCapabilities {
   /** It answers `approval/request`; else approvals are `window/showMessageRequest`. */
   approvalRequest?: boolean;
+  /** It answers `editor/diagnostics`; else the model is told that there are none to be had. */
+  editorDiagnostics?: boolean;
   /** It answers `editor/save`; else commands that see stale files say so. */
   editorSave?: boolean;
+  /** It answers `question/request`; else a question with choices is `window/showMessageRequest`, and one without reaches nobody here. */
+  questionRequest?: boolean;
   /** It shows `session/event`; else a turn is shown by `$/progress` and its answer by `window/showMessage`. */
   sessionEvent?: boolean;
 }

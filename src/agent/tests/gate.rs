@@ -32,8 +32,8 @@ async fn play_calls(mode: Mode, answers: Vec<Option<Answer>>, calls: Vec<(&'stat
     let mut host = Recorder::asking(&stage, answers);
     host.mode = mode;
     let ids = ["a", "b", "c", "d"];
-    let calls = ids.into_iter().zip(calls).map(|(id, (tool, input))| Step::Call(id, tool, input));
-    let model = Model::new([calls.chain([Step::Done(StopReason::ToolCalls)]).collect()]);
+    let calls = ids.into_iter().zip(calls).map(|(id, (tool, input))| Cue::Call(id, tool, input));
+    let model = Model::new([calls.chain([Cue::Done(StopReason::ToolCalls)]).collect()]);
     let outcome = play(&model, &stage, &host).await;
     let status = |event| match event {
         Event::ToolResult { result, status, .. } => Some((text(&result), status)),

@@ -118,17 +118,17 @@ async fn check(script: Script) -> Result<(), TestCaseError> {
     let stage = stage();
     let answers = script.answers.into_iter().map(|(lines, end)| {
         let lines = lines.into_iter().map(|line| match line {
-            Line::Say => Step::Say("words"),
-            Line::Think => Step::Think("hm"),
-            Line::Call(id, tool, act) => Step::Call(id, tool, json!({"do": act})),
-            Line::BadInput(id) => Step::Call(id, "change", json!(7)),
+            Line::Say => Cue::Say("words"),
+            Line::Think => Cue::Think("hm"),
+            Line::Call(id, tool, act) => Cue::Call(id, tool, json!({"do": act})),
+            Line::BadInput(id) => Cue::Call(id, "change", json!(7)),
         });
         let end = match end {
-            End::Done(reason) => Step::Done(reason),
-            End::Fail => Step::Fail,
-            End::Cut => Step::Cut,
-            End::Panic => Step::Panic,
-            End::Hang => Step::Hang(stage.cancel.clone()),
+            End::Done(reason) => Cue::Done(reason),
+            End::Fail => Cue::Fail,
+            End::Cut => Cue::Cut,
+            End::Panic => Cue::Panic,
+            End::Hang => Cue::Hang(stage.cancel.clone()),
         };
         lines.chain([end]).collect()
     });
@@ -160,7 +160,7 @@ async fn check(script: Script) -> Result<(), TestCaseError> {
     // The usage is the sum.
     let mut sum = Usage::default();
     events.iter().for_each(|event| {
-        if let Event::Usage(usage) = event {
+        if let Event::Usage { round: usage, .. } = event {
             sum += *usage
         }
     });

@@ -7,8 +7,8 @@ use tokio_util::sync::CancellationToken;
 use super::{super::*, stage::*};
 use crate::transcript::is_whole;
 
-fn one_look() -> Vec<Step> {
-    vec![Step::Say("let me see"), Step::Call("a", "look", json!({"do": "x"})), Step::Done(StopReason::ToolCalls)]
+fn one_look() -> Vec<Cue> {
+    vec![Cue::Say("let me see"), Cue::Call("a", "look", json!({"do": "x"})), Cue::Done(StopReason::ToolCalls)]
 }
 
 fn go() -> Vec<Message> {
@@ -31,7 +31,7 @@ async fn a_run_gives_what_to_append() {
 #[tokio::test]
 async fn an_error_carries_what_was_done_until_then() {
     let stage = stage();
-    let agent = agent(&Model::new([one_look(), vec![Step::Say("so"), Step::Fail]]), &stage);
+    let agent = agent(&Model::new([one_look(), vec![Cue::Say("so"), Cue::Fail]]), &stage);
     let error = agent.run(&go()).await.unwrap_err();
     assert_eq!(error.to_string(), "too busy");
     assert_eq!((error.partial.text.as_str(), error.partial.messages.len()), ("so", 3));
@@ -61,8 +61,8 @@ async fn a_stream_ends_after_the_end_of_the_turn() {
 #[tokio::test]
 async fn dropping_the_stream_cancels_its_tools() {
     let stage = stage();
-    let call = Step::Call("a", "look", json!({"do": "wait"}));
-    let model = Model::new([vec![call, Step::Done(StopReason::ToolCalls)]]);
+    let call = Cue::Call("a", "look", json!({"do": "wait"}));
+    let model = Model::new([vec![call, Cue::Done(StopReason::ToolCalls)]]);
     let mut stream = agent(&model, &stage).stream(&go());
     tokio::select! {
         () = async { while stream.next().await.is_some() {} } => panic!("the tool waits to be cancelled"),
@@ -76,14 +76,14 @@ async fn dropping_the_stream_cancels_its_tools() {
 async fn a_caller_can_cancel() {
     let stage = stage();
     let cancel = CancellationToken::new();
-    let model = Model::new([vec![Step::Say("half"), Step::Hang(cancel.clone())]]);
+    let model = Model::new([vec![Cue::Say("half"), Cue::Hang(cancel.clone())]]);
     let result = agent(&model, &stage).run_in(&Scope::default(), &go(), cancel).await.unwrap();
     assert_eq!((result.stop_reason, result.text.as_str()), (StopReason::Cancelled, "half"));
 }
 
 #[tokio::test]
 async fn without_an_approver_what_would_be_asked_is_denied() {
-    let change = || vec![Step::Call("a", "change", json!({"do": "x"})), Step::Done(StopReason::ToolCalls)];
+    let change = || vec![Cue::Call("a", "change", json!({"do": "x"})), Cue::Done(StopReason::ToolCalls)];
     let stage = stage();
     let alone = agent(&Model::new([change()]), &stage);
     assert!(alone.run(&go()).await.unwrap().messages[1].tool_results().all(|result| result.is_error));
@@ -100,7 +100,7 @@ async fn without_an_approver_what_would_be_asked_is_denied() {
 #[tokio::test]
 async fn one_agent_serves_many_conversations_at_once() {
     // Two turns that only end together.
-    let meet = || vec![Step::Call("a", "look", json!({"do": "meet"})), Step::Done(StopReason::ToolCalls)];
+    let meet = || vec![Cue::Call("a", "look", json!({"do": "meet"})), Cue::Done(StopReason::ToolCalls)];
     let stage = stage();
     let agent = agent(&Model::new([meet(), meet()]), &stage);
     let history = go();

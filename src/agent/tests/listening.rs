@@ -104,7 +104,8 @@ async fn a_flood_is_few_events_and_all_of_the_text() {
 
 #[tokio::test]
 async fn while_nobody_takes_an_event_the_model_is_not_read() {
-    let Scene { read, hung_up, agent, host } = scene(1_000_000, 0);
+    // One for the start of the turn.
+    let Scene { read, hung_up, agent, host } = scene(1_000_000, 1);
     let cancel = CancellationToken::new();
     let scope = Scope::default();
     let turn = turn::run(&agent, &scope, vec![Message::user("go")], &host, cancel.clone());

@@ -19,9 +19,9 @@ fn statuses(host: &Recorder) -> Vec<CallStatus> {
     host.events().into_iter().filter_map(status).collect()
 }
 
-fn calls(calls: &[(&'static str, &'static str, &'static str)]) -> Vec<Step> {
-    let call = |&(id, tool, act): &(_, _, &str)| Step::Call(id, tool, json!({"do": act}));
-    calls.iter().map(call).chain([Step::Done(StopReason::ToolCalls)]).collect()
+fn calls(calls: &[(&'static str, &'static str, &'static str)]) -> Vec<Cue> {
+    let call = |&(id, tool, act): &(_, _, &str)| Cue::Call(id, tool, json!({"do": act}));
+    calls.iter().map(call).chain([Cue::Done(StopReason::ToolCalls)]).collect()
 }
 
 async fn check(given: &[(&'static str, &'static str, &'static str)], expect: &[(&str, &str)], ends: &[CallStatus]) {
@@ -98,7 +98,7 @@ async fn failures_are_results_that_the_model_reads() {
 
     let stage = stage();
     let host = Recorder::new(&stage);
-    let step = vec![Step::Call("a", "change", json!({})), Step::Done(StopReason::ToolCalls)];
+    let step = vec![Cue::Call("a", "change", json!({})), Cue::Done(StopReason::ToolCalls)];
     let outcome = play(&Model::new([step]), &stage, &host).await;
     assert_eq!(results(&outcome), [("a".into(), "`do` is missing".into())]);
 }
@@ -217,7 +217,7 @@ async fn what_the_person_says_meanwhile_goes_before_the_next_call() {
     let host = Recorder::new(&stage);
     let say = |text| vec![Message::user(text)];
     *host.steering.lock().unwrap() = [say("faster"), say("and louder")].into();
-    let model = Model::new([calls(&[("a", "look", "x")]), vec![Step::Say("done?"), Step::Done(StopReason::EndTurn)]]);
+    let model = Model::new([calls(&[("a", "look", "x")]), vec![Cue::Say("done?"), Cue::Done(StopReason::EndTurn)]]);
     let outcome = play(&model, &stage, &host).await;
     let shape: Vec<(Role, String)> = outcome.messages.iter().map(|message| (message.role, message.text())).collect();
     let expect = [

@@ -25,17 +25,22 @@ use crate::{
 
 /// What the model does next.
 #[derive(Clone, Debug)]
-pub enum Step {
+pub enum Cue {
     Say(&'static str),
     Think(&'static str),
     Call(&'static str, &'static str, Value),
+    /// A piece of a call's input.
+    Input(usize, &'static str, &'static str),
     /// Ends the answer.
     Done(StopReason),
     /// Fails with what was said so far.
     Fail,
+    FailAs(ErrorClass),
     /// Ends the stream without a word.
     Cut,
     Panic,
+    /// Says nothing more.
+    Stay,
     /// Says nothing more; the turn is cancelled a moment later.
     Hang(CancellationToken),
 }
@@ -43,12 +48,12 @@ pub enum Step {
 /// A model that gives one answer after the other, and ends its turn when there are no more.
 #[derive(Default)]
 pub struct Model {
-    answers: Mutex<VecDeque<Vec<Step>>>,
+    answers: Mutex<VecDeque<Vec<Cue>>>,
     pub requests: Mutex<Vec<Request>>,
 }
 
 impl Model {
-    pub fn new(answers: impl IntoIterator<Item = Vec<Step>>) -> Arc<Self> {
+    pub fn new(answers: impl IntoIterator<Item = Vec<Cue>>) -> Arc<Self> {
         Arc::new(Self { answers: Mutex::new(answers.into_iter().collect()), requests: Mutex::default() })
     }
 }
@@ -65,37 +70,36 @@ impl Provider for Model {
     fn stream(&self, request: Arc<Request>) -> stream::BoxStream<'static, Result<StreamEvent, ProviderError>> {
         self.requests.lock().unwrap().push(Request::clone(&request));
         let answer = self.answers.lock().unwrap().pop_front();
-        let steps = answer.unwrap_or_else(|| vec![Step::Say("done"), Step::Done(StopReason::EndTurn)]);
+        let steps = answer.unwrap_or_else(|| vec![Cue::Say("done"), Cue::Done(StopReason::EndTurn)]);
         let mut said = Completion { usage: one_token(), ..Completion::default() };
         stream::iter(steps)
             .then(move |step| {
                 let event = match step {
-                    Step::Say(text) => {
+                    Cue::Say(text) => {
                         said.content.push(Content::Text { text: text.into() });
                         Some(Ok(StreamEvent::Text(text.into())))
                     }
-                    Step::Think(text) => {
+                    Cue::Think(text) => {
                         said.content.push(Content::Thinking { text: text.into(), signature: None, redacted: None });
                         Some(Ok(StreamEvent::Thinking(text.into())))
                     }
-                    Step::Call(id, name, input) => {
+                    Cue::Call(id, name, input) => {
                         let call = ToolCall { id: id.into(), name: name.into(), input };
                         said.content.push(Content::ToolCall(call.clone()));
                         Some(Ok(StreamEvent::ToolCall(call)))
                     }
-                    Step::Done(stop_reason) => {
+                    Cue::Done(stop_reason) => {
                         Some(Ok(StreamEvent::Done(Completion { stop_reason: Some(stop_reason), ..said.clone() })))
                     }
-                    Step::Fail => Some(Err(ProviderError {
-                        class: ErrorClass::Overloaded,
-                        message: "too busy".into(),
-                        status: Some(529),
-                        retry_after: None,
-                        partial: Box::new(said.clone()),
-                    })),
-                    Step::Cut => None,
-                    Step::Panic => panic_quietly("the model's stream"),
-                    Step::Hang(cancel) => {
+                    Cue::Fail => Some(Err(failed(ErrorClass::Overloaded, &said))),
+                    Cue::FailAs(class) => Some(Err(failed(class, &said))),
+                    Cue::Input(index, tool, text) => {
+                        Some(Ok(StreamEvent::ToolInput { index, tool: tool.into(), fragment: text.into() }))
+                    }
+                    Cue::Cut => None,
+                    Cue::Panic => panic_quietly("the model's stream"),
+                    Cue::Stay => return future::pending().boxed(),
+                    Cue::Hang(cancel) => {
                         cancel_soon(cancel);
                         return future::pending().boxed();
                     }
@@ -106,6 +110,11 @@ impl Provider for Model {
             .filter_map(future::ready)
             .boxed()
     }
+}
+
+fn failed(class: ErrorClass, said: &Completion) -> ProviderError {
+    let (message, partial) = ("too busy".into(), Box::new(said.clone()));
+    ProviderError { class, message, status: Some(529), retry_after: None, partial }
 }
 
 /// Unwinds without the noise of the panic hook.
@@ -177,10 +186,17 @@ impl Tool for Act {
         &self.spec
     }
 
+    fn reads_only(&self) -> bool {
+        self.class == Class::Read
+    }
+
     async fn propose(&self, input: &Value, _: &Context) -> Result<Proposal, ToolError> {
         let what = input["do"].as_str().ok_or_else(|| ToolError::new("`do` is missing"))?;
         if what == "panic early" {
             panic_quietly("proposing");
+        }
+        if what == "stuck early" {
+            future::pending::<()>().await;
         }
         if what == "after a look" && self.stage.ran.lock().unwrap().is_empty() {
             return Err(ToolError::new("look first"));
@@ -193,6 +209,7 @@ impl Tool for Act {
             outside: !path.starts_with("/inside"),
             paths: vec![path],
             command: (class == Class::Execute).then(|| what.to_owned()),
+            host: None,
             diff: input["diff"].as_str().map(|text| FileDiff {
                 path: "file".into(),
                 shown: "file".into(),
@@ -200,6 +217,7 @@ impl Tool for Act {
                 hunks: Vec::new(),
             }),
             risk: None,
+            alone: false,
         })
     }
 
@@ -235,6 +253,12 @@ impl Tool for Act {
             "hang" => {
                 cancel_soon(stage.cancel.clone());
                 future::pending().await
+            }
+            // Deaf to everything.
+            "stuck" => future::pending().await,
+            "linger" => {
+                context.cancel.cancelled().await;
+                Err(ToolError::new("killed; it had printed this"))
             }
             // Never gives way to others until the test lets it.
             "block" => {
@@ -334,7 +358,10 @@ impl Host for Recorder {
         Policy { mode: self.mode, rules: Vec::new() }
     }
 
-    fn steering(&self) -> Vec<Message> {
+    async fn interject(&self, point: Point) -> Vec<Message> {
+        if point == Point::BeforeModelCall {
+            return Vec::new();
+        }
         self.steering.lock().unwrap().pop_front().unwrap_or_default()
     }
 }

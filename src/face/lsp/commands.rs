@@ -76,7 +76,11 @@ impl Commands {
     async fn let_go(&self, sidecar: &Sidecar, from: AttachmentId) {
         let sessions = std::mem::take(&mut *self.sessions.lock().unwrap_or_else(PoisonError::into_inner));
         for session_id in sessions {
-            let load = Request::SessionLoad(SessionLoadParams { session_id: session_id.clone(), from_seq: None });
+            let load = Request::SessionLoad(SessionLoadParams {
+                session_id: session_id.clone(),
+                from_seq: None,
+                mcp_servers: None,
+            });
             match ask_hub::<SessionInfo>(sidecar, from, load).await {
                 Ok(session) if session.turn_id.is_none() => {
                     let close = Request::SessionClose(SessionCloseParams { session_id });
@@ -90,7 +94,7 @@ impl Commands {
     }
 
     async fn stop(&self, sidecar: &Sidecar, from: AttachmentId, arguments: Arguments) -> Result<Value, Error> {
-        let cancel = |session_id| Request::TurnCancel(TurnCancelParams { session_id });
+        let cancel = |session_id| Request::TurnCancel(TurnCancelParams { session_id, background: false });
         if let Some(session_id) = arguments.session_id {
             let response: TurnCancelResponse = ask_hub(sidecar, from, cancel(session_id)).await?;
             return Ok(json!({ "cancelled": u32::from(response.cancelled) }));

@@ -9,12 +9,14 @@ use serde_json::{Value, json};
 use super::{handshake::Abilities, plain::Plain};
 use crate::{
     protocol::{
-        APPROVAL_REQUEST, Approval, ApprovalDecision, ApprovalRequestParams, EDITOR_SAVE, EditorSaveParams,
-        EditorSaveResponse, SESSION_EVENT,
+        self, APPROVAL_REQUEST, Approval, ApprovalDecision, ApprovalRequestParams, DiagnosticPosition,
+        DocumentDiagnostics, EDITOR_DIAGNOSTICS, EDITOR_SAVE, EditorDiagnosticsParams, EditorDiagnosticsResponse,
+        EditorSaveParams, EditorSaveResponse, QUESTION_REQUEST, Question, QuestionAnswer, QuestionRequestParams,
+        SESSION_EVENT,
     },
     rpc::{self, CallError, Peer},
-    sidecar::{Attachment, LoggedEvent},
-    workspace::{BufferEdit, BufferSink, Position, SinkError},
+    sidecar::{Attachment, Inquiry, LoggedEvent, Verdict},
+    workspace::{self, BufferEdit, BufferSink, Diagnosed, Position, Severity, SinkError},
 };
 
 /// An editor may be busy for a while (a modal dialog, a slow plugin), but a turn must not hang on it.
@@ -53,6 +55,19 @@ impl Editor {
         }
     }
 
+    /// Has the editor apply an edit; false if it refuses.
+    async fn put(&self, uri: &str, params: &Value) -> Result<bool, SinkError> {
+        let answer = self.peer.call::<Value>("workspace/applyEdit", params, EDITOR_LIMIT).await;
+        let answer = answer.map_err(|error| SinkError(format!("The editor did not apply the edit: {error}.")))?;
+        let applied = answer["applied"].as_bool().ok_or_else(|| {
+            SinkError("The editor did not say whether it applied the edit: its answer has no `applied`.".to_owned())
+        })?;
+        if !applied {
+            tracing::info!(uri, reason = %answer["failureReason"], "the editor refused an edit");
+        }
+        Ok(applied)
+    }
+
     /// Asks to be told of changed settings, where that has to be asked for.
     pub(super) async fn watch_settings(&self) {
         if !self.abilities.dynamic_configuration {
@@ -87,30 +102,46 @@ impl Attachment for Editor {
         async move { peer.writable().await }.boxed()
     }
 
-    fn ask(&self, approval: Approval) -> BoxFuture<'static, Option<ApprovalDecision>> {
-        let (peer, plain) = (self.peer.clone(), self.plain.clone());
-        if !self.abilities.pillion.approval_request {
-            return async move { plain.ask(&approval).await }.boxed();
-        }
+    fn ask(&self, inquiry: Inquiry) -> BoxFuture<'static, Option<Verdict>> {
+        let (peer, plain, abilities) = (self.peer.clone(), self.plain.clone(), self.abilities.pillion);
         async move {
-            let params = ApprovalRequestParams { approval };
-            match peer.call::<ApprovalDecision>(APPROVAL_REQUEST, &params, PERSON_LIMIT).await {
-                Ok(decision) => Some(decision),
-                Err(CallError::Remote { error, .. }) if error.code == rpc::Error::METHOD_NOT_FOUND => {
-                    tracing::warn!("the editor declared `approvalRequest` but does not know `approval/request`");
-                    plain.ask(&params.approval).await
+            match inquiry {
+                Inquiry::Approval(approval) if !abilities.approval_request => {
+                    plain.ask(&approval).await.map(Verdict::Approval)
                 }
-                Err(error) => {
-                    tracing::warn!(%error, approval = params.approval.approval_id, "an approval was not answered");
-                    if !peer.is_closed() {
-                        plain.unanswered(&params.approval);
-                    }
-                    None
+                Inquiry::Approval(approval) => ask_approval(&peer, &plain, approval).await.map(Verdict::Approval),
+                Inquiry::Question(question) if !abilities.question_request => {
+                    plain.ask_question(&question).await.map(Verdict::Question)
                 }
+                Inquiry::Question(question) => ask_question(&peer, question).await.map(Verdict::Question),
             }
         }
         .boxed()
     }
+}
+
+async fn ask_approval(peer: &Peer, plain: &Plain, approval: Approval) -> Option<ApprovalDecision> {
+    let params = ApprovalRequestParams { approval };
+    match peer.call::<ApprovalDecision>(APPROVAL_REQUEST, &params, PERSON_LIMIT).await {
+        Ok(decision) => Some(decision),
+        Err(CallError::Remote { error, .. }) if error.code == rpc::Error::METHOD_NOT_FOUND => {
+            tracing::warn!("the editor declared `approvalRequest` but does not know `approval/request`");
+            plain.ask(&params.approval).await
+        }
+        Err(error) => {
+            tracing::warn!(%error, approval = params.approval.approval_id, "an approval was not answered");
+            if !peer.is_closed() {
+                plain.unanswered(&params.approval);
+            }
+            None
+        }
+    }
+}
+
+async fn ask_question(peer: &Peer, question: Question) -> Option<QuestionAnswer> {
+    let params = QuestionRequestParams { question };
+    let answer = peer.call::<QuestionAnswer>(QUESTION_REQUEST, &params, PERSON_LIMIT).await;
+    answer.inspect_err(|error| tracing::warn!(%error, "a question was not answered")).ok()
 }
 
 #[async_trait]
@@ -123,16 +154,7 @@ impl BufferSink for Editor {
                     .to_owned(),
             ));
         }
-        let params = edit_params(&edit, self.abilities.document_changes);
-        let answer = self.peer.call::<Value>("workspace/applyEdit", &params, EDITOR_LIMIT).await;
-        let answer = answer.map_err(|error| SinkError(format!("The editor did not apply the edit: {error}.")))?;
-        let applied = answer["applied"].as_bool().ok_or_else(|| {
-            SinkError("The editor did not say whether it applied the edit: its answer has no `applied`.".to_owned())
-        })?;
-        if !applied {
-            tracing::info!(uri = edit.uri, reason = %answer["failureReason"], "the editor refused an edit");
-        }
-        Ok(applied)
+        self.put(&edit.uri, &edit_params(&edit, self.abilities.document_changes)).await
     }
 
     async fn save(&self, uris: Vec<String>) -> Result<Vec<String>, SinkError> {
@@ -146,6 +168,47 @@ impl BufferSink for Editor {
             Err(error) => Err(SinkError(format!("The editor did not save its buffers: {error}."))),
         }
     }
+
+    async fn diagnostics(&self, uris: Option<Vec<String>>) -> Result<Option<Vec<Diagnosed>>, SinkError> {
+        if !self.abilities.pillion.editor_diagnostics {
+            return Ok(None);
+        }
+        let params = EditorDiagnosticsParams { uris };
+        match self.peer.call::<EditorDiagnosticsResponse>(EDITOR_DIAGNOSTICS, &params, EDITOR_LIMIT).await {
+            Ok(response) => Ok(Some(response.files.into_iter().map(diagnosed).collect())),
+            Err(CallError::Remote { error, .. }) if error.code == rpc::Error::METHOD_NOT_FOUND => Ok(None),
+            Err(error) => Err(SinkError(format!("The editor gave no diagnostics: {error}."))),
+        }
+    }
+
+    fn can_rename(&self) -> bool {
+        self.abilities.renames
+    }
+
+    async fn rename(&self, from: &str, to: &str) -> Result<bool, SinkError> {
+        let options = json!({ "overwrite": false, "ignoreIfExists": false });
+        let operation = json!({ "kind": "rename", "oldUri": from, "newUri": to, "options": options });
+        self.put(from, &json!({ "label": "Move", "edit": { "documentChanges": [operation] } })).await
+    }
+}
+
+fn diagnosed(document: DocumentDiagnostics) -> Diagnosed {
+    let place = |place: DiagnosticPosition| Position { line: place.line, column: place.character };
+    let item = |item: protocol::Diagnostic| workspace::Diagnostic {
+        start: place(item.range.start),
+        end: place(item.range.end),
+        severity: match item.severity {
+            None | Some(1) => Severity::Error,
+            Some(2) => Severity::Warning,
+            Some(3) => Severity::Information,
+            Some(_) => Severity::Hint,
+        },
+        message: item.message,
+        source: item.source,
+        code: item.code.map(|code| code.as_str().map_or_else(|| code.to_string(), str::to_owned)),
+    };
+    let DocumentDiagnostics { uri, version, items } = document;
+    Diagnosed { uri, version, items: items.into_iter().map(item).collect() }
 }
 
 fn edit_params(edit: &BufferEdit, has_versions: bool) -> Value {

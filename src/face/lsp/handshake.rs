@@ -36,6 +36,8 @@ pub(super) struct Abilities {
     pub(super) apply_edit: bool,
     /// Edits may name the version they are for.
     pub(super) document_changes: bool,
+    /// Edits may move files.
+    pub(super) renames: bool,
     pub(super) progress: bool,
     pub(super) configuration: bool,
     /// It tells of changed settings only when asked to.
@@ -46,6 +48,8 @@ impl Handshake {
     pub(super) fn read(params: &Value) -> Self {
         let capabilities = &params["capabilities"];
         let is_on = |pointer: &str| capabilities.pointer(pointer).and_then(Value::as_bool).unwrap_or(false);
+        let operations = capabilities.pointer("/workspace/workspaceEdit/resourceOperations").and_then(Value::as_array);
+        let renames = operations.is_some_and(|operations| operations.iter().any(|operation| operation == "rename"));
         let pillion = capabilities.pointer("/experimental/pillion").cloned().unwrap_or_default();
         Self {
             process_id: params["processId"].as_u64().and_then(|id| u32::try_from(id).ok()),
@@ -56,6 +60,7 @@ impl Handshake {
                 pillion: serde_json::from_value(pillion).unwrap_or_default(),
                 apply_edit: is_on("/workspace/applyEdit"),
                 document_changes: is_on("/workspace/workspaceEdit/documentChanges"),
+                renames: renames && is_on("/workspace/applyEdit"),
                 progress: is_on("/window/workDoneProgress"),
                 configuration: is_on("/workspace/configuration"),
                 dynamic_configuration: is_on("/workspace/didChangeConfiguration/dynamicRegistration"),

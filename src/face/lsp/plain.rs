@@ -11,7 +11,10 @@ use tokio::sync::watch;
 
 use super::{editor::PERSON_LIMIT, handshake::Abilities};
 use crate::{
-    protocol::{Approval, ApprovalDecision, ApprovalScope, ContentBlock, NoticeLevel, SessionEvent, TurnStopReason},
+    protocol::{
+        Approval, ApprovalDecision, ApprovalScope, Choice, ContentBlock, NoticeLevel, Question, QuestionAnswer,
+        SessionEvent, TurnStopReason,
+    },
     rpc::Peer,
     sidecar::LoggedEvent,
 };
@@ -28,6 +31,7 @@ const ALLOW: &str = "Allow";
 const ALLOW_SESSION: &str = "Allow for this session";
 const DENY: &str = "Deny";
 const STOP: &str = "Stop the turn";
+const DECLINE: &str = "Decide yourself";
 
 /// What a client without a plugin is shown.
 #[derive(Clone)]
@@ -43,6 +47,8 @@ struct Turn {
     token: String,
     /// The answer since the last tool call.
     answer: String,
+    /// How much of `answer` cannot be withdrawn any more.
+    stands: usize,
     /// What it is doing, in a line. Dropped at its end.
     status: watch::Sender<String>,
 }
@@ -78,17 +84,42 @@ impl Plain {
                     turn.status.send_replace(clip(line, 100));
                 }
             }
+            SessionEvent::Superseded => {
+                if let Some(turn) = self.turns().get_mut(&logged.session_id) {
+                    turn.answer.truncate(turn.stands);
+                }
+            }
+            SessionEvent::Usage { .. } => {
+                if let Some(turn) = self.turns().get_mut(&logged.session_id) {
+                    turn.stands = turn.answer.len();
+                }
+            }
+            SessionEvent::ToolPreparing { tool, .. } => self.set_status(logged, format!("Prepares {tool}")),
             SessionEvent::ToolCall { title, .. } => {
                 if let Some(turn) = self.turns().get_mut(&logged.session_id) {
                     turn.answer.clear();
+                    turn.stands = 0;
                     turn.status.send_replace(clip(title, 100));
+                }
+            }
+            SessionEvent::Nested { event, .. } => {
+                if let SessionEvent::ToolCall { title, .. } = &**event {
+                    self.set_status(logged, title.clone());
                 }
             }
             SessionEvent::ApprovalRequested { approval } => {
                 self.set_status(logged, format!("Waits for you: {}", approval.title));
             }
             SessionEvent::Retry { error, .. } => self.set_status(logged, format!("Tries again: {error}")),
-            SessionEvent::ToolResult { .. } | SessionEvent::ApprovalResolved { .. } => {
+            SessionEvent::Fallback { from, to, error } => {
+                self.set_status(logged, format!("Asks {to} instead of {from}: {error}"));
+            }
+            SessionEvent::QuestionAsked { question } => {
+                self.set_status(logged, format!("Asks you: {}", question.text));
+            }
+            SessionEvent::ToolResult { .. }
+            | SessionEvent::ApprovalResolved { .. }
+            | SessionEvent::QuestionResolved { .. } => {
                 self.set_status(logged, "Thinks".to_owned());
             }
             SessionEvent::Notice { level: NoticeLevel::Info, message } => {
@@ -103,7 +134,12 @@ impl Plain {
             SessionEvent::TurnSteered { .. }
             | SessionEvent::ReasoningDelta { .. }
             | SessionEvent::ToolProgress { .. }
-            | SessionEvent::Usage { .. }
+            | SessionEvent::Compaction { .. }
+            | SessionEvent::Plan { .. }
+            | SessionEvent::ToolsChanged { .. }
+            | SessionEvent::TaskStarted { .. }
+            | SessionEvent::TaskEnded { .. }
+            | SessionEvent::CommandsChanged { .. }
             | SessionEvent::SessionConfigured { .. } => {}
         }
     }
@@ -138,6 +174,26 @@ impl Plain {
         })
     }
 
+    /// Asks by `window/showMessageRequest`, which can offer choices and nothing else. `None` if that will not do.
+    pub(super) async fn ask_question(&self, question: &Question) -> Option<QuestionAnswer> {
+        if question.choices.is_empty() {
+            return None;
+        }
+        let mut message = format!("Pillion asks: {}", clip(question.text.trim(), DETAIL_MAX));
+        for Choice { label, description } in &question.choices {
+            if let Some(description) = description {
+                message.push_str(&format!("\n- {label}: {}", clip(description, DETAIL_MAX / 10)));
+            }
+        }
+        let labels = question.choices.iter().map(|choice| choice.label.as_str());
+        let actions: Vec<_> = labels.chain([DECLINE]).map(|title| json!({ "title": title })).collect();
+        let params = json!({ "type": Level::Info as u8, "message": message, "actions": actions });
+        let answer = self.peer.call::<Value>("window/showMessageRequest", &params, PERSON_LIMIT).await;
+        let answer = answer.inspect_err(|error| tracing::warn!(%error, "a question could not be shown")).ok()?;
+        let chosen = question.choices.iter().position(|choice| answer["title"] == choice.label.as_str());
+        Some(chosen.map_or(QuestionAnswer::Decline, |index| QuestionAnswer::Choice { index }))
+    }
+
     /// Says that an approval is still open, though nobody sees it.
     pub(super) fn unanswered(&self, approval: &Approval) {
         let message = format!(
@@ -155,7 +211,7 @@ impl Plain {
             let title = format!("Pillion: {}", clip(&first_words(prompt), 60));
             tokio::spawn(show_progress(self.peer.clone(), token.clone(), title, statuses));
         }
-        self.turns().insert(session_id.clone(), Turn { token, answer: String::new(), status });
+        self.turns().insert(session_id.clone(), Turn { token, answer: String::new(), stands: 0, status });
     }
 
     fn end(&self, answer: &str, stop_reason: TurnStopReason, error: Option<&str>) {
@@ -211,7 +267,8 @@ async fn show_progress(peer: Peer, token: String, title: String, mut statuses: w
 
 /// What the person is asked, and whether it shows the whole command or diff.
 fn question(approval: &Approval) -> (String, bool) {
-    let mut question = format!("Pillion wants to: {}", approval.title);
+    let who = approval.agent.as_ref().map(|agent| format!("'s agent {}", agent.name)).unwrap_or_default();
+    let mut question = format!("Pillion{who} wants to: {}", approval.title);
     if approval.outside {
         question.push_str("\nThis is outside the workspace.");
     }
@@ -219,8 +276,9 @@ fn question(approval: &Approval) -> (String, bool) {
         question.push('\n');
         question.push_str(risk);
     }
+    let input = approval.telling_input();
     let detail = approval.diff.as_ref().map(|diff| diff.unified.as_str()).or(approval.command.as_deref());
-    let detail = detail.map(str::trim_end).unwrap_or_default();
+    let detail = detail.or(input.as_deref()).map(str::trim_end).unwrap_or_default();
     if !detail.is_empty() {
         question.push_str("\n\n");
     }
@@ -243,11 +301,11 @@ fn ends(text: &str, each: usize) -> Option<(&str, usize, &str)> {
 }
 
 fn first_words(prompt: &[ContentBlock]) -> String {
-    let text = prompt.iter().find_map(|block| match block {
-        ContentBlock::Text { text } => text.lines().map(str::trim).find(|line| !line.is_empty()),
-        ContentBlock::Image { .. } | ContentBlock::Selection { .. } => None,
+    let text = prompt.iter().filter_map(ContentBlock::words).find_map(|words| {
+        let line = words.lines().map(str::trim).find(|line| !line.is_empty());
+        line.map(str::to_owned)
     });
-    text.unwrap_or("a turn").to_owned()
+    text.unwrap_or_else(|| "a turn".to_owned())
 }
 
 /// At most so many characters, with a sign where more were.

@@ -11,7 +11,7 @@ use futures::{
     FutureExt,
     future::{BoxFuture, OptionFuture},
 };
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::json;
 use tokio::{
     sync::{mpsc, oneshot},
@@ -21,10 +21,10 @@ use tokio::{
 use super::show::{self, Screen};
 use crate::{
     protocol::{
-        Approval, ApprovalDecision, ContentBlock, Mode, Request, SessionConfigureParams, SessionEvent, SessionInfo,
-        SessionLoadParams, SessionNewParams, TurnCancelParams, TurnStartParams, TurnStartResponse, TurnStopReason,
+        ApprovalDecision, ContentBlock, Mode, Request, SessionConfigureParams, SessionEvent, SessionInfo,
+        SessionLoadParams, SessionNewParams, TurnCancelParams, TurnStartParams, TurnSteerParams, TurnStopReason,
     },
-    sidecar::{Attachment, AttachmentId, LoggedEvent, RequestError, Sidecar},
+    sidecar::{Attachment, AttachmentId, Inquiry, LoggedEvent, RequestError, Sidecar, Verdict},
     store::Store,
     workspace::Workspace,
 };
@@ -35,8 +35,11 @@ use crate::{
 /// not start, 130 when it was stopped.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// What to do; `-` reads it from the standard input
+    /// What to do, or /NAME ARGUMENTS for a prompt command; `-` reads it from the standard input
     prompt: String,
+    /// A file or folder to show the model, as it is now; may be given several times. In the prompt itself, `@` is a letter
+    #[arg(long = "file", short = 'f', value_name = "PATH")]
+    files: Vec<PathBuf>,
     /// provider/model, for example anthropic/claude-sonnet-4-5
     #[arg(long)]
     model: Option<String>,
@@ -77,13 +80,13 @@ impl From<ModeArg> for Mode {
 /// What the hub tells the terminal.
 enum Heard {
     Event(Box<LoggedEvent>),
-    Asked(Box<Question>),
+    Asked(Box<Asked>),
 }
 
-/// An approval that waits for its answer.
-struct Question {
-    approval: Approval,
-    answer: oneshot::Sender<Option<ApprovalDecision>>,
+/// What waits for the person.
+struct Asked {
+    inquiry: Inquiry,
+    answer: oneshot::Sender<Option<Verdict>>,
 }
 
 struct Terminal(mpsc::UnboundedSender<Heard>);
@@ -102,9 +105,9 @@ impl Attachment for Terminal {
         futures::future::ready(()).boxed()
     }
 
-    fn ask(&self, approval: Approval) -> BoxFuture<'static, Option<ApprovalDecision>> {
+    fn ask(&self, inquiry: Inquiry) -> BoxFuture<'static, Option<Verdict>> {
         let (answer, answered) = oneshot::channel();
-        let _ = self.0.send(Heard::Asked(Box::new(Question { approval, answer })));
+        let _ = self.0.send(Heard::Asked(Box::new(Asked { inquiry, answer })));
         async move { answered.await.ok().flatten() }.boxed()
     }
 }
@@ -147,15 +150,17 @@ async fn converse(
     prompt: String,
 ) -> anyhow::Result<u8> {
     let open = match &args.session {
-        Some(id) => Request::SessionLoad(SessionLoadParams { session_id: id.clone(), from_seq: None }),
+        Some(id) => {
+            Request::SessionLoad(SessionLoadParams { session_id: id.clone(), from_seq: None, mcp_servers: None })
+        }
         None => Request::SessionNew(SessionNewParams {
             model: args.model.clone(),
             mode: args.mode.map(Into::into),
             ..SessionNewParams::default()
         }),
     };
-    let session_id = match call::<SessionInfo>(sidecar, me, open).await {
-        Ok(session) => session.session_id,
+    let (session_id, turn_id) = match call::<SessionInfo>(sidecar, me, open).await {
+        Ok(session) => (session.session_id, session.turn_id),
         Err(error) => return refused(args, &error),
     };
     if args.session.is_some() && (args.model.is_some() || args.mode.is_some()) {
@@ -169,22 +174,28 @@ async fn converse(
             return refused(args, &error);
         }
     }
-    let prompt = vec![ContentBlock::Text { text: prompt }];
-    let start = Request::TurnStart(TurnStartParams { session_id: session_id.clone(), prompt });
-    if let Err(error) = call::<TurnStartResponse>(sidecar, me, start).await {
+    let here = std::env::current_dir()?;
+    let shown = args.files.iter().map(|path| here.join(path).to_string_lossy().into_owned());
+    let prompt = shown.map(|path| ContentBlock::File { path }).chain([ContentBlock::Text { text: prompt }]).collect();
+    // A turn that was waiting for the person when an earlier process ended waits again.
+    let said = match turn_id {
+        None => Request::TurnStart(TurnStartParams { session_id: session_id.clone(), prompt }),
+        Some(_) => Request::TurnSteer(TurnSteerParams { session_id: session_id.clone(), prompt }),
+    };
+    if let Err(error) = call::<IgnoredAny>(sidecar, me, said).await {
         return refused(args, &error);
     }
     let mut screen = Screen::new();
     let mut stops = 0;
     // One question at a time stands on the terminal, so that an answer hits the one it was meant for.
-    let mut waiting: VecDeque<Question> = VecDeque::new();
+    let mut waiting: VecDeque<Asked> = VecDeque::new();
     let mut asking: Option<JoinHandle<()>> = None;
     loop {
         while asking.is_none()
-            && let Some(Question { approval, answer }) = waiting.pop_front()
+            && let Some(Asked { inquiry, answer }) = waiting.pop_front()
         {
             if !answer.is_closed() {
-                asking = decide(&mut screen, args, approval, answer);
+                asking = decide(&mut screen, args, inquiry, answer);
             }
         }
         tokio::select! {
@@ -194,13 +205,13 @@ async fn converse(
                 if stops > 1 {
                     return Ok(130);
                 }
-                let cancel = Request::TurnCancel(TurnCancelParams { session_id: session_id.clone() });
+                let cancel = Request::TurnCancel(TurnCancelParams { session_id: session_id.clone(), background: false });
                 sidecar.request(me, cancel, Box::new(|_| {}));
             }
             Some(_) = OptionFuture::from(asking.as_mut()) => asking = None,
             heard = heard.recv() => match heard {
                 None => return Ok(1),
-                Some(Heard::Asked(question)) => waiting.push_back(*question),
+                Some(Heard::Asked(asked)) => waiting.push_back(*asked),
                 Some(Heard::Event(logged)) => {
                     if args.json {
                         writeln!(io::stdout(), "{}", serde_json::to_string(&logged)?)?;
@@ -216,24 +227,40 @@ async fn converse(
     }
 }
 
-/// Asks the person on the terminal, on a thread of its own so that a stop is heard meanwhile; without a terminal the
-/// answer is no, and says why.
+/// Asks the person on the terminal, on a thread of its own so that a stop is heard meanwhile. Without a terminal an
+/// approval is refused, with the reason, and a question is nobody's.
 fn decide(
     screen: &mut Screen,
     args: &Args,
-    approval: Approval,
-    answer: oneshot::Sender<Option<ApprovalDecision>>,
+    inquiry: Inquiry,
+    answer: oneshot::Sender<Option<Verdict>>,
 ) -> Option<JoinHandle<()>> {
-    if args.json || !io::stdin().is_terminal() || !io::stdout().is_terminal() {
-        let reason = "Nobody can be asked here: the standard input is no terminal. The person can run this with \
-                      --mode acceptEdits or --mode auto, or in a terminal.";
-        let _ = answer.send(Some(ApprovalDecision::Deny { reason: Some(reason.to_owned()) }));
-        return None;
+    let nobody = args.json || !io::stdin().is_terminal() || !io::stdout().is_terminal();
+    match inquiry {
+        Inquiry::Approval(_) if nobody => {
+            let reason = "Nobody can be asked here: the standard input is no terminal. The person can run this with \
+                          --mode acceptEdits or --mode auto, or in a terminal.";
+            let _ = answer.send(Some(Verdict::Approval(ApprovalDecision::Deny { reason: Some(reason.to_owned()) })));
+            None
+        }
+        Inquiry::Question(_) if nobody => {
+            let _ = answer.send(None);
+            None
+        }
+        Inquiry::Approval(approval) => {
+            screen.approval(&approval);
+            Some(tokio::task::spawn_blocking(move || {
+                let decision = show::ask(&approval).unwrap_or(ApprovalDecision::CancelTurn);
+                let _ = answer.send(Some(Verdict::Approval(decision)));
+            }))
+        }
+        Inquiry::Question(question) => {
+            screen.question(&question);
+            Some(tokio::task::spawn_blocking(move || {
+                let _ = answer.send(Some(Verdict::Question(show::ask_question(&question))));
+            }))
+        }
     }
-    screen.approval(&approval);
-    Some(tokio::task::spawn_blocking(move || {
-        let _ = answer.send(show::ask(&approval).or(Some(ApprovalDecision::CancelTurn)));
-    }))
 }
 
 fn exit_code(stop_reason: TurnStopReason) -> u8 {

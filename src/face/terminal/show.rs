@@ -2,7 +2,13 @@
 
 use std::io::{self, IsTerminal, Write};
 
-use crate::protocol::{Approval, ApprovalDecision, ApprovalScope, NoticeLevel, SessionEvent, ToolStatus, Usage};
+use crate::{
+    protocol::{
+        Approval, ApprovalDecision, ApprovalScope, Choice, NoticeLevel, PlanStatus, Question, QuestionAnswer,
+        SessionEvent, ToolStatus, Usage,
+    },
+    transcript,
+};
 
 /// Writes for people: in colour on a terminal, unless `NO_COLOR` is set.
 pub struct Screen {
@@ -51,6 +57,14 @@ impl Screen {
         let _ = io::stdout().flush();
     }
 
+    /// Writes a line that is about the answer and no part of it.
+    fn aside(&mut self, text: &str) {
+        if std::mem::take(&mut self.in_text) {
+            let _ = writeln!(io::stdout());
+        }
+        let _ = writeln!(io::stderr(), "{text}");
+    }
+
     /// Writes a piece of the model's answer.
     pub fn text(&mut self, style: Style, text: &str) {
         let _ = write!(io::stdout(), "{}", self.paint(style, text));
@@ -75,6 +89,10 @@ impl Screen {
         match event {
             SessionEvent::MessageDelta { text } => self.text(Style::Plain, text),
             SessionEvent::ReasoningDelta { text } => self.text(Style::Dim, text),
+            // What was written cannot be taken back from a terminal that may be a pipe.
+            SessionEvent::Superseded => {
+                self.line(Style::Yellow, "… the text above is withdrawn: the answer begins anew")
+            }
             SessionEvent::ToolCall { title, .. } => self.line(Style::Blue, &format!("● {title}")),
             SessionEvent::ToolProgress { text, .. } => self.text(Style::Dim, text),
             SessionEvent::ToolResult { status, text, .. } => {
@@ -90,6 +108,9 @@ impl Screen {
                 let seconds = *delay_ms as f64 / 1000.0;
                 self.line(Style::Yellow, &format!("… {error} Try {attempt} in {seconds:.1} s."));
             }
+            SessionEvent::Fallback { from, to, error } => {
+                self.line(Style::Yellow, &format!("… {error} Asks {to} instead of {from}."));
+            }
             SessionEvent::Notice { level, message } => {
                 let style = match level {
                     NoticeLevel::Info => Style::Dim,
@@ -98,20 +119,62 @@ impl Screen {
                 };
                 self.line(style, message);
             }
-            SessionEvent::TurnEnded { error: Some(error), .. } => self.line(Style::Red, error),
-            SessionEvent::TurnEnded { usage, .. } => self.line(Style::Dim, &usage_line(usage)),
+            SessionEvent::Plan { items } => {
+                for item in items {
+                    let mark = match item.status {
+                        PlanStatus::Pending => "[ ]",
+                        PlanStatus::InProgress => "[~]",
+                        PlanStatus::Completed => "[x]",
+                    };
+                    self.line(Style::Dim, &format!("    {mark} {}", item.text));
+                }
+            }
+            SessionEvent::TaskStarted { task } => {
+                self.line(Style::Dim, &format!("  {} runs in the background: {}", task.task_id, task.title));
+            }
+            SessionEvent::TaskEnded { task, text } => {
+                let last = text.lines().next_back().unwrap_or_default();
+                self.line(Style::Dim, &format!("  {} has ended: {} {last}", task.task_id, task.title));
+            }
+            SessionEvent::Nested { event, .. } => {
+                // Its own words come as the result of the call it works for.
+                if let SessionEvent::ToolCall { title, .. } = &**event {
+                    self.line(Style::Dim, &format!("  ● {title}"));
+                }
+            }
+            SessionEvent::Compaction { tokens_before, tokens_after, .. } => {
+                let line = format!("… made the conversation shorter: {tokens_before} tokens are {tokens_after} now");
+                self.line(Style::Dim, &line);
+            }
+            SessionEvent::TurnEnded { error, usage, .. } => {
+                if let Some(error) = error {
+                    self.line(Style::Red, error);
+                }
+                self.aside(&usage_line(usage));
+            }
             SessionEvent::TurnStarted { .. }
             | SessionEvent::TurnSteered { .. }
+            | SessionEvent::ToolPreparing { .. }
             | SessionEvent::ApprovalRequested { .. }
             | SessionEvent::ApprovalResolved { .. }
+            | SessionEvent::QuestionAsked { .. }
+            | SessionEvent::QuestionResolved { .. }
             | SessionEvent::Usage { .. }
+            | SessionEvent::CommandsChanged { .. }
+            | SessionEvent::ToolsChanged { .. }
             | SessionEvent::SessionConfigured { .. } => {}
         }
     }
 
+    pub fn question(&mut self, question: &Question) {
+        let who = question.agent.as_ref().map(|agent| format!("{}: ", agent.name)).unwrap_or_default();
+        self.line(Style::Bold, &format!("? {who}{}", question.text));
+    }
+
     /// What is asked, with everything that helps to decide.
     pub fn approval(&mut self, approval: &Approval) {
-        self.line(Style::Bold, &format!("? {}", approval.title));
+        let who = approval.agent.as_ref().map(|agent| format!("{}: ", agent.name)).unwrap_or_default();
+        self.line(Style::Bold, &format!("? {who}{}", approval.title));
         if let Some(command) = &approval.command {
             self.line(Style::Plain, &format!("    $ {command}"));
         }
@@ -123,6 +186,9 @@ impl Screen {
         }
         if let Some(diff) = &approval.diff {
             self.diff(&diff.unified);
+        }
+        for line in approval.telling_input().iter().flat_map(|input| input.lines()) {
+            self.line(Style::Plain, &format!("    {line}"));
         }
     }
 }
@@ -154,8 +220,39 @@ pub fn ask(approval: &Approval) -> Option<ApprovalDecision> {
     }
 }
 
+/// Asks on the terminal until the answer is one. Blocks; declines at the end of the input.
+pub fn ask_question(question: &Question) -> QuestionAnswer {
+    let mut prompt = String::new();
+    for (number, Choice { label, description }) in (1..).zip(&question.choices) {
+        let description = description.as_ref().map(|text| format!(" - {text}")).unwrap_or_default();
+        prompt += &format!("    [{number}] {label}{description}\n");
+    }
+    prompt += match (question.choices.is_empty(), question.allows_text) {
+        (true, _) => "  your answer, or nothing to leave it to the model > ",
+        (false, true) => "  a number, words of your own, or nothing to leave it to the model > ",
+        (false, false) => "  a number, or nothing to leave it to the model > ",
+    };
+    loop {
+        let _ = write!(io::stdout(), "{prompt}");
+        let _ = io::stdout().flush();
+        let mut line = String::new();
+        if !io::stdin().read_line(&mut line).is_ok_and(|bytes| bytes > 0) || line.trim().is_empty() {
+            return QuestionAnswer::Decline;
+        }
+        let line = line.trim();
+        match line.parse::<usize>() {
+            Ok(number) if (1..=question.choices.len()).contains(&number) => {
+                return QuestionAnswer::Choice { index: number - 1 };
+            }
+            _ if question.allows_text => return QuestionAnswer::Text { text: line.to_owned() },
+            _ => {}
+        }
+    }
+}
+
 fn usage_line(usage: &Usage) -> String {
     let count = |tokens: Option<u64>| tokens.map_or("?".to_owned(), |tokens| tokens.to_string());
     let cached = usage.cache_read_tokens.map(|tokens| format!(", {tokens} from cache")).unwrap_or_default();
-    format!("{} tokens in{cached}, {} out", count(usage.input_tokens), count(usage.output_tokens))
+    let cost = usage.cost.map(|cost| format!(", {}", transcript::Cost::from(cost))).unwrap_or_default();
+    format!("{} tokens in{cached}, {} out{cost}", count(usage.input_tokens), count(usage.output_tokens))
 }

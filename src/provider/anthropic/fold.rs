@@ -117,7 +117,15 @@ struct RawUsage {
     cache_read_input_tokens: Count,
     cache_creation_input_tokens: Count,
     #[serde(deserialize_with = "or_default")]
+    cache_creation: CacheCreation,
+    #[serde(deserialize_with = "or_default")]
     output_tokens_details: OutputDetails,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct CacheCreation {
+    ephemeral_1h_input_tokens: Count,
 }
 
 #[derive(Default, Deserialize)]
@@ -136,7 +144,9 @@ impl Messages {
             output_tokens: known(raw.output_tokens, usage.output_tokens),
             cache_read_tokens: known(raw.cache_read_input_tokens, usage.cache_read_tokens),
             cache_write_tokens: known(raw.cache_creation_input_tokens, usage.cache_write_tokens),
+            cache_write_long_tokens: known(raw.cache_creation.ephemeral_1h_input_tokens, usage.cache_write_long_tokens),
             reasoning_tokens: known(raw.output_tokens_details.thinking_tokens, usage.reasoning_tokens),
+            cost: None,
         };
     }
 
@@ -165,8 +175,9 @@ impl Messages {
 
     fn grow(&mut self, index: u64, delta: &Delta<'_>) {
         // The last one: nothing but a mistake of a proxy uses an index again.
-        let Some(block) = self.blocks.iter_mut().rev().find(|block| block.index == index) else { return };
-        match &mut block.part {
+        let Some(place) = self.blocks.iter().rposition(|block| block.index == index) else { return };
+        let calls_before = self.blocks[..place].iter().filter(|block| matches!(block.part, Part::Call { .. })).count();
+        match &mut self.blocks[place].part {
             Part::Text(text) => {
                 text.push_str(&delta.text.0);
                 self.answer.text(&delta.text.0);
@@ -176,7 +187,10 @@ impl Messages {
                 signature.push_str(&delta.signature.0);
                 self.answer.thinking(&delta.thinking.0);
             }
-            Part::Call { arguments, .. } => arguments.push_str(&delta.partial_json.0),
+            Part::Call { name, arguments, .. } => {
+                arguments.push_str(&delta.partial_json.0);
+                self.answer.tool_input(calls_before, name, &delta.partial_json.0);
+            }
             Part::Redacted(_) | Part::Other => {}
         }
     }

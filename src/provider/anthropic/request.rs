@@ -2,8 +2,13 @@
 
 use serde_json::{Map, Value, json};
 
+use super::CACHE;
 use crate::{
-    provider::{Cache, Request, round},
+    provider::{
+        Effort, Request, Thinking,
+        cache::{Breakpoint, Cache, Mode, Retention},
+        round, schema,
+    },
     transcript::{Content, Image, Message, ResultContent, Role, ToolResult},
 };
 
@@ -13,10 +18,10 @@ const LEAST_THINKING: u32 = 1024;
 /// The request's JSON.
 pub fn body(request: &Request) -> Value {
     let mut body = Map::new();
-    let thinking = request.thinking.map(|thinking| thinking.budget_tokens.max(LEAST_THINKING));
+    let thinking = request.thinking.map(|thinking| Asked::of(thinking, &request.model));
     let most = request.max_tokens.unwrap_or_else(|| most_tokens(&request.model));
     // The budget is a part of the limit, and the limit must be larger.
-    let most = if let Some(budget) = thinking
+    let most = if let Some(Asked::Budget(budget)) = thinking
         && most <= budget
     {
         budget.saturating_add(most)
@@ -26,22 +31,32 @@ pub fn body(request: &Request) -> Value {
     body.insert("model".into(), request.model.as_str().into());
     body.insert("max_tokens".into(), most.into());
     body.insert("stream".into(), true.into());
-    if let Some(budget) = thinking {
-        body.insert("thinking".into(), json!({"type": "enabled", "budget_tokens": budget}));
-    } else if let Some(temperature) = request.temperature {
+    let mut output = Map::new();
+    match (thinking, request.temperature) {
+        (Some(Asked::Budget(budget)), _) => {
+            body.insert("thinking".into(), json!({"type": "enabled", "budget_tokens": budget}));
+        }
+        (Some(Asked::Effort(effort)), _) => {
+            body.insert("thinking".into(), json!({"type": "adaptive"}));
+            output.insert("effort".into(), effort.into());
+        }
         // Not together with thinking: the API refuses that.
-        body.insert("temperature".into(), round(temperature).into());
+        (None, Some(temperature)) => {
+            body.insert("temperature".into(), round(temperature).into());
+        }
+        (None, None) => {}
+    }
+    if let Some(output_schema) = &request.output_schema {
+        let schema = schema::plain(&output_schema.schema);
+        output.insert("format".into(), json!({"type": "json_schema", "schema": schema}));
+    }
+    if !output.is_empty() {
+        body.insert("output_config".into(), output.into());
     }
     if !request.stop_sequences.is_empty() {
         body.insert("stop_sequences".into(), json!(request.stop_sequences));
     }
 
-    let (stable, moving) = match request.cache {
-        Cache::Off => (None, None),
-        Cache::Short => (Some(json!({"type": "ephemeral"})), Some(json!({"type": "ephemeral"}))),
-        // The longer ones must come first, and tools and system text do.
-        Cache::Long => (Some(json!({"type": "ephemeral", "ttl": "1h"})), Some(json!({"type": "ephemeral"}))),
-    };
     let mut tools: Vec<Value> = request
         .tools
         .iter()
@@ -49,20 +64,17 @@ pub fn body(request: &Request) -> Value {
         .collect();
     let mut system: Vec<Value> =
         request.system.iter().filter(|text| !text.trim().is_empty()).map(|t| text(t)).collect();
-    for list in [&mut tools, &mut system] {
-        if let (Some(last), Some(mark)) = (list.last_mut(), &stable) {
-            last["cache_control"] = mark.clone();
-        }
+    let marks = Marks::of(&request.cache);
+    for (list, breakpoint) in [(&mut tools, Breakpoint::Tools), (&mut system, Breakpoint::System)] {
+        mark(list.last_mut(), marks.at(breakpoint));
     }
-    let mut messages = messages(&request.messages);
-    if let Some(mark) = moving {
+    let mut messages = messages(&request.messages, &marks);
+    if let Some(moving) = &marks.moving {
         // Two: the end, and the end of the call before this one, from which this one's prefix is read. A breakpoint
         // finds an earlier entry only up to 20 blocks back, and one round may add more.
         let users = messages.iter_mut().rev().filter(|message| message["role"] == "user").take(2);
         for message in users {
-            if let Some(last) = message["content"].as_array_mut().and_then(|content| content.last_mut()) {
-                last["cache_control"] = mark.clone();
-            }
+            mark(message["content"].as_array_mut().and_then(|content| content.last_mut()), Some(moving));
         }
     }
     for (key, list) in [("tools", tools), ("system", system), ("messages", messages)] {
@@ -71,6 +83,79 @@ pub fn body(request: &Request) -> Value {
         }
     }
     Value::Object(body)
+}
+
+/// Where the prompt is marked, and with what.
+struct Marks {
+    fixed: Vec<Breakpoint>,
+    mark: Value,
+    /// The mark of the end, which moves along.
+    moving: Option<Value>,
+}
+
+impl Marks {
+    fn of(cache: &Cache) -> Self {
+        let short = json!({"type": "ephemeral"});
+        let mark = match cache.retention {
+            Retention::Default | Retention::Short => short.clone(),
+            Retention::Extended => json!({"type": "ephemeral", "ttl": "1h"}),
+        };
+        match (cache.mode, cache.explicit(CACHE.breakpoints)) {
+            (Mode::Disabled, _) => Self { fixed: Vec::new(), mark, moving: None },
+            (_, Some(fixed)) => Self { fixed, mark, moving: None },
+            // The longer ones must come first, and tools and system text do.
+            (_, None) => Self { fixed: vec![Breakpoint::Tools, Breakpoint::System], mark, moving: Some(short) },
+        }
+    }
+
+    fn at(&self, breakpoint: Breakpoint) -> Option<&Value> {
+        self.fixed.contains(&breakpoint).then_some(&self.mark)
+    }
+}
+
+fn mark(block: Option<&mut Value>, mark: Option<&Value>) {
+    if let (Some(block), Some(mark)) = (block, mark) {
+        block["cache_control"] = mark.clone();
+    }
+}
+
+/// How a model is asked to think.
+#[derive(Clone, Copy)]
+enum Asked {
+    Budget(u32),
+    Effort(&'static str),
+}
+
+impl Asked {
+    /// Claude 4.6 takes both ways, those before it budgets only, those after it efforts only.
+    fn of(thinking: Thinking, model: &str) -> Self {
+        let version = version(model);
+        let by_budget = version < Some((4, 6)) || (version == Some((4, 6)) && matches!(thinking, Thinking::Budget(_)));
+        if by_budget {
+            return Self::Budget(thinking.budget().max(LEAST_THINKING));
+        }
+        Self::Effort(match thinking.effort() {
+            Effort::Minimal | Effort::Low => "low",
+            Effort::Medium => "medium",
+            Effort::High => "high",
+            Effort::Max => "max",
+        })
+    }
+}
+
+/// `(4, 6)` of `claude-opus-4-6-20260101`; `None` for other models and for those whose names begin with the number,
+/// which are old.
+fn version(model: &str) -> Option<(u32, u32)> {
+    let (_, name) = model.split_once("claude-")?;
+    let mut words = name.split(['-', '.', '@', ':']);
+    if words.next()?.starts_with(|first: char| first.is_ascii_digit()) {
+        return None;
+    }
+    let mut numbers = words.map(|word| word.parse::<u32>().ok());
+    let major = numbers.next()??;
+    // What is longer is the date.
+    let minor = numbers.next().flatten().filter(|minor| *minor < 100);
+    Some((major, minor.unwrap_or(0)))
 }
 
 /// The most tokens that a model may generate when nobody says: what the smallest of its family takes.
@@ -84,12 +169,19 @@ fn most_tokens(model: &str) -> u32 {
 }
 
 /// Messages as the API wants them: roles in turn, tool results first, nothing empty.
-fn messages(messages: &[Message]) -> Vec<Value> {
+fn messages(messages: &[Message], marks: &Marks) -> Vec<Value> {
     let mut merged: Vec<(Role, Vec<Value>)> = Vec::new();
-    for message in messages {
+    for (number, message) in messages.iter().enumerate() {
         let (results, others): (Vec<_>, Vec<_>) =
-            message.content.iter().partition(|part| matches!(part, Content::ToolResult(_)));
-        let blocks: Vec<Value> = results.into_iter().chain(others).filter_map(block).collect();
+            message.content.iter().enumerate().partition(|(_, part)| matches!(part, Content::ToolResult(_)));
+        let block = |(place, part)| {
+            let mut block = block(part)?;
+            mark(Some(&mut block).filter(|block| takes_mark(block)), marks.at(Breakpoint::Part(number, place)));
+            Some(block)
+        };
+        let mut blocks: Vec<Value> = results.into_iter().chain(others).filter_map(block).collect();
+        let last = blocks.iter_mut().rfind(|block| takes_mark(block));
+        mark(last, marks.at(Breakpoint::Message(number)));
         if blocks.is_empty() {
             continue;
         }
@@ -107,13 +199,18 @@ fn messages(messages: &[Message]) -> Vec<Value> {
     merged.into_iter().map(|(from, content)| json!({"role": role(from), "content": content})).collect()
 }
 
+/// Reasoning takes none.
+fn takes_mark(block: &Value) -> bool {
+    block["type"] != "thinking" && block["type"] != "redacted_thinking"
+}
+
 fn block(part: &Content) -> Option<Value> {
     Some(match part {
         Content::Text { text: words } if words.trim().is_empty() => return None,
         Content::Text { text: words } => text(words),
         Content::Thinking { redacted: Some(data), .. } => json!({"type": "redacted_thinking", "data": data}),
-        // Another provider's proof, or none, is refused. Theirs is base64, which has no bracket.
-        Content::Thinking { text, signature: Some(signature), .. } if !signature.starts_with('[') => {
+        // Another provider's proof, or none, is refused. Theirs is base64, which has no bracket or brace.
+        Content::Thinking { text, signature: Some(signature), .. } if !signature.starts_with(['[', '{']) => {
             json!({"type": "thinking", "thinking": text, "signature": signature})
         }
         Content::Thinking { .. } => return None,

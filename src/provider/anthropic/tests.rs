@@ -2,7 +2,12 @@ use serde_json::{Value, json};
 
 use super::{fold::Messages, request::body};
 use crate::{
-    provider::{Cache, Completion, ErrorClass, Request, Thinking, ToolSpec, error::Failure, http::replay},
+    provider::{
+        Completion, Effort, ErrorClass, OutputSchema, Request, Thinking, ToolSpec,
+        cache::{Breakpoint, Breakpoints, Cache, Retention},
+        error::Failure,
+        http::{inputs, replay},
+    },
     transcript::{Content, Image, Message, ResultContent, Role, StopReason, ToolCall, ToolResult},
 };
 
@@ -46,6 +51,15 @@ fn a_cut_call_is_no_call() {
     // Without a cut it is a call without arguments.
     let events = [&call(0, "a", "")[..], &end("tool_use")].concat();
     assert_eq!(ids(&fold(&events).unwrap()), ["a"]);
+}
+
+#[test]
+fn inputs_are_told_while_they_come() {
+    let text = json!({"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": "a"}});
+    let events = [&[text][..], &call(1, "a", "{\"x\":"), &call(2, "b", "{}")].concat();
+    let events: Vec<String> = events.iter().map(Value::to_string).collect();
+    let told = inputs(Messages::default(), &events.iter().map(String::as_str).collect::<Vec<_>>());
+    assert_eq!(told, [("f".into(), "{\"x\":".into()), ("f".into(), "{}".into())]);
 }
 
 #[test]
@@ -169,15 +183,47 @@ fn marks(body: &Value) -> Vec<Value> {
 fn long_breakpoints_come_before_short_ones() {
     let marks = |cache| marks(&body(&Request { cache, ..sample() }));
     let (long, short) = (json!({"type": "ephemeral", "ttl": "1h"}), json!({"type": "ephemeral"}));
-    assert_eq!(marks(Cache::Long), [long.clone(), long, short.clone(), short.clone()]);
-    assert_eq!(marks(Cache::Short), vec![short; 4]);
-    assert_eq!(marks(Cache::Off), Vec::<Value>::new());
+    let extended = Cache::kept_for(Retention::Extended);
+    assert_eq!(marks(extended), [long.clone(), long, short.clone(), short.clone()]);
+    assert_eq!(marks(Cache::kept_for(Retention::Short)), vec![short; 4]);
+    assert_eq!(marks(Cache::disabled()), Vec::<Value>::new());
+}
+
+#[test]
+fn explicit_breakpoints_are_just_where_they_were_asked_for() {
+    let places = |breakpoints: &[Breakpoint]| {
+        let cache = Cache { breakpoints: Breakpoints::Explicit(breakpoints.to_vec()), ..Cache::default() };
+        let body = body(&Request { cache, ..sample() });
+        let mut places = Vec::new();
+        let mut look = |list: &Value, name: &str| {
+            for (number, block) in list.as_array().unwrap().iter().enumerate() {
+                if block.get("cache_control").is_some() {
+                    places.push(format!("{name}{number}"));
+                }
+            }
+        };
+        look(&body["tools"], "tool ");
+        look(&body["system"], "system ");
+        for (number, message) in body["messages"].as_array().unwrap().iter().enumerate() {
+            look(&message["content"], &format!("message {number} block "));
+        }
+        places
+    };
+    assert_eq!(places(&[]), Vec::<String>::new());
+    assert_eq!(places(&[Breakpoint::Tools, Breakpoint::System]), ["tool 1", "system 1"]);
+    // The third message's second part is its result, which comes first; the fourth message is joined to it.
+    assert_eq!(places(&[Breakpoint::Part(2, 1)]), ["message 2 block 0"]);
+    assert_eq!(places(&[Breakpoint::Message(0), Breakpoint::Message(4)]), ["message 0 block 0", "message 2 block 3"]);
+    // Reasoning takes no mark: a message's end is what was said.
+    assert_eq!(places(&[Breakpoint::Part(1, 0), Breakpoint::Message(1)]), ["message 1 block 3"]);
+    let five = [0, 1, 2, 3, 4].map(Breakpoint::Message);
+    assert_eq!(places(&five).len(), 4);
 }
 
 #[test]
 fn thinking_fits_its_limit_and_excludes_temperature() {
     let body = |budget_tokens, max_tokens| {
-        body(&Request { thinking: Some(Thinking { budget_tokens }), max_tokens, ..sample() })
+        body(&Request { thinking: Some(Thinking::Budget(budget_tokens)), max_tokens, ..sample() })
     };
     let sent = body(100, Some(500));
     assert_eq!(sent["thinking"], json!({"type": "enabled", "budget_tokens": 1024}));
@@ -192,4 +238,43 @@ fn most_tokens_by_family() {
     assert_eq!(most("claude-3-haiku-20240307"), 4096);
     assert_eq!(most("claude-3-5-sonnet-latest"), 8192);
     assert_eq!(most("claude-opus-4-1"), 32_000);
+}
+
+#[test]
+fn thinking_is_asked_for_as_the_model_knows_it() {
+    let body = |model: &str, thinking| {
+        let sent = body(&Request { model: model.into(), thinking: Some(thinking), ..Request::default() });
+        (sent["thinking"].clone(), sent["output_config"].clone())
+    };
+    let budget = |tokens: u32| (json!({"type": "enabled", "budget_tokens": tokens}), Value::Null);
+    let effort = |word: &str| (json!({"type": "adaptive"}), json!({"effort": word}));
+    for (model, by_budget, by_effort) in [
+        ("claude-sonnet-4-5-20250929", budget(5000), budget(8192)),
+        ("claude-sonnet-4-20250514", budget(5000), budget(8192)),
+        ("claude-3-7-sonnet-latest", budget(5000), budget(8192)),
+        ("somebody-elses-model", budget(5000), budget(8192)),
+        ("claude-opus-4-6", budget(5000), effort("medium")),
+        ("claude-opus-4-7-20260401", effort("medium"), effort("medium")),
+        ("anthropic/claude-sonnet-5", effort("medium"), effort("medium")),
+    ] {
+        assert_eq!(body(model, Thinking::Budget(5000)), by_budget, "{model}");
+        assert_eq!(body(model, Thinking::Effort(Effort::Medium)), by_effort, "{model}");
+    }
+    let words = [Effort::Minimal, Effort::Low, Effort::High, Effort::Max];
+    let words = words.map(|level| body("claude-opus-4-6", Thinking::Effort(level)));
+    assert_eq!(words, ["low", "low", "high", "max"].map(effort));
+}
+
+#[test]
+fn the_shape_of_an_answer_and_where_it_stops() {
+    let schema = json!({"type": "object", "properties": {"age": {"type": "integer", "minimum": 0}}});
+    let request = Request {
+        output_schema: Some(OutputSchema { name: "person".into(), schema }),
+        stop_sequences: vec!["END".into()],
+        ..sample()
+    };
+    let sent = body(&request);
+    let schema = json!({"type": "object", "properties": {"age": {"type": "integer"}}, "additionalProperties": false});
+    assert_eq!(sent["output_config"], json!({"format": {"type": "json_schema", "schema": schema}}));
+    assert_eq!(sent["stop_sequences"], json!(["END"]));
 }

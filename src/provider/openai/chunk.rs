@@ -251,6 +251,7 @@ impl RawUsage {
             cache_read_tokens: read,
             cache_write_tokens: write,
             reasoning_tokens: reasoning,
+            ..Usage::default()
         }
     }
 }
@@ -263,7 +264,8 @@ mod tests {
     fn check(json: &str, counts: [Option<u64>; 5]) {
         let usage = serde_json::from_str::<RawUsage>(json).unwrap().usage();
         let [input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, reasoning_tokens] = counts;
-        let expect = Usage { input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, reasoning_tokens };
+        let told = Usage { input_tokens, output_tokens, ..Usage::default() };
+        let expect = Usage { cache_read_tokens, cache_write_tokens, reasoning_tokens, ..told };
         assert_eq!(usage, expect);
     }
 

@@ -190,6 +190,7 @@ impl Chat {
             }
         }
         call.arguments.push_str(&arguments.0);
+        self.answer.tool_input(open, &call.name, &arguments.0);
         call.extra = delta.extra_content.filter(is_said).or(call.extra.take());
     }
 

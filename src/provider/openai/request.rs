@@ -4,7 +4,11 @@ use serde_json::{Map, Value, json};
 
 use super::{GiveBack, LimitField, Quirks, ReasoningField, fold::CALL_EXTRA};
 use crate::{
-    provider::{Cache, Request, round},
+    provider::{
+        Effort, OutputSchema, Request,
+        cache::{Caching, Mode, Retention},
+        round, schema,
+    },
     transcript::{Content, Image, Message, ResultContent, Role, ToolCall, ToolResult},
 };
 
@@ -39,34 +43,52 @@ pub fn body(request: &Request, quirks: &Quirks) -> Value {
     if !request.stop_sequences.is_empty() {
         body.insert("stop".into(), json!(request.stop_sequences));
     }
+    if quirks.caching == Caching::Key {
+        request.cache.say(&mut body);
+    }
     if let Some(thinking) = request.thinking {
         match quirks.reasoning {
             ReasoningField::None => {}
             ReasoningField::Effort => {
-                // Thresholds chosen between the budgets that people give for a little, some and much.
-                let effort = match thinking.budget_tokens {
-                    ..4096 => "low",
-                    4096..16384 => "medium",
-                    _ => "high",
-                };
+                let effort = effort(thinking.effort(), &request.model);
                 body.insert("reasoning_effort".into(), effort.into());
             }
             ReasoningField::Budget => {
-                body.insert("reasoning".into(), json!({"max_tokens": thinking.budget_tokens}));
+                body.insert("reasoning".into(), json!({"max_tokens": thinking.budget()}));
             }
         }
+    }
+    if let Some(OutputSchema { name, schema: shape }) = &request.output_schema {
+        let format = match schema::strict(shape) {
+            Some(shape) => json!({"name": name, "schema": shape, "strict": true}),
+            None => json!({"name": name, "schema": shape}),
+        };
+        body.insert("response_format".into(), json!({"type": "json_schema", "json_schema": format}));
     }
     Value::Object(body)
 }
 
+/// OpenAI's word for an effort. Only the first GPT-5 knows `minimal`, and only some of the later ones more than `high`.
+pub fn effort(effort: Effort, model: &str) -> &'static str {
+    let name = model.rsplit('/').next().unwrap_or(model);
+    let knows_minimal = name == "gpt-5" || name.starts_with("gpt-5-");
+    match effort {
+        Effort::Minimal if knows_minimal => "minimal",
+        Effort::Minimal | Effort::Low => "low",
+        Effort::Medium => "medium",
+        Effort::High | Effort::Max => "high",
+    }
+}
+
 /// OpenAI's reasoning models refuse any but their own.
-fn takes_no_temperature(model: &str) -> bool {
+pub fn takes_no_temperature(model: &str) -> bool {
     let name = model.rsplit('/').next().unwrap_or(model);
     ["o1", "o3", "o4", "gpt-5"].iter().any(|family| name.starts_with(family))
 }
 
 fn messages(request: &Request, quirks: &Quirks) -> Vec<Value> {
-    let mark = quirks.cache_control && request.cache != Cache::Off && request.model.contains("claude");
+    let mark =
+        quirks.caching == Caching::Control && request.cache.mode != Mode::Disabled && request.model.contains("claude");
     let mut out = Vec::new();
     let system: Vec<&str> = request.system.iter().map(String::as_str).filter(|text| !text.trim().is_empty()).collect();
     if !system.is_empty() {
@@ -79,7 +101,8 @@ fn messages(request: &Request, quirks: &Quirks) -> Vec<Value> {
         }
     }
     if mark {
-        let ttl = if request.cache == Cache::Long { json!({"type": "ephemeral", "ttl": "1h"}) } else { short() };
+        let is_extended = request.cache.retention == Retention::Extended;
+        let ttl = if is_extended { json!({"type": "ephemeral", "ttl": "1h"}) } else { short() };
         if let Some(first) = out.first_mut().filter(|first| first["role"] == "system") {
             cached(first, ttl);
         }
@@ -180,7 +203,7 @@ fn tool_call(call: &ToolCall, extras: &[Value], quirks: &Quirks) -> Value {
     out
 }
 
-fn result_text(result: &ToolResult) -> String {
+pub fn result_text(result: &ToolResult) -> String {
     let texts = result.content.iter().filter_map(|part| match part {
         ResultContent::Text { text } => Some(text.as_str()),
         ResultContent::Image(_) => None,

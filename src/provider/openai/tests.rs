@@ -2,7 +2,11 @@ use serde_json::{Value, json};
 
 use super::{GiveBack, LimitField, Quirks, ReasoningField, fold::Chat, request::body};
 use crate::{
-    provider::{Cache, Completion, ErrorClass, Request, Thinking, ToolSpec, error::Failure, http::replay},
+    provider::{
+        Cache, Completion, Effort, ErrorClass, OutputSchema, Request, Thinking, ToolSpec,
+        error::Failure,
+        http::{inputs, replay},
+    },
     transcript::{Content, Image, Message, ResultContent, Role, StopReason, ToolCall, ToolResult},
 };
 
@@ -43,6 +47,19 @@ fn piece(index: Option<u64>, id: &str, name: &str, arguments: &str) -> Value {
         piece["function"]["name"] = name.into();
     }
     piece
+}
+
+#[test]
+fn inputs_are_told_while_they_come() {
+    let pieces = [
+        piece(Some(7), "a", "f", ""),
+        piece(Some(7), "", "", "{\"x\""),
+        piece(Some(9), "b", "g", "{}"),
+        piece(Some(7), "", "", ":1}"),
+    ];
+    let events: Vec<String> = pieces.iter().map(|call| delta(json!({"tool_calls": [call]}))).collect();
+    let told = inputs(Chat::default(), &events.iter().map(String::as_str).collect::<Vec<_>>());
+    assert_eq!(told, [("f".into(), "{\"x\":1}".into()), ("g".into(), "{}".into())]);
 }
 
 #[test]
@@ -208,8 +225,9 @@ fn sample() -> Request {
         max_tokens: Some(100),
         temperature: Some(0.2),
         stop_sequences: vec!["END".into()],
-        thinking: Some(Thinking { budget_tokens: 5000 }),
-        cache: Cache::Short,
+        thinking: Some(Thinking::Budget(5000)),
+        output_schema: None,
+        cache: Cache::default(),
     }
 }
 
@@ -256,7 +274,11 @@ fn quirks_of_servers() {
     assert!(short.len() == 9 && short.bytes().all(|byte| byte.is_ascii_alphanumeric()), "{short}");
     assert_eq!(sent["messages"][3]["tool_call_id"], short);
 
-    let quirks = Quirks { reasoning: ReasoningField::Budget, cache_control: true, ..Quirks::default() };
+    let quirks = Quirks {
+        reasoning: ReasoningField::Budget,
+        caching: crate::provider::cache::Caching::Control,
+        ..Quirks::default()
+    };
     let sent = body(&Request { model: "anthropic/claude-opus-4".into(), ..sample() }, &quirks);
     assert_eq!(sent["reasoning"], json!({"max_tokens": 5000}));
     let mark = json!({"type": "ephemeral"});
@@ -272,4 +294,37 @@ fn results_that_failed_or_are_empty() {
     };
     assert_eq!(text(ToolResult::text("a", "no such file", true)), "Error: no such file");
     assert_eq!(text(ToolResult { call_id: "a".into(), content: vec![], is_error: false }), "(no output)");
+}
+
+#[test]
+fn the_shape_of_an_answer() {
+    let format = |schema: Value| {
+        let output_schema = Some(OutputSchema { name: "person".into(), schema });
+        body(&Request { output_schema, ..Request::default() }, &Quirks::default())["response_format"].clone()
+    };
+    let strict = json!({
+        "type": "object", "properties": {"age": {"type": ["integer", "null"]}},
+        "required": ["age"], "additionalProperties": false,
+    });
+    assert_eq!(
+        format(json!({"type": "object", "properties": {"age": {"type": "integer"}}})),
+        json!({"type": "json_schema", "json_schema": {"name": "person", "schema": strict, "strict": true}})
+    );
+    let map = json!({"type": "object"});
+    assert_eq!(format(map.clone()), json!({"type": "json_schema", "json_schema": {"name": "person", "schema": map}}));
+}
+
+#[test]
+fn efforts_in_the_words_that_each_model_knows() {
+    let quirks = Quirks { reasoning: ReasoningField::Effort, ..Quirks::default() };
+    let effort = |model: &str, effort| {
+        let thinking = Some(Thinking::Effort(effort));
+        body(&Request { model: model.into(), thinking, ..Request::default() }, &quirks)["reasoning_effort"].clone()
+    };
+    let levels = [Effort::Minimal, Effort::Low, Effort::Medium, Effort::High, Effort::Max];
+    assert_eq!(levels.map(|level| effort("gpt-5-mini", level)), ["minimal", "low", "medium", "high", "high"]);
+    assert_eq!(levels.map(|level| effort("gpt-5.1", level)), ["low", "low", "medium", "high", "high"]);
+    for level in levels {
+        assert_eq!(Thinking::Budget(Thinking::Effort(level).budget()).effort(), level);
+    }
 }

@@ -41,11 +41,11 @@ fn entries(turns: &[Vec<Round>]) -> Vec<Entry> {
             for id in &ids {
                 entries.push(event(call_event(id)));
                 if round.asks {
-                    entries.push(event(asked(&format!("q{id}"), id)));
-                    let outcome = ApprovalOutcome::Denied { reason: None };
-                    let approval_id = format!("q{id}");
-                    entries.push(event(SessionEvent::ApprovalResolved { approval_id, outcome }));
+                    let approval_id = format!("{turn}-{id}#1");
+                    entries.push(event(asked(&approval_id, id)));
+                    entries.push(resolved(&approval_id, ApprovalOutcome::Denied { reason: None }));
                 }
+                entries.push(settled(id, &format!("result of {id}")));
                 entries.push(event(result_event(id, &format!("result of {id}"))));
             }
             if !ids.is_empty() {
@@ -101,6 +101,13 @@ proptest! {
         let all = [recovered.messages.clone(), recovered.repairs.clone()].concat();
         prop_assert!(transcript::is_whole(&all), "{all:?}");
         prop_assert_eq!(recovered.damaged, 0);
+        if let Some(waiting) = &recovered.waiting {
+            // It can go on exactly where it is: with the calls of the last message, one of which is asked about.
+            let last = recovered.messages.last().into_iter().flat_map(Message::tool_calls);
+            prop_assert!(last.eq(waiting.open.calls.iter().map(|open| &open.call)));
+            prop_assert_eq!(waiting.approvals.len(), 1);
+            prop_assert_eq!(waiting.open.calls.iter().filter(|open| open.asking.is_some()).count(), 1);
+        }
 
         // Every message and every event of a whole line is there, and so is every word that was shown or said.
         let whole = before.rsplit_once('\n').map_or("", |(whole, _)| whole);
@@ -116,7 +123,7 @@ proptest! {
         for (_, event) in &past {
             match event {
                 SessionEvent::MessageDelta { text } => shown.push_str(text),
-                SessionEvent::TurnStarted { prompt, .. } => prompts.push(prompt_message(prompt)),
+                SessionEvent::TurnStarted { prompt, .. } => prompts.push(unresolved_prompt(prompt)),
                 _ => {}
             }
         }

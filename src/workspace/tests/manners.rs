@@ -105,6 +105,17 @@ fn an_edit_that_changes_nothing_asks_for_nothing() {
 }
 
 #[test]
+fn an_edit_of_a_line_end_alone_is_not_taken_for_made_before_it_is() {
+    run(async {
+        let desk = desk("a\r\nb", Reports::Each, LONG);
+        // The version moves and the text does not, so that the editor refuses the first try.
+        desk.editor.will([Manner::TypeFirst(Typing { at: 9, delete: 0, text: String::new() })]);
+        desk.edit("\n", "").await.unwrap();
+        desk.check("a\rb");
+    });
+}
+
+#[test]
 fn an_obedient_editor_however_it_reports() {
     for reports in ALL {
         assert!(!check(reports, Manner::Obey, NEW).rebased);

@@ -166,6 +166,38 @@ fn what_was_read_in_whole_is_known_by_its_text() {
 }
 
 #[test]
+fn what_a_call_showed_is_forgotten_with_it_and_so_is_what_was_made_of_that() {
+    run(async {
+        let (_keep, root) = folder();
+        let workspace = Workspace::new(vec![root.clone()]);
+        let editor = Editor::open(&workspace, &uri_of(&root.join("a.txt")), "text");
+        let location = workspace.resolve("a.txt").unwrap();
+        let text = async || workspace.read(&location).await.unwrap();
+        let ids = |ids: &[&str]| ids.iter().map(|id| (*id).to_owned()).collect();
+        let seen = Seen::default();
+        let first = text().await;
+        seen.by("read").note(&location, &first, true);
+        editor.types(typing(0, 0, "x"));
+        let second = text().await;
+        seen.by("edit").note_edit(&location, Some(&first), &second);
+        editor.types(typing(0, 0, "y"));
+        let third = text().await;
+        seen.by("edit again").note_edit(&location, Some(&second), &third);
+        assert!([&first, &second, &third].iter().all(|text| seen.has_whole(&location, text)));
+
+        seen.forget(&ids(&["another", "edit again"]));
+        assert!(seen.has_whole(&location, &second) && !seen.has_whole(&location, &third));
+        // The edit is still there, and what it was made on is not.
+        seen.by("read again").note(&location, &first, true);
+        seen.forget(&ids(&["read"]));
+        assert!(seen.has_whole(&location, &first) && !seen.has_whole(&location, &second));
+        // Who did not know the text does not know what an edit made of it.
+        seen.by("edit").note_edit(&location, Some(&second), &third);
+        assert!(!seen.has_whole(&location, &third));
+    });
+}
+
+#[test]
 fn a_reopened_document_has_its_new_text() {
     let workspace = Workspace::new(Vec::new());
     let editor = Editor::open(&workspace, "untitled:1", "old");

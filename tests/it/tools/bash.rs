@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use pillion::tool::Class;
+use pillion::tool::{Class, Shell};
 use serde_json::json;
 
 use super::*;
@@ -85,17 +85,18 @@ async fn a_long_output_is_cut_in_the_middle_and_read_back() {
     assert!(result.len() < 31_000, "{}", result.len());
     assert!(result.starts_with("1\n2\n") && result.ends_with("\n99999\n100000\n[exit code 0]"));
     let note = result.lines().find(|line| line.starts_with("[...")).unwrap();
-    assert!(note.contains("558895 bytes left out: read the path output:call_1 from line 2222 on"), "{note}");
-    let read = async |input| project.run("read", input).await;
-    let middle = read(json!({ "path": "output:call_1", "offset": 50_000, "limit": 2 })).await.unwrap();
+    let input = "{\"id\": \"call_1\", \"offset\": 2222}";
+    assert!(note.contains(&format!("558895 bytes left out: go on with read_output {input}")), "{note}");
+    let read = async |input| project.run("read_output", input).await;
+    let middle = read(json!({ "id": "call_1", "offset": 50_000, "limit": 2 })).await.unwrap();
     assert_eq!(middle, " 50000\t50000\n 50001\t50001\n[lines 50000 to 50001; go on with offset 50002]");
-    let end = read(json!({ "path": "output:call_1", "offset": 100_000 })).await.unwrap();
+    let end = read(json!({ "id": "call_1", "offset": 100_000 })).await.unwrap();
     assert_eq!(end, "100000\t100000");
-    let past = read(json!({ "path": "output:call_1", "offset": 100_001 })).await.unwrap_err();
-    assert_eq!(past, "output:call_1 has 100000 lines, so there is nothing at line 100001");
-    let grep = project.run("grep", json!({ "pattern": "^77777$", "path": "output:call_1" })).await.unwrap();
-    assert_eq!(grep, "output:call_1\n77777:77777");
-    assert!(read(json!({ "path": "output:call_9" })).await.unwrap_err().contains("no output kept"));
+    let past = read(json!({ "id": "call_1", "offset": 100_001 })).await.unwrap_err();
+    assert_eq!(past, "the output call_1 has 100000 lines, so there is nothing at line 100001");
+    let grep = read(json!({ "id": "call_1", "pattern": "^7777[67]$" })).await.unwrap();
+    assert_eq!(grep, "output\n77776:77776\n77777:77777");
+    assert!(read(json!({ "id": "call_9" })).await.unwrap_err().contains("no output is kept"));
 }
 
 #[tokio::test]
@@ -104,6 +105,26 @@ async fn the_time_limit_keeps_what_was_printed() {
     let input = json!({ "command": "echo before; sleep 600", "timeout_ms": 300 });
     let late = project.run("bash", input).await.unwrap_err();
     assert!(late.starts_with("before\n[ended after the time limit of 0.3 s"), "{late}");
+}
+
+#[tokio::test]
+async fn a_command_does_not_inherit_standard_input() {
+    let project = Project::new();
+    let read = run(&project, "cat; test -t 0 || echo no terminal; wc -c </dev/stdin").await;
+    assert_eq!(read.split_whitespace().collect::<Vec<_>>().join(" "), "no terminal 0 [exit code 0]");
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn grandchildren_do_not_survive_a_time_limit() {
+    let project = Project::new();
+    let sleeper = "sh -c 'echo $$ >>pids; exec sleep 600'";
+    let script = format!("{sleeper} & setsid {sleeper} & setsid sh -c \"setsid {sleeper} &\" & wait; sleep 600");
+    // Long enough for all three to begin on a busy machine.
+    let late = project.run("bash", json!({ "command": script, "timeout_ms": 3000 })).await.unwrap_err();
+    assert!(late.contains("time limit of 3 s"), "{late}");
+    let pids = pids(&project.root.join("pids"));
+    assert!(pids.len() == 3 && pids.iter().all(|pid| !is_alive(pid)), "{pids:?}");
 }
 
 #[tokio::test]
@@ -169,7 +190,7 @@ async fn risk_is_told() {
 #[tokio::test]
 async fn named_variables_are_withheld() {
     let mut project = Project::new();
-    project.tools = Registry::standard_without(vec!["HOME".to_owned()]);
+    project.tools = Registry::standard_with(Shell { withheld: vec!["HOME".to_owned()], background_after: None });
     assert_eq!(run(&project, "echo \"${HOME:-none}\"").await, "none\n[exit code 0]");
 }
 

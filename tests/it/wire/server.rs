@@ -20,6 +20,8 @@ pub enum Reply {
     Keep(String),
     /// Writes these bytes and closes the connection.
     Close(String),
+    /// Writes these pieces, each a chunk of the body, and closes the connection.
+    Pieces(Vec<Vec<u8>>),
     /// Writes these bytes and then waits for the client to close the connection.
     Hold(String),
 }
@@ -31,6 +33,8 @@ pub struct Asked {
     pub connection: usize,
     pub head: String,
     pub body: serde_json::Value,
+    /// The body as it came.
+    pub text: String,
 }
 
 pub struct Server {
@@ -115,7 +119,8 @@ async fn serve(
         socket.read_exact(&mut body).await?;
         let number = {
             let mut log = log.lock().unwrap();
-            log.push(Asked { connection, head, body: serde_json::from_slice(&body).unwrap_or_default() });
+            let value = serde_json::from_slice(&body).unwrap_or_default();
+            log.push(Asked { connection, head, body: value, text: String::from_utf8(body).unwrap() });
             log.len() - 1
         };
         arrivals.send_replace(number + 1);
@@ -123,6 +128,16 @@ async fn serve(
             Reply::Keep(bytes) => socket.write_all(bytes.as_bytes()).await?,
             Reply::Close(bytes) => {
                 socket.write_all(bytes.as_bytes()).await?;
+                return socket.shutdown().await;
+            }
+            Reply::Pieces(pieces) => {
+                socket.write_all(begun(&[]).as_bytes()).await?;
+                for piece in pieces {
+                    socket.write_all(format!("{:x}\r\n", piece.len()).as_bytes()).await?;
+                    socket.write_all(piece).await?;
+                    socket.write_all(b"\r\n").await?;
+                }
+                socket.write_all(b"0\r\n\r\n").await?;
                 return socket.shutdown().await;
             }
             Reply::Hold(bytes) => {

@@ -67,6 +67,37 @@ return {
     end,
   },
   {
+    name = 'what the prompt points to comes along',
+    files = {
+      ['poem.txt'] = poem,
+      ['notes/plan.md'] = 'by heart\n',
+      ['.pillion/commands/learn.md'] = 'Learn $ARGUMENTS by heart.',
+    },
+    open = 'poem.txt',
+    steps = say.turn('by heart', { { { text = 'Learnt.' } } }),
+    run = function(me, fake)
+      me:type('jVj<Esc>:call append(1, "an unsaved line")<CR>')
+      me:lua([[vim.diagnostic.set(vim.api.nvim_create_namespace('x'), 0,
+        { { lnum = 3, col = 0, severity = 2, message = 'does not rhyme', source = 'ear' } })]])
+      me:type(':Pillion /learn @poem.txt:2, @notes/plan.md, @selection and @diagnostics, not @nothing<CR>')
+      check.eventually('the turn ends', function()
+        return me:chat():find('· Done', 1, true)
+      end)
+      for _, text in ipairs({
+        'Learn @poem.txt:2, @notes/plan.md,',
+        '     2\\tan unsaved line',
+        '     1\\tby heart',
+        'lines=\\"3-4\\">\\nsecond line\\nthird line',
+        'poem.txt:4: warning: [ear] does not rhyme',
+      }) do
+        check.check('the model was sent ' .. text, fake:was_sent(text), table.concat(fake:requests(), '\n'))
+      end
+      local chat = me:chat()
+      check.check('the chat shows what was typed', chat:find('/learn @poem.txt:2, @notes', 1, true), chat)
+      check.check('and names what came along', chat:find('(line 2 of poem.txt)', 1, true), chat)
+    end,
+  },
+  {
     name = 'a file that is not on disk yet',
     files = { ['poem.txt'] = poem },
     open = 'poem.txt',

@@ -48,7 +48,7 @@ return {
     files = { ['a.txt'] = 'a\n' },
     open = 'a.txt',
     steps = say.script(
-      say.turn('run it', { { say.bash('touch ran') }, { { text = 'Never said.' } } }),
+      say.turn('run it', { { say.bash('touch ran') }, { { text = 'It was denied.' } } }),
       say.turn('still there', { { { text = 'Here.' } } })
     ),
     run = function(me, _, place)
@@ -57,8 +57,14 @@ return {
         return me:popup() ~= ''
       end)
       vim.uv.kill(me:servers()[1], 'sigkill')
-      check.eventually('it closes and the session is back', function()
-        return me:popup() == '' and me:chat():find('the session goes on', 1, true)
+      check.eventually('the session is back, and it is asked again', function()
+        return me:chat():find('the session goes on', 1, true) and me:popup() ~= ''
+      end)
+      check.check('the command did not run', vim.fn.filereadable(place.project .. '/ran') == 0)
+      me:expect_popup('touch ran')
+      me:type('d')
+      check.eventually('the answer is taken, and the turn goes on', function()
+        return me:popup() == '' and me:chat():find('It was denied.', 1, true)
       end)
       me:type(':Pillion still there<CR>')
       check.eventually('the session answers', function()
@@ -109,6 +115,35 @@ return {
         return me:chat():find('At last.', 1, true) and me:chat():find('· Done', 1, true)
       end)
       check.check('the chat tells of the tries', me:chat():find('↻ [^\n]*trying again'), me:chat())
+    end,
+  },
+  {
+    name = 'an answer that breaks off is taken back',
+    files = { ['a.txt'] = 'a\n' },
+    open = 'a.txt',
+    steps = {
+      { prompt = 'first', say = { { text = 'This stands.' } } },
+      { prompt = 'tell', times = 1, say = { { thinking = 'Hmm.' }, { text = 'It was a dark\nand' }, { cut = true } } },
+      { prompt = 'tell', say = { { text = 'It was a bright day.' } } },
+    },
+    run = function(me)
+      me:type(':Pillion first<CR>')
+      check.eventually('the first answer comes', function()
+        return me:chat():find('This stands.', 1, true) and me:chat():find('· Done', 1, true)
+      end)
+      me:type(':Pillion tell<CR>')
+      check.eventually('the whole answer comes', function()
+        return me:chat():find('It was a bright day.', 1, true) and select(2, me:chat():gsub('· Done', '')) == 2
+      end)
+      local chat = me:chat()
+      check.check(
+        'what the broken one said is gone',
+        not chat:find('dark', 1, true) and not chat:find('Hmm', 1, true),
+        chat
+      )
+      check.check('what stood before stands', chat:find('This stands.', 1, true), chat)
+      check.check('the chat tells of the try', chat:find('↻ [^\n]*trying again'), chat)
+      check.equal('each answer has its heading', select(2, chat:gsub('## Pillion', '')), 2)
     end,
   },
   {

@@ -52,7 +52,7 @@ function M.sit_down(place, file)
   local socket = place.folder .. '/nvim.sock'
   vim.fn.delete(socket)
   vim.fn.mkdir(place.folder .. '/home', 'p')
-  vim.fn.writefile({}, place.folder .. '/config.toml')
+  vim.fn.writefile({ '[retry]', 'tries = 3', 'first_wait = 0.1' }, place.folder .. '/config.toml')
   local env = environment(place.folder, place.model, place.wire)
   local cmd = { vim.env.NVIM, '-u', vim.env.SUITE .. '/init.lua', '-i', 'NONE', '-n', '--listen', socket }
   local self = setmetatable({ project = place.project }, Person)

@@ -108,10 +108,12 @@ function M.count()
   return #queue
 end
 
--- Brings back what was put off and goes there.
+-- Brings back what was put off and goes there: calls first, then questions.
 function M.open()
   if #queue == 0 then
-    client.notify('nothing waits for an answer', vim.log.levels.INFO)
+    if not require('pillion.question').open() then
+      client.notify('nothing waits for an answer', vim.log.levels.INFO)
+    end
     return
   end
   for _, waiting in ipairs(queue) do

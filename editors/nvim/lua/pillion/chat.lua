@@ -11,6 +11,7 @@ local M = {}
 ---@field private scheduled boolean
 ---@field private levels table<integer, string> fold level by line, from 1; absent means none
 ---@field private calls table<integer, pillion.Call> by line, from 1
+---@field private draft { row: integer, column: integer, kind: string? }? where what the model is saying begins, from 0
 local Chat = {}
 Chat.__index = Chat
 
@@ -26,6 +27,9 @@ Line.__index = Line
 local FLUSH_MS = 25
 local namespace = vim.api.nvim_create_namespace('pillion.chat')
 local chats = {} ---@type table<integer, pillion.Chat>
+
+-- What runs together with more of its kind.
+local joined = { answer = true, reasoning = true }
 
 local highlights = { waiting = 'DiagnosticWarn', failed = 'DiagnosticError', running = 'Special' }
 
@@ -95,6 +99,18 @@ function Chat:write(kind, text)
   self:flush_soon()
 end
 
+-- Takes back what the model has said since [Chat:keep], or since anything else was written.
+function Chat:withdraw()
+  table.insert(self.pending, { kind = 'withdraw', text = '' })
+  self:flush_soon()
+end
+
+-- What the model has said so far stays.
+function Chat:keep()
+  table.insert(self.pending, { kind = 'keep', text = '' })
+  self:flush_soon()
+end
+
 ---@param text string one line
 ---@param call pillion.Call? what it stands for
 ---@return pillion.Line
@@ -144,12 +160,18 @@ function Chat:flush()
   while from <= #pending do
     local kind, texts = pending[from].kind, { pending[from].text }
     local to = from + 1
-    while kind ~= 'line' and kind ~= 'prompt' and to <= #pending and pending[to].kind == kind do
+    while joined[kind] and to <= #pending and pending[to].kind == kind do
       table.insert(texts, pending[to].text)
       to = to + 1
     end
     local line = pending[from].line
-    self:put(kind, line and line.text:gsub('\n', ' ') or table.concat(texts))
+    if kind == 'withdraw' then
+      self:take_back()
+    elseif kind == 'keep' then
+      self.draft = nil
+    else
+      self:put(kind, line and line.text:gsub('\n', ' ') or table.concat(texts))
+    end
     if line then
       line:place(vim.api.nvim_buf_line_count(self.buf) - 1)
     end
@@ -182,12 +204,32 @@ function Chat:separator(kind)
 end
 
 ---@private
+function Chat:take_back()
+  local draft = self.draft
+  if not draft then
+    return
+  end
+  local count = vim.api.nvim_buf_line_count(self.buf)
+  for number = draft.row + 2, count do
+    self.levels[number] = nil
+  end
+  local last = vim.api.nvim_buf_get_lines(self.buf, -2, -1, true)[1]
+  vim.api.nvim_buf_set_text(self.buf, draft.row, draft.column, count - 1, #last, { '' })
+  self.kind, self.draft = draft.kind, nil
+end
+
+---@private
 ---@param kind string
 ---@param text string
 function Chat:put(kind, text)
   local separator = self:separator(kind)
   local row = vim.api.nvim_buf_line_count(self.buf) - 1
   local column = #vim.api.nvim_buf_get_lines(self.buf, row, row + 1, true)[1]
+  if kind == 'line' or kind == 'prompt' then
+    self.draft = nil
+  elseif not self.draft then
+    self.draft = { row = row, column = column, kind = self.kind }
+  end
   local lines = vim.split(separator .. text, '\n', { plain = true })
   if kind == 'reasoning' then
     local _, skipped = separator:gsub('\n', '')

@@ -75,6 +75,8 @@ local function capabilities()
     pillion = {
       -- An answer that comes later needs a coroutine that yields through vim.lsp's pcall, which LuaJIT can.
       approvalRequest = jit ~= nil,
+      questionRequest = jit ~= nil,
+      editorDiagnostics = true,
       editorSave = true,
       sessionEvent = true,
     },
@@ -88,6 +90,7 @@ end
 
 ---@return integer? client_id
 function Server:spawn()
+  require('pillion.diagnostics').watch()
   local options = config.options
   local lsp_config = {
     name = 'pillion',
@@ -171,9 +174,11 @@ function Server:on_exit(code, signal)
   end
   self.client, self.ready, self.queue = nil, false, {}
   pcall(vim.api.nvim_del_augroup_by_name, 'pillion.attach.' .. self.root)
-  require('pillion.approval').drop(function(waiting)
+  local function is_ours(waiting)
     return waiting.server == self
-  end)
+  end
+  require('pillion.approval').drop(is_ours)
+  require('pillion.question').drop(is_ours)
   for _, session in pairs(self.sessions) do
     session:on_server_end(code, signal)
   end

@@ -1,4 +1,5 @@
--- What the server says and asks. Each returns at once, but for `approval/request`: its coroutine waits for the person.
+-- What the server says and asks. Each returns at once, but for `approval/request` and `question/request`: their
+-- coroutines wait for the person.
 
 ---@type table<string, lsp.Handler>
 return {
@@ -16,6 +17,19 @@ return {
       return nil, vim.lsp.rpc_response_error(vim.lsp.protocol.ErrorCodes.RequestCancelled)
     end
     return require('pillion.approval').ask(server, params.approval)
+  end,
+
+  ['question/request'] = function(_, params, ctx)
+    local server = require('pillion.client').by_client(ctx.client_id)
+    if not server then
+      return nil, vim.lsp.rpc_response_error(vim.lsp.protocol.ErrorCodes.RequestCancelled)
+    end
+    return require('pillion.question').ask(server, params.question)
+  end,
+
+  ['editor/diagnostics'] = function(_, params, ctx)
+    local client = assert(vim.lsp.get_client_by_id(ctx.client_id))
+    return require('pillion.diagnostics').read(client, params)
   end,
 
   ['editor/save'] = function(_, params)

@@ -44,23 +44,26 @@ local function running()
   return session
 end
 
+-- What makes blocks of words: those of the range first, then what the words point to, then the words. It is of the
+-- buffer that the person is in now; in a chat, of the one they were in before.
+---@param server pillion.Server
 ---@param range pillion.Range?
----@return pillion.ContentBlock[]
-local function selection(range)
-  if not range then
-    return {}
-  end
+---@return fun(words: string): pillion.ContentBlock[]
+local function blocks_for(server, range)
+  local mention = require('pillion.mention')
   local buf = vim.api.nvim_get_current_buf()
-  local name = vim.api.nvim_buf_get_name(buf)
-  return {
-    {
-      type = 'selection',
-      path = name ~= '' and name or 'untitled:' .. buf,
-      startLine = range.first,
-      endLine = range.last,
-      text = table.concat(vim.api.nvim_buf_get_lines(buf, range.first - 1, range.last, false), '\n'),
-    },
-  }
+  local lines = range and mention.lines(buf, range)
+  if require('pillion.chat').of(buf) and vim.fn.bufexists(0) == 1 then
+    buf = vim.fn.bufnr('#')
+  end
+  return function(words)
+    local blocks = vim.api.nvim_buf_is_loaded(buf) and mention.blocks(words, buf, server.root) or {}
+    if lines then
+      table.insert(blocks, 1, lines)
+    end
+    table.insert(blocks, { type = 'text', text = words })
+    return blocks
+  end
 end
 
 ---@param server pillion.Server
@@ -90,16 +93,16 @@ end
 ---@param prompt string asked for when empty
 ---@param options { range: pillion.Range? }?
 function M.ask(prompt, options)
-  local blocks = selection(options and options.range)
   local session, server = current()
+  local blocks = blocks_for(server, options and options.range)
   with_prompt(prompt, function(typed)
-    table.insert(blocks, { type = 'text', text = typed })
+    local said = blocks(typed)
     if session then
       require('pillion.chat_window').show(session.chat)
-      session:say(blocks)
+      session:say(said)
     else
       create(server, function(created)
-        created:say(blocks)
+        created:say(said)
       end)
     end
   end)
@@ -109,12 +112,11 @@ end
 ---@param prompt string? the session waits for one when empty
 ---@param options { range: pillion.Range? }?
 function M.new(prompt, options)
-  local blocks = selection(options and options.range)
   local _, server = current()
+  local said = prompt and vim.trim(prompt) ~= '' and blocks_for(server, options and options.range)(prompt)
   create(server, function(session)
-    if prompt and vim.trim(prompt) ~= '' then
-      table.insert(blocks, { type = 'text', text = prompt })
-      session:say(blocks)
+    if said then
+      session:say(said)
     end
   end)
 end

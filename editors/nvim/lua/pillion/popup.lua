@@ -67,6 +67,8 @@ end
 local function decorate()
   local popup = assert(open)
   local title = popup.waiting.approval.title:gsub('\n.*', '')
+  local agent = popup.waiting.approval.agent
+  title = agent and ('%s: %s'):format(agent.name, title) or title
   local where = popup.in_line > 1 and (' (1 of %d)'):format(popup.in_line) or ''
   vim.api.nvim_win_set_config(popup.window, {
     title = { { (' Pillion: %s%s '):format(title, where), 'FloatTitle' } },

@@ -3,6 +3,7 @@
 ---Starts a session.
 ---@class pillion.SessionNewParams
 ---@field limits? pillion.Limits
+---@field mcpServers? pillion.McpServer[] Beside the servers of the settings, for this session alone, for as long as it is open.
 ---@field mode? pillion.Mode
 ---@field model? string `provider/model`; the configured default when absent.
 ---@field roots? string[] Folders the session works in, as paths or `file:` URIs; the editor's workspace folders when absent.
@@ -11,8 +12,42 @@
 ---@class pillion.Limits
 ---@field maxTokens? integer The most tokens of one model call.
 ---@field temperature? number Sampling temperature, as the provider defines it: 0 to 2.
+---@field thinkingEffort? pillion.Effort How hard the model thinks, instead of a number of tokens; it counts more than `thinkingTokens` beside it.
 ---@field thinkingTokens? integer Tokens the model may reason with before it answers; 0 switches reasoning off.
 ---@field turnLimit? integer The most model calls in one turn (default 50).
+
+---How hard the model thinks. Where it knows fewer levels, it gets the nearest it has.
+---@alias pillion.Effort
+---| "minimal"
+---| "low"
+---| "medium"
+---| "high"
+---| "max"
+
+---An MCP server that the client brings for one session. It is started unasked: name only what the person has set for themselves, never what a repository says.
+---@alias pillion.McpServer
+---| pillion.McpServer.Stdio
+---| pillion.McpServer.Http
+
+---A program, spoken to over its standard input and output.
+---@class pillion.McpServer.Stdio
+---@field type "stdio"
+---@field name string Stands in the names of its tools: `mcp__name__tool`.
+---@field command string
+---@field args? string[]
+---@field env? pillion.NamedValue[] Set for it, beside Pillion's own environment without its secrets.
+
+---Streamable HTTP.
+---@class pillion.McpServer.Http
+---@field type "http"
+---@field name string Stands in the names of its tools: `mcp__name__tool`.
+---@field url string
+---@field headers? pillion.NamedValue[]
+
+---A variable or a header.
+---@class pillion.NamedValue
+---@field name string
+---@field value string
 
 ---How much happens without asking.
 ---@alias pillion.Mode
@@ -39,9 +74,15 @@
 ---@class pillion.Usage
 ---@field cacheReadTokens? integer Prompt tokens read from the provider's cache.
 ---@field cacheWriteTokens? integer Prompt tokens written to the provider's cache.
+---@field cost? pillion.Cost What it cost; absent if that is not known, or nothing was called.
 ---@field inputTokens? integer Prompt tokens that were neither read from nor written to a cache.
 ---@field outputTokens? integer Generated tokens, reasoning included.
 ---@field reasoningTokens? integer The part of `outputTokens` that was reasoning.
+
+---Money, in whole nano-dollars (a thousand-millionth of a US dollar), so that sums are exact.
+---@class pillion.Cost
+---@field nanoDollars integer
+---@field atLeast? boolean True if this is only the known part of it: some of what was called has no known price.
 
 ---Lists sessions, the latest used first.
 ---@class pillion.SessionListParams
@@ -58,6 +99,7 @@
 ---@class pillion.SessionLoadParams
 ---@field sessionId string
 ---@field fromSeq? integer Replays the events from this number on (1 for all), before any new one. Without it nothing is replayed.
+---@field mcpServers? pillion.McpServer[] As in `session/new`, which keeps none of them. Absent leaves those of a session that is open.
 
 ---Stops watching a session. Its turn is cancelled when nobody watches it any more; its log stays.
 ---@class pillion.SessionCloseParams
@@ -73,23 +115,83 @@
 ---@field mode? pillion.Mode
 ---@field model? string
 
+---Makes an idle session's conversation shorter for the model. The event `compaction` says when that is done; a `notice` comes instead if there is nothing to gain or it was stopped.
+---@class pillion.SessionCompactParams
+---@field sessionId string
+---@field instructions? string What the summary should look to above all.
+
 ---Starts a turn. Answers at once; what happens arrives as `session/event`.
 ---@class pillion.TurnStartParams
 ---@field sessionId string
 ---@field prompt pillion.ContentBlock[]
 
----A part of a prompt.
+---A part of a prompt. What it points to is looked up when the turn begins, in the open buffers first; the event `turnStarted` shows it as it was sent.  A `path` is absolute, relative to the first root, or a `file:` or `untitled:` URI. A file outside the roots is shown to the model this once, since the person has named it.
 ---@alias pillion.ContentBlock
 ---| pillion.ContentBlock.Text
+---| pillion.ContentBlock.Command
+---| pillion.ContentBlock.File
+---| pillion.ContentBlock.Range
+---| pillion.ContentBlock.Symbol
+---| pillion.ContentBlock.Folder
+---| pillion.ContentBlock.Diagnostics
+---| pillion.ContentBlock.Url
+---| pillion.ContentBlock.Resource
 ---| pillion.ContentBlock.Image
 ---| pillion.ContentBlock.Selection
 
----Plain text.
+---Plain text. If the first text of a prompt begins with a slash and a name, it is a command: `/name arguments`. A backslash before the slash makes it plain.
 ---@class pillion.ContentBlock.Text
 ---@field type "text"
 ---@field text string
 
----An image, base64-encoded.
+---A prompt command, by the name that `command/list` gives it.
+---@class pillion.ContentBlock.Command
+---@field type "command"
+---@field name string
+---@field arguments? string
+
+---A whole file, or what is in a folder. A file with an image is shown as one.
+---@class pillion.ContentBlock.File
+---@field type "file"
+---@field path string
+
+---Lines of a file.
+---@class pillion.ContentBlock.Range
+---@field type "range"
+---@field path string
+---@field startLine integer From 1.
+---@field endLine integer From 1, inclusive.
+
+---Lines of a file that have a name: a function, a type.
+---@class pillion.ContentBlock.Symbol
+---@field type "symbol"
+---@field path string
+---@field name string
+---@field startLine integer From 1.
+---@field endLine integer From 1, inclusive.
+
+---What is in a folder, two levels deep.
+---@class pillion.ContentBlock.Folder
+---@field type "folder"
+---@field path string
+
+---What compilers and linters say.
+---@class pillion.ContentBlock.Diagnostics
+---@field type "diagnostics"
+---@field problems pillion.Problem[]
+
+---An address on the web. The model is told of it; fetching it is a tool's, which asks.
+---@class pillion.ContentBlock.Url
+---@field type "url"
+---@field url string
+
+---A text that is in no file or buffer.
+---@class pillion.ContentBlock.Resource
+---@field type "resource"
+---@field uri string How to name it to the model.
+---@field text string
+
+---An image, base64-encoded: PNG, JPEG, GIF or WebP, as its first bytes say, of at most 3,750,000 bytes.
 ---@class pillion.ContentBlock.Image
 ---@field type "image"
 ---@field mediaType string For example `image/png`.
@@ -103,6 +205,22 @@
 ---@field endLine integer From 1, inclusive.
 ---@field text string
 
+---What a compiler or a linter says about a line.
+---@class pillion.Problem
+---@field path string
+---@field line integer From 1.
+---@field severity pillion.ProblemSeverity
+---@field message string
+---@field code? string What it is called there, for example `E0308`.
+---@field source? string Who says so, for example `rustc`.
+
+---How much a problem matters.
+---@alias pillion.ProblemSeverity
+---| "error"
+---| "warning"
+---| "information"
+---| "hint"
+
 ---The turn that was started.
 ---@class pillion.TurnStartResponse
 ---@field turnId string
@@ -115,10 +233,20 @@
 ---Stops the running turn, its processes and its approvals. `turnEnded` follows within a second.
 ---@class pillion.TurnCancelParams
 ---@field sessionId string
+---@field background? boolean Whether to end what runs in the background of the session, too.
 
 ---Whether there was a turn to stop.
 ---@class pillion.TurnCancelResponse
 ---@field cancelled boolean
+
+---Moves a running command into the background, so that the turn goes on.
+---@class pillion.TurnBackgroundParams
+---@field sessionId string
+---@field callId string The call that runs it; of a sub-agent's call, with the calls around it: `call_1.call_7`.
+
+---Whether there was a command to move. If so, `taskStarted` follows.
+---@class pillion.TurnBackgroundResponse
+---@field moved boolean
 
 ---Answers an approval that any client was shown.
 ---@class pillion.ApprovalRespondParams
@@ -158,6 +286,94 @@
 ---@class pillion.ApprovalRespondResponse
 ---@field accepted boolean
 
+---Answers a question that any client was shown.
+---@class pillion.QuestionRespondParams
+---@field questionId string
+---@field answer pillion.QuestionAnswer
+
+---What the person says.
+---@alias pillion.QuestionAnswer
+---| pillion.QuestionAnswer.Choice
+---| pillion.QuestionAnswer.Text
+---| pillion.QuestionAnswer.Decline
+
+---One of the choices.
+---@class pillion.QuestionAnswer.Choice
+---@field type "choice"
+---@field index integer From 0.
+
+---Words of their own.
+---@class pillion.QuestionAnswer.Text
+---@field type "text"
+---@field text string
+
+---Nothing: the model is to decide.
+---@class pillion.QuestionAnswer.Decline
+---@field type "decline"
+
+---Whether this answer was the first. If not, the question had been resolved before.
+---@class pillion.QuestionRespondResponse
+---@field accepted boolean
+
+---Lists a session's background tasks.
+---@class pillion.TaskListParams
+---@field sessionId string
+
+---In the order in which they were started.
+---@class pillion.TaskListResponse
+---@field tasks pillion.Task[]
+
+---A command that runs in the background, or did.
+---@class pillion.Task
+---@field taskId string `task-1` and so on, counted in its session.
+---@field callId string The call that started it; of a sub-agent's call, with the calls around it: `call_1.call_7`.
+---@field title string One line for a person: the command.
+---@field status pillion.TaskStatus
+---@field startedAt integer Seconds since 1970-01-01T00:00:00Z.
+---@field endedAt? integer Seconds since 1970-01-01T00:00:00Z, once it ended.
+
+---Whether a task runs, and how it ended.
+---@alias pillion.TaskStatus
+---| "running"
+---| "cancelled"
+---| "ended" # By itself; what it said last tells whether well.
+---| "timedOut" # It ran into its time limit.
+---| "lost" # It ended with the process that ran it.
+
+---Reads what a task has printed until now.
+---@class pillion.TaskReadParams
+---@field sessionId string
+---@field taskId string
+
+---What a task has printed: head and tail, if it was much.
+---@class pillion.TaskReadResponse
+---@field task pillion.Task
+---@field text string
+
+---Ends a task. Answers at once; `taskEnded` follows when its processes are gone.
+---@class pillion.TaskCancelParams
+---@field sessionId string
+---@field taskId string
+
+---Whether it was running.
+---@class pillion.TaskCancelResponse
+---@field cancelled boolean
+
+---Lists the prompt commands.
+---@class pillion.CommandListParams
+---@field sessionId? string Those of this session's roots; of the editor's workspace folders when absent.
+
+---The commands, by name.
+---@class pillion.CommandListResponse
+---@field commands pillion.CommandInfo[]
+
+---A text that a prompt can name, as `/name arguments` or by a block `command`.
+---@class pillion.CommandInfo
+---@field name string Without the slash.
+---@field description string One line.
+---@field source string `user`, `project`, or the name of what else has it.
+---@field arguments? string What may follow the name, for a person: `<issue> [priority]`.
+
 ---Lists the models that can be chosen.
 ---@class pillion.ModelListParams
 
@@ -172,6 +388,39 @@
 ---@field provider string
 ---@field ready boolean False if its key is missing; `hint` then says what to set.
 ---@field hint? string
+---@field maxOutput? integer The most tokens of one answer; absent if that is not known.
+---@field prices? pillion.Prices Absent if none is known.
+---@field window? integer The most tokens that a prompt may have; absent if that is not known.
+
+---US dollars for a million tokens, at the provider's standard rates as far as Pillion or the configuration knows them; long prompts may cost more. A price that is not known is absent, which is not nought.
+---@class pillion.Prices
+---@field cacheRead? number For tokens read from the provider's cache.
+---@field cacheWrite? number For tokens written to it.
+---@field cacheWriteLong? number For tokens written to it for an hour.
+---@field input? number
+---@field output? number
+
+---Lists MCP servers and what has become of them.
+---@class pillion.McpListParams
+---@field sessionId? string Lists the servers that were brought for this session, too.
+
+---
+---@class pillion.McpListResponse
+---@field servers pillion.McpServerInfo[]
+
+---An MCP server as it is now.
+---@class pillion.McpServerInfo
+---@field name string
+---@field state pillion.McpServerState
+---@field tools integer How many of its tools the model is offered.
+---@field error? string What failed, while it is not ready.
+
+---What has become of an MCP server.
+---@alias pillion.McpServerState
+---| "ready"
+---| "starting" # For the first time, or again after it ended.
+---| "failed" # Given up; it is tried again when the settings are read again.
+---| "disabled" # Switched off in the settings.
 
 ---The request that puts an [`Approval`] before the person.
 ---@class pillion.ApprovalRequestParams
@@ -190,9 +439,15 @@
 ---@field paths string[] Absolute paths it would touch.
 ---@field outside boolean True if one of them lies outside the session's roots.
 ---@field rules string[] The rules that would silence this call, as they would be stored by `scope` `session`, `project` or `user`.
+---@field agent? pillion.Asker The sub-agent that asks; absent if it is the session's own agent.
 ---@field command? string The command line, if it would run one.
 ---@field diff? pillion.FileDiff What would change, if it would edit.
 ---@field risk? string Why this one deserves a closer look.
+
+---A sub-agent that wants something of the person.
+---@class pillion.Asker
+---@field callId string The session's own call that it works for; the call that asks is one of those nested in it.
+---@field name string Its name, after those of the sub-agents around it: `reviewer > sub-agent`.
 
 ---What a call may touch.
 ---@alias pillion.ToolClass
@@ -214,6 +469,58 @@
 ---@field newStart integer
 ---@field newLines integer
 ---@field text string The hunk's lines, each with its ` `, `-` or `+`.
+
+---The request that puts a [`Question`] before the person.
+---@class pillion.QuestionRequestParams
+---@field question pillion.Question
+
+---A question that waits for the person. It lives as an [`Approval`](super::Approval) does: it has an id, outlives a reconnect, and the first answer wins.
+---@class pillion.Question
+---@field questionId string
+---@field sessionId string
+---@field turnId string
+---@field callId string
+---@field text string
+---@field choices pillion.Choice[] What can be chosen; none if the answer is in words.
+---@field allowsText boolean Whether an answer in words is welcome. Always true where there are no choices.
+---@field agent? pillion.Asker The sub-agent that asks; absent if it is the session's own agent.
+
+---An answer to choose.
+---@class pillion.Choice
+---@field label string
+---@field description? string What it means.
+
+---Asks the editor what its language servers, compilers and linters say.
+---@class pillion.EditorDiagnosticsParams
+---@field uris? string[] Only of these documents; of all that the editor knows something about when absent.
+
+---What the editor knows now. A document that was asked for and has nothing wrong is there with no items.
+---@class pillion.EditorDiagnosticsResponse
+---@field files? pillion.DocumentDiagnostics[]
+
+---What is wrong in one document.
+---@class pillion.DocumentDiagnostics
+---@field uri string
+---@field items pillion.Diagnostic[]
+---@field version? integer The version of the open document that all of them are for. Absent if that is not known; older than the document's if something has not been checked again since it changed.
+
+---As LSP has it.
+---@class pillion.Diagnostic
+---@field range pillion.DiagnosticRange
+---@field message string
+---@field code? any A number or a string.
+---@field severity? integer 1 error, 2 warning, 3 information, 4 hint.
+---@field source? string Who says so, for example `rustc`.
+
+---
+---@class pillion.DiagnosticRange
+---@field start pillion.DiagnosticPosition
+---@field end pillion.DiagnosticPosition
+
+---Both from 0; characters in the negotiated position encoding.
+---@class pillion.DiagnosticPosition
+---@field line integer
+---@field character integer
 
 ---Asks the editor to save these buffers, because a command is about to read the disk.
 ---@class pillion.EditorSaveParams
@@ -241,9 +548,21 @@
 ---| pillion.SessionEvent.ToolProgress
 ---| pillion.SessionEvent.ToolResult
 ---| pillion.SessionEvent.Usage
+---| pillion.SessionEvent.Superseded
+---| pillion.SessionEvent.ToolPreparing
 ---| pillion.SessionEvent.Retry
+---| pillion.SessionEvent.QuestionAsked
+---| pillion.SessionEvent.QuestionResolved
+---| pillion.SessionEvent.TaskStarted
+---| pillion.SessionEvent.TaskEnded
+---| pillion.SessionEvent.Fallback
+---| pillion.SessionEvent.Plan
+---| pillion.SessionEvent.Nested
 ---| pillion.SessionEvent.SessionConfigured
+---| pillion.SessionEvent.CommandsChanged
+---| pillion.SessionEvent.ToolsChanged
 ---| pillion.SessionEvent.Notice
+---| pillion.SessionEvent.Compaction
 ---| pillion.SessionEvent.TurnEnded
 
 ---A turn began with this prompt.
@@ -302,18 +621,69 @@
 ---@field text string What the model reads; images are left out.
 ---@field diff? pillion.FileDiff What changed.
 
----One model call's tokens, and the turn's so far.
+---What one model call took, and the turn so far. Each model call that came to its end has one, after all it said.
 ---@class pillion.SessionEvent.Usage
 ---@field type "usage"
 ---@field round pillion.Usage
 ---@field turn pillion.Usage
+---@field context? pillion.ContextUse Absent in logs of an older Pillion.
 
----A model call failed before any output was shown and will be tried again.
+---What the model said since the turn's last `usage`, or since its start, is withdrawn, `messageDelta` and `reasoningDelta` alike: its answer broke off and begins anew. Take it off the screen.
+---@class pillion.SessionEvent.Superseded
+---@field type "superseded"
+
+---The model is writing a call of this tool, which comes whole as `toolCall`. Now and then, not for every piece.
+---@class pillion.SessionEvent.ToolPreparing
+---@field type "toolPreparing"
+---@field tool string
+---@field bytes integer How much of its input there is.
+
+---A model call failed and will be tried again.
 ---@class pillion.SessionEvent.Retry
 ---@field type "retry"
 ---@field attempt integer The number of the try that comes next, from 2.
 ---@field delayMs integer
 ---@field error string What failed.
+
+---The model asks the person something.
+---@class pillion.SessionEvent.QuestionAsked
+---@field type "questionAsked"
+---@field question pillion.Question
+
+---It waits no more: close what shows it.
+---@class pillion.SessionEvent.QuestionResolved
+---@field type "questionResolved"
+---@field questionId string
+---@field outcome pillion.QuestionOutcome
+
+---A command goes on in the background. It may outlive the turn.
+---@class pillion.SessionEvent.TaskStarted
+---@field type "taskStarted"
+---@field task pillion.Task
+
+---A background task ended. The model is told before its next call, in this turn or the next.
+---@class pillion.SessionEvent.TaskEnded
+---@field type "taskEnded"
+---@field task pillion.Task
+---@field text string What it printed, clipped, and how it ended.
+
+---A model was too busy to answer, and for the rest of the turn another one is asked.
+---@class pillion.SessionEvent.Fallback
+---@field type "fallback"
+---@field from string `provider/model`.
+---@field to string `provider/model`.
+---@field error string What failed.
+
+---What is to do, as the model sees it now: the whole list each time.
+---@class pillion.SessionEvent.Plan
+---@field type "plan"
+---@field items pillion.PlanItem[]
+
+---What happens in a sub-agent's turn, which works for this call. It comes between the call and its result.
+---@class pillion.SessionEvent.Nested
+---@field type "nested"
+---@field callId string
+---@field event pillion.SessionEvent
 
 ---The session's settings changed.
 ---@class pillion.SessionEvent.SessionConfigured
@@ -322,11 +692,30 @@
 ---@field mode pillion.Mode
 ---@field limits pillion.Limits
 
+---The prompt commands are others than when they were last listed for this session. Looked for when a turn begins and when they are listed.
+---@class pillion.SessionEvent.CommandsChanged
+---@field type "commandsChanged"
+---@field commands pillion.CommandInfo[]
+
+---The model is offered other tools from its next call on: an MCP server is ready, has changed what it offers, or is gone. By name, sorted.
+---@class pillion.SessionEvent.ToolsChanged
+---@field type "toolsChanged"
+---@field added string[]
+---@field removed string[]
+
 ---Something the person should know.
 ---@class pillion.SessionEvent.Notice
 ---@field type "notice"
 ---@field level pillion.NoticeLevel
 ---@field message string
+
+---The conversation was made shorter for the model; the events before it stay as they are. Comes between turns too, when a client asked for it.
+---@class pillion.SessionEvent.Compaction
+---@field type "compaction"
+---@field reason pillion.CompactionReason
+---@field tokensBefore integer What the whole prompt took, estimated.
+---@field tokensAfter integer What it takes now, estimated.
+---@field strategies string[] What was done, in order: `dropThinking`, `dropFailedResults`, `clipOutputs`, `summarise`, `keepRecent`.
 
 ---The turn is over.
 ---@class pillion.SessionEvent.TurnEnded
@@ -363,11 +752,54 @@
 ---| "denied"
 ---| "cancelled"
 
+---How full the model's context is after a model call: the whole conversation as it would go into the next.
+---@class pillion.ContextUse
+---@field tokens integer As the provider counted them, or estimated where it did not.
+---@field share? number `tokens / window`, from 0; above 1 what comes next does not fit.
+---@field window? integer The most tokens that a prompt may have; absent if that is not known.
+
+---How a question was resolved.
+---@alias pillion.QuestionOutcome
+---| pillion.QuestionOutcome.Answered
+---| pillion.QuestionOutcome.Nobody
+---| pillion.QuestionOutcome.Cancelled
+
+---The person answered.
+---@class pillion.QuestionOutcome.Answered
+---@field type "answered"
+---@field answer pillion.QuestionAnswer
+
+---No client that watches can put it before a person.
+---@class pillion.QuestionOutcome.Nobody
+---@field type "nobody"
+
+---The turn ended before anybody answered.
+---@class pillion.QuestionOutcome.Cancelled
+---@field type "cancelled"
+
+---Something to do.
+---@class pillion.PlanItem
+---@field text string
+---@field status pillion.PlanStatus
+
+---How far something to do is.
+---@alias pillion.PlanStatus
+---| "pending"
+---| "inProgress"
+---| "completed"
+
 ---How much a notice matters.
 ---@alias pillion.NoticeLevel
 ---| "info"
 ---| "warning"
 ---| "error"
+
+---Why a conversation was made shorter.
+---@alias pillion.CompactionReason
+---| "share" # The model's context was nearly full.
+---| "messages" # There were many messages.
+---| "rejected" # The provider said that the prompt is too long.
+---| "byHand" # A client asked for it by `session/compact`.
 
 ---Why a turn ended.
 ---@alias pillion.TurnStopReason
@@ -383,7 +815,9 @@
 ---What a client says under `capabilities.experimental.pillion` of `initialize`. What it does not declare is done by standard LSP means.
 ---@class pillion.ClientCapabilities
 ---@field approvalRequest? boolean It answers `approval/request`; else approvals are `window/showMessageRequest`.
+---@field editorDiagnostics? boolean It answers `editor/diagnostics`; else the model is told that there are none to be had.
 ---@field editorSave? boolean It answers `editor/save`; else commands that see stale files say so.
+---@field questionRequest? boolean It answers `question/request`; else a question with choices is `window/showMessageRequest`, and one without reaches nobody here.
 ---@field sessionEvent? boolean It shows `session/event`; else a turn is shown by `$/progress` and its answer by `window/showMessage`.
 
 local M = {}
@@ -411,6 +845,10 @@ M.SESSION_CLOSE = 'session/close'
 ---Request to the server: `pillion.SessionConfigureParams` -> `pillion.SessionInfo`
 M.SESSION_CONFIGURE = 'session/configure'
 
+---Makes the conversation of a session in which no turn runs shorter for the model. Answers at once; a turn that is started meanwhile waits for it, and `turn/cancel` stops it.
+---Request to the server: `pillion.SessionCompactParams` -> `pillion.Empty`
+M.SESSION_COMPACT = 'session/compact'
+
 ---Starts a turn and answers at once. One turn runs at a time in a session.
 ---Request to the server: `pillion.TurnStartParams` -> `pillion.TurnStartResponse`
 M.TURN_START = 'turn/start'
@@ -423,17 +861,53 @@ M.TURN_STEER = 'turn/steer'
 ---Request to the server: `pillion.TurnCancelParams` -> `pillion.TurnCancelResponse`
 M.TURN_CANCEL = 'turn/cancel'
 
+---Has a running command go on in the background.
+---Request to the server: `pillion.TurnBackgroundParams` -> `pillion.TurnBackgroundResponse`
+M.TURN_BACKGROUND = 'turn/background'
+
 ---Answers an approval. The first answer wins.
 ---Request to the server: `pillion.ApprovalRespondParams` -> `pillion.ApprovalRespondResponse`
 M.APPROVAL_RESPOND = 'approval/respond'
+
+---Answers a question of the model. The first answer wins.
+---Request to the server: `pillion.QuestionRespondParams` -> `pillion.QuestionRespondResponse`
+M.QUESTION_RESPOND = 'question/respond'
+
+---Lists a session's background tasks.
+---Request to the server: `pillion.TaskListParams` -> `pillion.TaskListResponse`
+M.TASK_LIST = 'task/list'
+
+---Reads what a background task has printed until now.
+---Request to the server: `pillion.TaskReadParams` -> `pillion.TaskReadResponse`
+M.TASK_READ = 'task/read'
+
+---Ends a background task.
+---Request to the server: `pillion.TaskCancelParams` -> `pillion.TaskCancelResponse`
+M.TASK_CANCEL = 'task/cancel'
+
+---Lists the prompt commands, as they are now.
+---Request to the server: `pillion.CommandListParams` -> `pillion.CommandListResponse`
+M.COMMAND_LIST = 'command/list'
 
 ---Lists the models that can be chosen.
 ---Request to the server: `pillion.ModelListParams` -> `pillion.ModelListResponse`
 M.MODEL_LIST = 'model/list'
 
+---Lists the MCP servers and what has become of them.
+---Request to the server: `pillion.McpListParams` -> `pillion.McpListResponse`
+M.MCP_LIST = 'mcp/list'
+
 ---Puts a call before the person. Withdrawn by `$/cancelRequest` when it was answered elsewhere or the turn ended.
 ---Request from the server: `pillion.ApprovalRequestParams` -> `pillion.ApprovalDecision`
 M.APPROVAL_REQUEST = 'approval/request'
+
+---Puts a question of the model before the person. Withdrawn as `approval/request` is.
+---Request from the server: `pillion.QuestionRequestParams` -> `pillion.QuestionAnswer`
+M.QUESTION_REQUEST = 'question/request'
+
+---Asks for the diagnostics that the editor has.
+---Request from the server: `pillion.EditorDiagnosticsParams` -> `pillion.EditorDiagnosticsResponse`
+M.EDITOR_DIAGNOSTICS = 'editor/diagnostics'
 
 ---Asks to save buffers before a command reads the disk.
 ---Request from the server: `pillion.EditorSaveParams` -> `pillion.EditorSaveResponse`

@@ -123,6 +123,14 @@ function on.reasoningDelta(session, event)
   session.chat:write('reasoning', event.text)
 end
 
+function on.superseded(session)
+  session.chat:withdraw()
+end
+
+function on.toolPreparing(session, event)
+  session:set_doing('preparing ' .. event.tool)
+end
+
 function on.toolCall(session, event)
   local call = { title = event.title, tool = event.tool, input = event.input, state = 'running', output = '' }
   call.line = session.chat:line(text.call(call), call)
@@ -131,7 +139,8 @@ function on.toolCall(session, event)
 end
 
 function on.approvalRequested(session, event)
-  local call = session.calls[event.approval.callId]
+  local agent, call_id = event.approval.agent, event.approval.callId
+  local call = session.calls[agent and agent.callId .. '.' .. call_id or call_id]
   if call then
     call.diff = event.approval.diff
     session.asked[event.approval.approvalId] = call
@@ -170,14 +179,70 @@ function on.toolResult(session, event)
   end
 end
 
+function on.plan(session, event)
+  for _, item in ipairs(event.items) do
+    session.chat:line(('%s %s'):format(text.marks[item.status], text.first_line(item.text)))
+  end
+end
+
+function on.questionAsked(session, event)
+  session.chat:line(('%s %s'):format(text.marks.waiting, text.first_line(event.question.text)))
+  session:set_doing('asking you')
+end
+
+function on.questionResolved(session, event)
+  require('pillion.question').resolved(event.questionId)
+  session:set_doing('working')
+end
+
+function on.taskStarted(session, event)
+  session.chat:line(('%s %s runs in the background: %s'):format(text.marks.info, event.task.taskId, event.task.title))
+end
+
+function on.taskEnded(session, event)
+  local said = ('%s has ended (%s): %s'):format(event.task.taskId, text.last_line(event.text), event.task.title)
+  session.chat:line(('%s %s'):format(text.marks.info, said))
+  if session:is_live() then
+    client.notify(text.brief(said), vim.log.levels.INFO)
+  end
+end
+
+-- Of a sub-agent, its calls are shown, below the call that it works for.
+function on.nested(session, event)
+  local inner, path = event.event, event.callId
+  while inner.type == 'nested' do
+    inner, path = inner.event, path .. '.' .. inner.callId
+  end
+  if inner.type == 'toolCall' or inner.type == 'toolProgress' or inner.type == 'toolResult' then
+    local call = vim.tbl_extend('force', inner, { callId = path .. '.' .. inner.callId })
+    if call.title then
+      call.title = '  ' .. call.title
+    end
+    on[call.type](session, call)
+  elseif inner.type == 'usage' then
+    on.usage(session, inner)
+  end
+end
+
 function on.usage(session, event)
   session.usage = event.turn
+  session.chat:keep()
+end
+
+function on.compaction(session, event)
+  local before, after = text.tokens(event.tokensBefore), text.tokens(event.tokensAfter)
+  session.chat:line(('%s made the conversation shorter: %s tokens are %s now'):format(text.marks.info, before, after))
 end
 
 function on.retry(session, event)
   local seconds = ('%.1f s'):format(event.delayMs / 1000)
   session.chat:line(('%s %s; trying again in %s (%d)'):format(text.marks.retry, event.error, seconds, event.attempt))
   session:set_doing('waiting to try again')
+end
+
+function on.fallback(session, event)
+  local line = '%s %s; asks %s instead of %s'
+  session.chat:line(line:format(text.marks.retry, event.error, event.to, event.from))
 end
 
 function on.sessionConfigured(session, event)
@@ -195,12 +260,20 @@ function on.turnEnded(session, event)
   session.usage = event.usage
   session.chat:line(text.turn_end(event))
   session:set_turn(nil)
-  require('pillion.approval').drop(function(waiting)
-    return waiting.approval.sessionId == session.id
-  end)
+  session:drop_inquiries()
   if event.error and session:is_live() then
     client.notify(text.brief(event.error))
   end
+end
+
+-- Nobody waits for an answer any more.
+function Session:drop_inquiries()
+  require('pillion.approval').drop(function(waiting)
+    return waiting.approval.sessionId == self.id
+  end)
+  require('pillion.question').drop(function(asked)
+    return asked.question.sessionId == self.id
+  end)
 end
 
 -- Whether the event at hand is new, and not one of a replay.
@@ -272,9 +345,7 @@ function Session:close()
   if self.server.current == self then
     self.server.current = nil
   end
-  require('pillion.approval').drop(function(waiting)
-    return waiting.approval.sessionId == self.id
-  end)
+  self:drop_inquiries()
   if self.server.ready then
     self.server:request('session/close', { sessionId = self.id })
   end

@@ -13,6 +13,9 @@ M.marks = {
   info = '·',
   warning = '!',
   error = '✗',
+  pending = '☐',
+  inProgress = '◐',
+  completed = '☑',
 }
 
 local words = { waiting = 'waits for you', failed = 'failed', denied = 'denied', cancelled = 'stopped' }
@@ -59,16 +62,23 @@ end
 ---@param block pillion.ContentBlock
 ---@return string
 local function content(block)
+  local path = block.path and vim.fn.fnamemodify(block.path, ':~:.')
   if block.type == 'text' then
     return block.text
-  elseif block.type == 'selection' then
-    local path = vim.fn.fnamemodify(block.path, ':~:.')
-    if block.startLine == block.endLine then
-      return ('(line %d of %s)'):format(block.startLine, path)
-    end
+  elseif block.type == 'command' then
+    return ('/%s %s'):format(block.name, block.arguments or '')
+  elseif block.type == 'symbol' then
+    return ('(%s in %s)'):format(block.name, path)
+  elseif block.startLine and block.startLine == block.endLine then
+    return ('(line %d of %s)'):format(block.startLine, path)
+  elseif block.startLine then
     return ('(lines %d to %d of %s)'):format(block.startLine, block.endLine, path)
+  elseif block.type == 'diagnostics' then
+    return ('(%d diagnostics)'):format(#block.problems)
+  elseif block.type == 'image' then
+    return '(an image)'
   end
-  return '(an image)'
+  return ('(%s)'):format(path or block.url or block.uri or block.type)
 end
 
 ---@param prompt pillion.ContentBlock[]
@@ -90,11 +100,20 @@ end
 
 ---@param count integer
 ---@return string
-local function tokens(count)
+function M.tokens(count)
   if count < 1000 then
     return tostring(count)
   end
   return count < 1000000 and ('%.1fk'):format(count / 1000) or ('%.1fM'):format(count / 1000000)
+end
+
+-- What is known of a cost, in dollars.
+---@param cost pillion.Cost
+---@return string
+function M.cost(cost)
+  local dollars = cost.nanoDollars / 1e9
+  local shown = dollars < 1 and ('$%.4f'):format(dollars) or ('$%.2f'):format(dollars)
+  return cost.atLeast and 'at least ' .. shown or shown
 end
 
 ---@param usage pillion.Usage
@@ -109,8 +128,11 @@ function M.usage(usage)
   }) do
     local count, is_cache = part[1], part[2]:find('cache') ~= nil
     if count and (count > 0 or not is_cache) then
-      table.insert(parts, tokens(count) .. ' ' .. part[2])
+      table.insert(parts, M.tokens(count) .. ' ' .. part[2])
     end
+  end
+  if usage.cost then
+    table.insert(parts, M.cost(usage.cost))
   end
   return table.concat(parts, ', ')
 end

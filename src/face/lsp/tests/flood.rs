@@ -10,7 +10,7 @@ use tokio::io::AsyncWriteExt;
 
 use super::{
     Test,
-    approvals::approval,
+    approvals::{approval, ask},
     buffers::{change, document},
     logged,
 };
@@ -72,7 +72,7 @@ async fn a_client_that_does_not_read_can_still_cancel() {
 async fn typing_goes_on_beside_everything_else() {
     let pillion = json!({ "sessionEvent": true, "approvalRequest": true });
     let (mut test, client) = Test::open(json!({ "experimental": { "pillion": pillion } })).await;
-    let asked: Vec<_> = (0..200).map(|_| tokio::spawn(client.ask(approval()))).collect();
+    let asked: Vec<_> = (0..200).map(|_| tokio::spawn(ask(&client, approval()))).collect();
     let turns: Vec<_> = (0..64)
         .map(|_| {
             let client = client.clone();

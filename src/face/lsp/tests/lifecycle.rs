@@ -5,7 +5,7 @@ use tokio::io::AsyncWriteExt;
 
 use super::{Test, logged};
 use crate::{
-    protocol::{Empty, Request, SessionEvent},
+    protocol::{Direction, Empty, METHODS, Request, SessionEvent},
     rpc::{Error, tests::frame},
     sidecar::{Event, RequestError},
 };
@@ -20,16 +20,16 @@ async fn the_answer_to_initialize() {
     )
     .await;
     let answer = test.read().await;
+    let methods = METHODS.iter().filter(|method| method.direction == Direction::ToServer);
+    let methods: Vec<_> = methods.map(|method| method.name).collect();
+    assert!(methods.contains(&"turn/start") && !methods.contains(&"approval/request"), "{methods:?}");
     let expect = json!({
         "capabilities": {
             "positionEncoding": "utf-8",
             "textDocumentSync": { "openClose": true, "change": 2, "save": { "includeText": false } },
             "workspace": { "workspaceFolders": { "supported": true, "changeNotifications": true } },
             "executeCommandProvider": { "commands": ["pillion.ask", "pillion.stop"] },
-            "experimental": { "pillion": { "protocolVersion": 1, "methods": [
-                "session/new", "session/list", "session/load", "session/close", "session/configure",
-                "turn/start", "turn/steer", "turn/cancel", "approval/respond", "model/list",
-            ] } },
+            "experimental": { "pillion": { "protocolVersion": 1, "methods": methods } },
         },
         "serverInfo": { "name": "pillion", "version": env!("CARGO_PKG_VERSION") },
     });

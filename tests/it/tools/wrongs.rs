@@ -1,0 +1,78 @@
+//! What others got wrong, shown right.
+
+use serde_json::json;
+
+use super::*;
+
+#[tokio::test]
+async fn grep_under_a_dot_directory_root_finds_what_is_there() {
+    let mut project = Project::new();
+    let root = project.outside().join(".config/nvim");
+    fs::create_dir_all(&root).unwrap();
+    fs::write(root.join("init.lua"), "needle\n").unwrap();
+    project.workspace = Workspace::new(vec![root]);
+    for tool in ["grep", "glob"] {
+        let input = if tool == "grep" { json!({ "pattern": "needle" }) } else { json!({ "pattern": "*.lua" }) };
+        assert!(project.run(tool, input).await.unwrap().contains("init.lua"), "{tool}");
+    }
+    assert_eq!(project.run("list", json!({})).await.unwrap(), "init.lua");
+}
+
+#[tokio::test]
+async fn grep_later_files_lose_no_matches_to_earlier_ones() {
+    let project = Project::new();
+    for number in 0..30 {
+        project.file(&format!("{number:02}.txt"), "needle\n".repeat(3));
+    }
+    // The searched text ends within what its reader looks at: what is left of one file must not hide the next.
+    project.file("05.txt", "x".repeat(100_000) + "\nneedle\n");
+    project.file("06.txt", "bin\0ary needle\n");
+    let counts = project.run("grep", json!({ "pattern": "needle", "output_mode": "counts" })).await.unwrap();
+    for number in (0..30).filter(|number| *number != 6) {
+        let expected = if number == 5 { "05.txt:1".to_owned() } else { format!("{number:02}.txt:3") };
+        assert!(counts.lines().any(|line| line == expected), "{number}: {counts}");
+    }
+}
+
+#[tokio::test]
+async fn read_past_the_end_is_an_error_that_says_where_the_end_is() {
+    let project = Project::new();
+    project.file("a.txt", "one\ntwo\n");
+    let past = project.run("read", json!({ "path": "a.txt", "offset": 3 })).await.unwrap_err();
+    assert_eq!(past, "a.txt has 2 lines, so there is nothing at line 3");
+    let far = project.run("read", json!({ "path": "a.txt", "offset": usize::MAX, "limit": usize::MAX })).await;
+    assert!(far.unwrap_err().contains("has 2 lines"));
+}
+
+#[tokio::test]
+async fn root_none_up_up_x_is_outside_for_every_tool() {
+    let project = Project::new();
+    fs::write(project.outside().join("x"), "secret").unwrap();
+    let path = project.root.join("none/../../x").display().to_string();
+    for (tool, input) in [
+        ("read", json!({ "path": path })),
+        ("read", json!({ "path": "none/../../x" })),
+        ("write", json!({ "path": "none/../../y", "content": "" })),
+        ("edit", json!({ "path": path, "old_string": "secret", "new_string": "" })),
+        ("delete", json!({ "path": path })),
+        ("move", json!({ "from": path, "to": "x" })),
+        ("list", json!({ "path": "none/../.." })),
+        ("grep", json!({ "pattern": "secret", "path": "none/../.." })),
+        ("glob", json!({ "pattern": "*", "path": "none/../.." })),
+        ("bash", json!({ "command": "pwd", "cwd": "none/../.." })),
+    ] {
+        let proposal =
+            project.call(tool, input.clone()).propose().await.unwrap_or_else(|error| panic!("{input}: {error}"));
+        assert!(proposal.outside, "{tool} {input}");
+    }
+}
+
+#[tokio::test]
+async fn replace_checks_that_there_is_one_place() {
+    let project = Project::new();
+    project.file("a.txt", "same\nsame\n");
+    let edit = json!({ "path": "a.txt", "old_string": "same", "new_string": "other" });
+    let error = project.run("edit", edit).await.unwrap_err();
+    assert!(error.contains('2'), "{error}");
+    assert_eq!(project.on_disk("a.txt"), "same\nsame\n");
+}
