@@ -60,7 +60,7 @@ pub enum TurnError {
 /// model's last word.
 ///
 /// Never panics, and always ends with one [`Event::TurnEnded`]. A history that is not
-/// [whole](transcript::is_whole) is sent [repaired](transcript::repair). When `cancel` is cancelled, the model's
+/// [whole](crate::transcript::is_whole) is sent [repaired](crate::transcript::repair). When `cancel` is cancelled, the model's
 /// stream is dropped, running tools get the agent's grace to end what they started, and what was said so far is kept.
 /// Dropping the future cancels too, and says nothing.
 pub async fn run(
