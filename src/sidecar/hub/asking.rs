@@ -1,0 +1,165 @@
+//! Approvals and questions: put before the person, and what came of them.
+
+use std::sync::{Arc, Mutex};
+
+use tokio::sync::{mpsc, oneshot};
+
+use super::Hub;
+use crate::{
+    agent::{Answer, ApprovalRequest, QuestionRequest},
+    config::{RuleScope, Rules},
+    permission::{self, Rule},
+    protocol::{Approval, ApprovalDecision, ApprovalOutcome, ApprovalScope, Question, QuestionAnswer, QuestionOutcome},
+    session::Waiting,
+    sidecar::{AttachmentId, Event, RequestError},
+    tool::Answered,
+};
+
+impl Hub {
+    pub(super) fn ask(
+        &mut self,
+        session_id: &str,
+        turn_id: &str,
+        request: ApprovalRequest,
+        answer: oneshot::Sender<Answer>,
+    ) {
+        let hub = self.way_back();
+        let Some(session) = self.running(session_id, turn_id) else { return };
+        let rules = permission::suggest(&permission::Call {
+            tool: &request.call.name,
+            class: request.class,
+            paths: &request.paths,
+            outside: request.outside,
+            command: request.command.as_deref(),
+            host: request.host.as_deref(),
+            roots: &session.workspace.resolved_roots(),
+        });
+        let approval = Approval {
+            approval_id: Approval::id(turn_id, &request.id),
+            session_id: session.id.to_string(),
+            turn_id: turn_id.to_owned(),
+            call_id: request.call.id,
+            tool: request.call.name,
+            input: request.call.input,
+            class: request.class.into(),
+            title: request.title,
+            command: request.command,
+            paths: request.paths.iter().map(|path| path.to_string_lossy().into_owned()).collect(),
+            outside: request.outside,
+            risk: request.risk,
+            diff: request.diff.map(Into::into),
+            rules: rules.iter().map(Rule::to_string).collect(),
+            agent: request.agent.map(Into::into),
+        };
+        session.open(Waiting::approval(approval, answer), &hub);
+    }
+
+    pub(super) fn ask_question(
+        &mut self,
+        session_id: &str,
+        turn_id: &str,
+        request: QuestionRequest,
+        answer: oneshot::Sender<Answered>,
+    ) {
+        let number = self.next_question;
+        let hub = self.way_back();
+        let Some(session) = self.running(session_id, turn_id) else { return };
+        let QuestionRequest { call_id, question, agent } = request;
+        let question = Question {
+            question_id: format!("{}-q{}-{number}", session.id, session.last_seq + 1),
+            session_id: session.id.to_string(),
+            turn_id: turn_id.to_owned(),
+            call_id,
+            agent: agent.map(Into::into),
+            text: question.text,
+            choices: question.choices.into_iter().map(Into::into).collect(),
+            allows_text: question.allows_text,
+        };
+        session.open(Waiting::question(question, answer), &hub);
+        self.next_question += 1;
+    }
+
+    /// Takes an answer to a question. False if another one came before, or there is no such question.
+    ///
+    /// # Errors
+    /// If it is no answer to this question, which stays open.
+    pub(super) fn answer_question(
+        &mut self,
+        session_id: &str,
+        question_id: &str,
+        answer: QuestionAnswer,
+    ) -> Result<bool, RequestError> {
+        let Some(session) = self.sessions.get_mut(session_id) else { return Ok(false) };
+        let Some(question) = session.question(question_id) else { return Ok(false) };
+        let wrong = match &answer {
+            QuestionAnswer::Choice { index } if *index >= question.choices.len() => {
+                Some(format!("There is no choice {index}: there are {}, counted from 0.", question.choices.len()))
+            }
+            QuestionAnswer::Text { .. } if !question.allows_text => {
+                Some("This question wants one of its choices, not words.".to_owned())
+            }
+            QuestionAnswer::Choice { .. } | QuestionAnswer::Text { .. } | QuestionAnswer::Decline => None,
+        };
+        match wrong {
+            Some(wrong) => Err(RequestError::new(RequestError::INVALID_PARAMS, wrong)),
+            None => Ok(session.resolve_question(question_id, QuestionOutcome::Answered { answer })),
+        }
+    }
+
+    pub(super) fn cannot_ask(&mut self, session_id: &str, id: &str, client: AttachmentId) {
+        if let Some(session) = self.sessions.get_mut(session_id) {
+            session.cannot_ask(id, client);
+        }
+    }
+
+    /// Puts what waits before a client that has just come.
+    pub(super) fn ask_again(&mut self, session_id: &str, id: AttachmentId) {
+        let hub = self.way_back();
+        let Some(session) = self.sessions.get_mut(session_id) else { return };
+        let waiting: Vec<String> = session.inquiries().map(|inquiry| inquiry.id().to_owned()).collect();
+        for inquiry in waiting {
+            session.put(&inquiry, id, &hub);
+        }
+    }
+
+    pub(super) fn decide(&mut self, session_id: &str, approval_id: &str, decision: ApprovalDecision) {
+        let Some(session) = self.sessions.get_mut(session_id) else { return };
+        let (answer, outcome) = match decision {
+            ApprovalDecision::Allow { scope, input, hunks } => {
+                let rules = session.rules_of(approval_id);
+                if scope != ApprovalScope::Once {
+                    session.add_rules(&rules);
+                }
+                let kept_in = match scope {
+                    ApprovalScope::Once | ApprovalScope::Session => None,
+                    ApprovalScope::Project => Some(RuleScope::Project(session.workspace.roots())),
+                    ApprovalScope::User => Some(RuleScope::User),
+                };
+                if let Some(kept_in) = kept_in {
+                    store_rules(session.id.clone(), kept_in, rules, self.sender.clone());
+                }
+                (Answer::Allow { input, hunks }, ApprovalOutcome::Allowed { scope })
+            }
+            ApprovalDecision::Deny { reason } => {
+                (Answer::Deny { reason: reason.clone() }, ApprovalOutcome::Denied { reason })
+            }
+            ApprovalDecision::CancelTurn => (Answer::CancelTurn, ApprovalOutcome::Cancelled),
+        };
+        let cancel = answer == Answer::CancelTurn;
+        if session.resolve(approval_id, answer, outcome) && cancel {
+            session.cancel();
+        }
+    }
+}
+
+/// Keeps rules on a thread of its own: the disk may be slow, and the hub waits for none.
+fn store_rules(session_id: Arc<str>, scope: RuleScope, rules: Vec<Rule>, hub: mpsc::UnboundedSender<Event>) {
+    /// Adding one reads, changes and writes a file.
+    static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+    tokio::task::spawn_blocking(move || {
+        let _alone = ONE_AT_A_TIME.lock();
+        if let Err(error) = rules.iter().try_for_each(|rule| Rules::add(&scope, &rule.to_string())) {
+            let _ = hub.send(Event::RuleNotStored { session_id, error: error.to_string() });
+        }
+    });
+}

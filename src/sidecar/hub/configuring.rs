@@ -1,0 +1,65 @@
+//! What the settings say, and what follows from it.
+
+use serde_json::Value;
+
+use super::Hub;
+use crate::{
+    config::{Config, Rules},
+    context::skill_tool,
+    permission::{Policy, Rule},
+    protocol::Mode,
+    tool::{Registry, Shell, Standard},
+    workspace::{Bins, Workspace},
+};
+
+impl Hub {
+    pub(super) fn configure(&mut self, editor: Option<Value>) {
+        if editor.is_some() {
+            self.editor_settings = editor;
+        }
+        let (config, warnings) = Config::load(&self.workspace.roots(), self.editor_settings.as_ref());
+        self.providers.configure(&config);
+        // A key that has a variable of its own stays out of commands like those that every provider has.
+        self.tools = Registry::standard_with(Standard {
+            shell: Shell { withheld: config.secret_variables(), background_after: config.background_after },
+            bins: Bins { trash: true, kept_in: Some(self.store.deleted()) },
+            web: config.tooling.web(),
+        });
+        if let Err(error) = self.tools.add(skill_tool(config.places.clone())) {
+            tracing::error!(%error, "the tool for skills is left out");
+        }
+        self.config = config;
+        self.configure_servers();
+        self.warnings = warnings.iter().map(ToString::to_string).collect();
+        for fallback in &self.config.fallback {
+            if let Err(error) = self.providers.get(fallback) {
+                self.warnings.push(format!("The model {fallback} cannot be asked when another is too busy. {error}"));
+            }
+        }
+        for warning in &self.warnings {
+            tracing::warn!("{warning}");
+        }
+        self.providers.warm();
+        // The roots may be others now, and a rule holds only where it was given.
+        for session in self.sessions.values_mut() {
+            let rules = stored_rules(&session.workspace);
+            session.set_stored_rules(rules);
+        }
+    }
+
+    pub(super) fn policy(&self, workspace: &Workspace, mode: Mode) -> Policy {
+        Policy { mode: mode.into(), rules: stored_rules(workspace) }
+    }
+}
+
+fn stored_rules(workspace: &Workspace) -> Vec<Rule> {
+    let stored = Rules::load(&workspace.roots());
+    let rules = stored.iter().filter_map(|rule| {
+        let parsed = rule.parse::<Rule>();
+        if let Err(error) = &parsed {
+            tracing::warn!("a stored permission rule is ignored: {error}");
+        }
+        parsed.ok()
+    });
+    rules.collect()
+}

@@ -1,0 +1,254 @@
+//! Sessions: begun, found again, watched and let go.
+
+use std::{
+    path::PathBuf,
+    sync::{Arc, PoisonError},
+};
+
+use super::{Deferred, Hub, answer, not_configured};
+use crate::{
+    config::TEMPERATURES,
+    protocol::{
+        Limits, Request, SessionConfigureParams, SessionInfo, SessionListParams, SessionListResponse,
+        SessionLoadParams, SessionNewParams,
+    },
+    session::Session,
+    sidecar::{AttachmentId, Event, Reply, RequestError, replay::Watch, replay::replay},
+    store::{Log, Meta, Recovered, Settings, StoreError},
+};
+
+/// A stored session, read and locked.
+pub struct Loaded {
+    log: Log,
+    recovered: Recovered,
+}
+
+impl Hub {
+    pub(super) fn new_session(
+        &mut self,
+        from: AttachmentId,
+        params: SessionNewParams,
+    ) -> Result<SessionInfo, RequestError> {
+        let workspace = match params.roots {
+            None => self.workspace.clone(),
+            Some(roots) => self.workspace.with_roots(parse_roots(&roots)?),
+        };
+        let model = match params.model {
+            Some(model) => model,
+            None => self.providers.default_model().ok_or_else(|| not_configured(&self.providers.hint()))?,
+        };
+        self.providers.get(&model).map_err(|error| not_configured(&error.to_string()))?;
+        let mode = params.mode.unwrap_or(self.config.mode.into());
+        let limits = checked(params.limits.unwrap_or_default())?;
+        let meta = Meta::new(workspace.roots(), Settings { model: model.clone(), mode, limits });
+        let log = self.store.create(&meta).map_err(store_error)?;
+        let policy = self.policy(&workspace, mode);
+        let id: Arc<str> = meta.session_id.as_str().into();
+        let mut session = Session::new(id.clone(), workspace, model, limits, policy, log);
+        session.listen_to_tasks(self.way_back());
+        if let Some(attachment) = self.attachments.get(&from) {
+            session.watch(from, attachment.clone());
+        }
+        let info = session.info();
+        self.sessions.insert(id.clone(), session);
+        self.equip(&id, params.mcp_servers);
+        Ok(info)
+    }
+
+    pub(super) fn list(&self, params: SessionListParams, reply: Reply) {
+        let running: Vec<SessionInfo> = self.sessions.values().map(Session::info).collect();
+        let store = self.store.clone();
+        let root = match params.root.as_deref().map(|root| parse_roots(std::slice::from_ref(&root.to_owned()))) {
+            None => None,
+            Some(Ok(roots)) => roots.into_iter().next(),
+            Some(Err(error)) => return reply(Err(error)),
+        };
+        tokio::task::spawn_blocking(move || {
+            let limit = params.limit.unwrap_or(50).clamp(1, 500) as usize;
+            let listed = store.list(root.as_deref(), params.cursor.as_deref(), limit).map_err(store_error);
+            answer(
+                reply,
+                listed.map(|mut page| {
+                    for listed in &mut page.sessions {
+                        if let Some(live) = running.iter().find(|live| live.session_id == listed.session_id) {
+                            *listed = live.clone();
+                        }
+                    }
+                    SessionListResponse { sessions: page.sessions, next_cursor: page.next_cursor }
+                }),
+            );
+        });
+    }
+
+    pub(super) fn load(&mut self, from: AttachmentId, params: SessionLoadParams, reply: Reply) {
+        if let Some(session) = self.sessions.get_mut(params.session_id.as_str()) {
+            let Some(attachment) = self.attachments.get(&from).cloned() else {
+                return reply(Err(RequestError::new(RequestError::NOT_FOUND, "This client is gone.")));
+            };
+            let (session_id, last) = (session.id.clone(), session.last_seq);
+            let first = params.from_seq.map_or(last + 1, |seq| seq.max(1));
+            answer(reply, Ok(session.info()));
+            session.watch(from, attachment);
+            self.show_past(&session_id, from, first);
+            if let Some(brought) = params.mcp_servers {
+                self.equip(&session_id, brought);
+            }
+            return;
+        }
+        let id: Arc<str> = params.session_id.as_str().into();
+        let deferred = Deferred { from, request: Request::SessionLoad(params), reply };
+        self.loading.insert(id.clone(), vec![deferred]);
+        let (store, hub, log_of) = (self.store.clone(), self.sender.clone(), id.clone());
+        let reading = tokio::task::spawn_blocking(move || store.load(&log_of));
+        tokio::spawn(async move {
+            let loaded = match reading.await {
+                Ok(loaded) => loaded.map_err(store_error),
+                Err(broken) => Err(RequestError::new(RequestError::INTERNAL, broken.to_string())),
+            };
+            let loaded = loaded.map(|(log, recovered)| Box::new(Loaded { log, recovered }));
+            let _ = hub.send(Event::Loaded { id, loaded });
+        });
+    }
+
+    /// Shows a client that watches the events from `first` on, and then what is live.
+    fn show_past(&mut self, session_id: &str, client: AttachmentId, first: u64) {
+        let Some(session) = self.sessions.get_mut(session_id) else { return };
+        let (session_id, last) = (session.id.clone(), session.last_seq);
+        let Some(watcher) = session.watchers.iter_mut().find(|watcher| watcher.id == client) else { return };
+        if first > last {
+            watcher.replay = None;
+            return self.ask_again(&session_id, client);
+        }
+        let (attachment, number) = (watcher.attachment.clone(), watcher.number);
+        let watch = Watch { session_id, client, attachment, number };
+        watcher.replay = Some(replay(self.store.clone(), watch, first..=last, self.sender.clone()));
+    }
+
+    pub(super) fn loaded(&mut self, id: &Arc<str>, loaded: Result<Box<Loaded>, RequestError>) {
+        let waiting = self.loading.remove(id).unwrap_or_default();
+        match loaded {
+            Ok(loaded) => {
+                let Loaded { log, mut recovered } = *loaded;
+                let roots = recovered.roots.clone();
+                let same = roots == self.workspace.roots();
+                let workspace = if same { self.workspace.clone() } else { self.workspace.with_roots(roots) };
+                let settings = recovered.settings.clone();
+                let policy = self.policy(&workspace, settings.mode);
+                let session = Session::new(id.clone(), workspace, settings.model, settings.limits, policy, log);
+                self.sessions.insert(id.clone(), session);
+                // What the person was asked before this process began is asked again.
+                let waiting_turn = recovered.waiting.take().filter(|_| !self.is_ending);
+                let going_on = waiting_turn.and_then(|turn| Some((turn, self.agent_for(id).ok()?)));
+                let hub = self.way_back();
+                if let Some(session) = self.sessions.get_mut(id) {
+                    session.restore(recovered, going_on.is_some());
+                    session.listen_to_tasks(hub);
+                }
+                self.watch_tools(id);
+                self.loading.insert(id.clone(), waiting);
+                if let Some((turn, agent)) = going_on {
+                    self.go_on(id, turn, agent);
+                }
+                self.let_in(id);
+            }
+            Err(error) => {
+                for deferred in waiting {
+                    (deferred.reply)(Err(error.clone()));
+                }
+            }
+        }
+        // Whoever wanted it may have gone meanwhile.
+        self.drop_idle();
+    }
+
+    /// Serves the requests that waited for a session, once it is as its log says and asks what it asked.
+    pub(super) fn let_in(&mut self, id: &Arc<str>) {
+        let is_ready = |session: &Session| session.turn.as_ref().is_none_or(|turn| turn.reopening.is_empty());
+        if !self.loading.contains_key(id) || !self.sessions.get(id).is_some_and(is_ready) {
+            return;
+        }
+        for Deferred { from, request, reply } in self.loading.remove(id).unwrap_or_default() {
+            self.request(from, request, reply);
+        }
+    }
+
+    pub(super) fn caught_up(&mut self, session_id: &str, client: AttachmentId, number: u64, seq: u64) {
+        let session = self.sessions.get(session_id);
+        let mut watchers = session.into_iter().flat_map(|session| &session.watchers);
+        // Another watch of the same client has a past of its own.
+        if watchers.any(|watcher| watcher.id == client && watcher.number == number && !watcher.is_live()) {
+            self.show_past(session_id, client, seq + 1);
+        }
+    }
+
+    pub(super) fn configure_session(&mut self, params: SessionConfigureParams, reply: Reply) {
+        if let Some(model) = &params.model
+            && let Err(error) = self.providers.get(model)
+        {
+            return reply(Err(not_configured(&error.to_string())));
+        }
+        if let Some(Err(error)) = params.limits.map(checked) {
+            return reply(Err(error));
+        }
+        let session = match self.session(&params.session_id) {
+            Ok(session) => session,
+            Err(error) => return reply(Err(error)),
+        };
+        if let Some(model) = params.model {
+            session.model = model;
+        }
+        if let Some(mode) = params.mode {
+            session.policy.write().unwrap_or_else(PoisonError::into_inner).mode = mode.into();
+        }
+        if let Some(limits) = params.limits {
+            session.limits = limits;
+        }
+        answer(reply, Ok(session.info()));
+        session.append_settings();
+    }
+
+    pub(super) fn detach(&mut self, id: AttachmentId) {
+        self.attachments.remove(&id);
+        for session in self.sessions.values_mut() {
+            if session.watchers.iter().any(|watcher| watcher.id == id) && session.unwatch(id) {
+                session.cancel_all();
+            }
+        }
+        self.drop_idle();
+    }
+
+    /// Forgets sessions that nobody watches and nothing runs in, not even in the background; their logs stay.
+    pub(super) fn drop_idle(&mut self) {
+        self.sessions.retain(|_, session| !session.watchers.is_empty() || session.is_running());
+    }
+}
+
+/// # Errors
+/// If a model could not be called with these.
+fn checked(limits: Limits) -> Result<Limits, RequestError> {
+    if limits.temperature.is_none_or(|temperature| TEMPERATURES.contains(&temperature)) {
+        return Ok(limits);
+    }
+    Err(RequestError::new(RequestError::INVALID_PARAMS, "`temperature` must be a number from 0 to 2."))
+}
+
+fn parse_roots(roots: &[String]) -> Result<Vec<PathBuf>, RequestError> {
+    roots
+        .iter()
+        .map(|root| {
+            crate::workspace::parse_root(root).map_err(|error| {
+                RequestError::new(RequestError::INVALID_PARAMS, format!("{root:?} cannot be a root: {error}"))
+            })
+        })
+        .collect()
+}
+
+fn store_error(error: StoreError) -> RequestError {
+    let code = match &error {
+        StoreError::NotFound { .. } => RequestError::NOT_FOUND,
+        StoreError::Busy { .. } => RequestError::BUSY,
+        StoreError::BadId { .. } | StoreError::BadCursor { .. } => RequestError::INVALID_PARAMS,
+        _ => RequestError::INTERNAL,
+    };
+    RequestError::new(code, error.to_string())
+}

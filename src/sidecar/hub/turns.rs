@@ -1,0 +1,228 @@
+//! Turns: what one begins with and the agent that runs it.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::{Hub, answer, built, commands, not_configured};
+use crate::{
+    agent::{self, Agent, OpenTurn, compaction::Compaction},
+    protocol::{
+        ContentBlock, Empty, QuestionOutcome, SessionEvent, TurnCancelParams, TurnCancelResponse, TurnStartParams,
+        TurnStartResponse, TurnSteerParams,
+    },
+    provider::{Cache, Thinking},
+    session::{Prompting, Session, Signal, Turn, TurnHost},
+    sidecar::{Reply, RequestError, agents::with_agents, prompt},
+    store::WaitingTurn,
+    transcript::{StopReason, Usage},
+};
+
+/// How a turn begins.
+enum Beginning {
+    Prompt(Vec<ContentBlock>),
+    /// It goes on where an earlier process left it.
+    Open(OpenTurn),
+}
+
+impl Hub {
+    pub(super) fn start_turn(&mut self, params: TurnStartParams, reply: Reply) {
+        let started = self.prepare_turn(&params);
+        let (turn_id, agent) = match started {
+            Ok(started) => started,
+            Err(error) => return reply(Err(error)),
+        };
+        answer(reply, Ok(TurnStartResponse { turn_id: turn_id.clone() }));
+        let Ok(session) = self.session(&params.session_id) else { return };
+        session.turn = Some(Turn::new(turn_id.clone()));
+        session.name_after(&params.prompt);
+        session.append(SessionEvent::TurnStarted { turn_id, prompt: params.prompt.clone() });
+        session.log.sync();
+        let session_id = session.id.clone();
+        self.run_turn(&session_id, agent, Beginning::Prompt(params.prompt));
+    }
+
+    pub(super) fn steer(&mut self, params: TurnSteerParams, reply: Reply) {
+        if params.prompt.iter().all(is_blank) {
+            return reply(Err(empty_prompt()));
+        }
+        let session = match self.session(&params.session_id) {
+            Ok(session) => session,
+            Err(error) => return reply(Err(error)),
+        };
+        let Some(turn) = &session.turn else {
+            return reply(Err(RequestError::new(
+                RequestError::NOT_FOUND,
+                "No turn runs in this session, so there is nothing to steer. Start one with turn/start.",
+            )));
+        };
+        turn.steering.lock().unwrap_or_else(PoisonError::into_inner).push(params.prompt.clone());
+        answer(reply, Ok(Empty {}));
+        session.append(SessionEvent::TurnSteered { prompt: params.prompt });
+    }
+
+    pub(super) fn cancel_turn(&mut self, params: &TurnCancelParams, reply: Reply) {
+        let session = match self.session(&params.session_id) {
+            Ok(session) => session,
+            Err(error) => return reply(Err(error)),
+        };
+        let cancelled = session.turn.is_some() || session.compacting.is_some();
+        answer(reply, Ok(TurnCancelResponse { cancelled }));
+        session.cancel();
+        if params.background {
+            session.scope.tasks.cancel_all();
+        }
+    }
+
+    /// Takes up a turn of an earlier process.
+    pub(super) fn go_on(&mut self, session_id: &Arc<str>, turn: WaitingTurn, agent: Agent) {
+        let Some(session) = self.sessions.get_mut(session_id) else { return };
+        let WaitingTurn { id, open, approvals, questions, steering } = turn;
+        let mut turn = Turn::new(id);
+        (turn.steering, turn.usage, turn.reopening) = (Arc::new(Mutex::new(steering)), open.usage, approvals);
+        session.turn = Some(turn);
+        // Whoever asked runs again and asks anew.
+        for question_id in questions {
+            session.append(SessionEvent::QuestionResolved { question_id, outcome: QuestionOutcome::Cancelled });
+        }
+        self.run_turn(session_id, agent, Beginning::Open(open));
+    }
+
+    /// Has the session's turn run.
+    fn run_turn(&mut self, session_id: &Arc<str>, agent: Agent, beginning: Beginning) {
+        let (hub, sender) = (self.way_back(), self.sender.clone());
+        let places = self.config.places.clone();
+        let Some(workspace) = self.sessions.get(session_id).map(|session| session.workspace.clone()) else { return };
+        let commands = self.commands(self.sessions.get(session_id));
+        let Some(session) = self.sessions.get(session_id) else { return };
+        let Some(turn) = &session.turn else { return };
+        tokio::spawn(commands::list(commands.clone(), session_id.clone(), hub.clone()));
+        let prompting = Prompting { workspace: workspace.clone(), seen: session.scope.seen.clone(), commands };
+        let (host, cancel) = (TurnHost::new(session, turn, prompting, hub.clone()), turn.cancel.clone());
+        let (mut history, scope) = (session.messages.clone(), session.scope.clone());
+        let (session_id, turn_id) = (host.session_id.clone(), host.turn_id.clone());
+        let running = tokio::spawn(async move {
+            if let Beginning::Prompt(prompt) = &beginning {
+                let Some(prompt) = host.open(prompt).await else { return };
+                history.push(prompt);
+            }
+            let agent = tokio::select! {
+                biased;
+                () = cancel.cancelled() => agent,
+                agent = with_agents(agent.clone(), &places, &workspace, &host.session_id, &sender) => agent,
+            };
+            match beginning {
+                Beginning::Prompt(_) => agent::turn::run(&agent, &scope, history, &host, cancel).await,
+                Beginning::Open(open) => agent::turn::resume(&agent, &scope, history, open, &host, cancel).await,
+            };
+        });
+        tokio::spawn(async move {
+            // The loop ends every turn itself; should it break off nevertheless, the session must not stay busy.
+            if let Err(broken) = running.await {
+                let (stop_reason, error) = (StopReason::Error, Some(broken.to_string()));
+                let event = agent::Event::TurnEnded { stop_reason, usage: Usage::default(), error };
+                hub.tell(Signal::Turn { session_id, turn_id, event, permit: None });
+            }
+        });
+    }
+
+    fn prepare_turn(&mut self, params: &TurnStartParams) -> Result<(String, Agent), RequestError> {
+        if params.prompt.iter().all(is_blank) {
+            return Err(empty_prompt());
+        }
+        let turn_id = self.idle(&params.session_id)?;
+        let agent = self.agent_for(&params.session_id)?;
+        Ok((turn_id, agent))
+    }
+
+    /// The agent for a turn of this session, as all is set now.
+    pub(super) fn agent_for(&self, session_id: &str) -> Result<Agent, RequestError> {
+        let (agent, compaction) = self.agent(session_id)?;
+        let agent = if self.config.compaction.at.is_some() { agent.mutator(Arc::new(compaction)) } else { agent };
+        built(agent)
+    }
+
+    /// The id of a turn that begins now, or why none can.
+    pub(in crate::sidecar) fn idle(&mut self, session_id: &str) -> Result<String, RequestError> {
+        if self.is_ending {
+            return Err(RequestError::new(RequestError::BUSY, "Pillion is shutting down and starts nothing new."));
+        }
+        let session = self.session(session_id)?;
+        if session.turn.is_some() {
+            return Err(RequestError::new(
+                RequestError::BUSY,
+                "A turn is still running in this session. Steer it with turn/steer, stop it with turn/cancel, or wait \
+                 for its turnEnded.",
+            ));
+        }
+        Ok(format!("{}-t{}", session.id, session.last_seq + 1))
+    }
+
+    /// The agent of a session as it is set up now, and how its conversation is made shorter.
+    pub(in crate::sidecar) fn agent(&self, session_id: &str) -> Result<(agent::Builder, Compaction), RequestError> {
+        let session = self.sessions.get(session_id);
+        let session = session.ok_or_else(|| RequestError::new(RequestError::INTERNAL, "the session is gone"))?;
+        let (model, limits, workspace) = (session.model.clone(), session.limits, session.workspace.clone());
+        let (provider, model) = self.providers.get(&model).map_err(|error| not_configured(&error.to_string()))?;
+        let config = &self.config;
+        let thinking = limits.thinking().or(config.thinking).filter(|thinking| *thinking != Thinking::Budget(0));
+        let mut agent = Agent::builder()
+            .provider(provider)
+            .model(model)
+            .tools(self.tools_of(session_id))
+            .instructions(config.places.clone())
+            .retry(config.retry)
+            .tool_input_events(true)
+            .cache(Cache { key: Some(session_id.to_owned()), ..config.cache.clone() })
+            .catalog(config.catalog.clone())
+            .turn_limit(limits.turn_limit.unwrap_or(config.turn_limit))
+            .max_tokens(limits.max_tokens.or(config.max_tokens))
+            .temperature(limits.temperature.or(config.temperature))
+            .thinking(thinking)
+            .output_budget(config.tooling.budget());
+        for (tool, budget) in config.tooling.budgets() {
+            agent = agent.output_budget_of(tool, budget);
+        }
+        for hook in config.tooling.hooks(&workspace.roots(), &config.secret_variables()) {
+            agent = agent.hook(hook);
+        }
+        for fallback in &config.fallback {
+            // What one lacks was told when the settings were read.
+            if let Ok((provider, model)) = self.providers.get(fallback) {
+                agent = agent.fallback(provider, model);
+            }
+        }
+        for block in prompt::system(&workspace.roots()) {
+            agent = agent.system(block);
+        }
+        let summariser = config.compaction.model.as_ref().and_then(|model| match self.providers.get(model) {
+            Ok(found) => Some(found),
+            // The session's own model does it as well.
+            Err(error) => {
+                tracing::warn!("{model} cannot summarise: {error}");
+                None
+            }
+        });
+        let compaction = Compaction::standard(config.compaction.keep_recent, summariser).at_share(config.compaction.at);
+        Ok((agent.workspace(workspace), compaction))
+    }
+
+    pub(in crate::sidecar) fn note_end(&mut self) {
+        if !self.shutting_down.is_empty() && !self.sessions.values().any(Session::is_running) {
+            let (done, ended) = (std::mem::take(&mut self.shutting_down), self.end_servers());
+            tokio::spawn(async move {
+                ended.await;
+                for done in done {
+                    let _ = done.send(());
+                }
+            });
+        }
+        self.drop_idle();
+    }
+}
+
+fn is_blank(block: &ContentBlock) -> bool {
+    matches!(block, ContentBlock::Text { text } if text.trim().is_empty())
+}
+
+fn empty_prompt() -> RequestError {
+    RequestError::new(RequestError::INVALID_PARAMS, "The prompt is empty. Say what to do.")
+}
