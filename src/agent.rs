@@ -211,8 +211,8 @@ pub struct Settled {
 /// A call that waits for a person.
 #[derive(Clone, Debug)]
 pub struct ApprovalRequest {
-    /// The call's id and how often it has been asked about: no other question about a call of the transcript has it, and
-    /// it is the same when the question is asked again after a restart.
+    /// The call's id, with the calls of nested agents around it, and how often it has been asked about: no other question
+    /// of the conversation has it, and it is the same when the question is asked again after a restart.
     pub id: String,
     pub call: ToolCall,
     pub class: Class,

@@ -57,6 +57,9 @@ mod stdio;
 
 mod tool;
 
+#[cfg(test)]
+mod tests;
+
 use std::{fmt, path::PathBuf, time::Duration};
 
 pub use servers::{Notice, Servers};

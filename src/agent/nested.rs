@@ -132,7 +132,9 @@ impl Host for Nested<'_> {
 
     async fn approve(&self, request: ApprovalRequest) -> Answer {
         let agent = Some(self.asker(request.agent));
-        self.parent.host.approve(ApprovalRequest { agent, ..request }).await
+        // Its calls may have the ids of the parent's.
+        let id = format!("{}.{}", self.call_id, request.id);
+        self.parent.host.approve(ApprovalRequest { id, agent, ..request }).await
     }
 
     fn policy(&self) -> Policy {

@@ -214,6 +214,9 @@ impl Server {
 
     /// Makes a connection and serves it to its end.
     async fn connect(self: &Arc<Self>) -> End {
+        if self.stop.is_cancelled() {
+            return End::Stopped;
+        }
         let gone = self.stop.child_token();
         let _gone_in_the_end = gone.clone().drop_guard();
         let (changed, calls) = (Arc::new(Notify::new()), Arc::<Calls>::default());

@@ -12,6 +12,9 @@ use super::{
 };
 use crate::workspace::Bins;
 
+/// What providers take as the name of a tool, in bytes.
+const LONGEST_NAME: usize = 64;
+
 /// Tools of many sources, by name. A clone shares the sources; what is added to it stays its own.
 ///
 /// Every tool that comes out of it checks its input against its schema before anything else, see [`Registry::get`].
@@ -45,7 +48,7 @@ pub enum Collision {
     First,
     /// This one takes its place.
     Last,
-    /// This one is named `source__tool`; it is left out if that is taken, too.
+    /// This one is named `source__tool`; it is left out if that is taken, too, or longer than providers take.
     Prefix,
 }
 
@@ -144,7 +147,9 @@ impl Registry {
                     Entry::Occupied(mut place) if collision == Collision::Last => drop(place.insert(tool)),
                     Entry::Occupied(place) if collision == Collision::Prefix => {
                         let name = format!("{source}__{}", place.key());
-                        tools.entry(name).or_insert_with_key(|name| Renamed::wrap(tool, name.clone()));
+                        if name.len() <= LONGEST_NAME {
+                            tools.entry(name).or_insert_with_key(|name| Renamed::wrap(tool, name.clone()));
+                        }
                     }
                     Entry::Occupied(place) => {
                         tracing::debug!(source, tool = place.key(), "a tool is left out: its name is taken");

@@ -5,6 +5,7 @@ use serde_json::json;
 use super::{super::*, stage::*};
 use crate::{
     permission::Mode,
+    tool::Detached,
     transcript::{Content, Role, is_whole},
 };
 
@@ -349,6 +350,28 @@ async fn a_snapshot_between_turns_keeps_what_was_said_and_submitted() {
     finished(&mut driver).await;
     assert_eq!(driver.history()[2], Message::user("next"));
     assert_eq!(driver.usage().output_tokens, Some(2));
+}
+
+#[tokio::test]
+async fn a_snapshot_knows_the_background_tasks_and_the_model_is_told_that_they_are_lost() {
+    let stage = stage();
+    let model = Model::new([]);
+    let one = agent(&model, &stage);
+    let scope = Scope::default();
+    let driver = one.start(config().scope(scope.clone()));
+    let task = scope.tasks.start(Detached {
+        call_id: "a".into(),
+        title: "make".into(),
+        work: std::future::pending(),
+        stop: Default::default(),
+        so_far: std::sync::Arc::new(|| "half of it".into()),
+    });
+    let mut driver = restored(driver, &one);
+    driver.submit(Message::user("go"));
+    finished(&mut driver).await;
+    let request = model.requests.lock().unwrap()[0].clone();
+    let told = request.messages.iter().map(Message::text).find(|text| text.contains(&task.id)).expect("it is told");
+    assert!(told.contains("half of it"), "{told}");
 }
 
 #[tokio::test]

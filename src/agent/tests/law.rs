@@ -246,3 +246,102 @@ proptest! {
         runtime.block_on(check(script))?;
     }
 }
+
+/// Calls of one round, the answer to each question, and whether everything is restarted before it is given.
+type Driven = (Vec<Vec<(&'static str, &'static str, bool)>>, Vec<(Answer, bool)>);
+
+fn driven() -> impl Strategy<Value = Driven> {
+    let tool = prop::sample::select(vec!["look", "look", "change", "execute", "unknown"]);
+    let act = prop::sample::select(vec!["ok", "ok", "slow", "fail", "panic"]);
+    let rounds = prop::collection::vec(prop::collection::vec((tool, act, any::<bool>()), 1..6), 1..4);
+    let patched = Answer::Allow { input: Some(json!({"do": "patched", "path": "/outside/patched"})), hunks: None };
+    let answer = prop_oneof![
+        4 => Just(Answer::Allow { input: None, hunks: None }),
+        2 => Just(Answer::Deny { reason: None }),
+        1 => Just(patched),
+    ];
+    (rounds, prop::collection::vec((answer, any::<bool>()), 1..20))
+}
+
+#[derive(Default)]
+struct Log(std::sync::Mutex<Vec<Event>>);
+
+impl Observer for Log {
+    fn observe(&self, event: &Event) {
+        self.0.lock().unwrap().push(event.clone());
+    }
+}
+
+async fn check_driven((rounds, answers): Driven) -> Result<(), TestCaseError> {
+    let stage = stage();
+    let calls: usize = rounds.iter().map(Vec::len).sum();
+    let rounds = rounds.into_iter().map(|calls| {
+        let calls = calls.into_iter().map(|(tool, act, outside)| {
+            let path = if outside { "/outside/file" } else { "/inside/file" };
+            Cue::Call("a", tool, json!({"do": act, "path": path}))
+        });
+        calls.chain([Cue::Done(StopReason::ToolCalls)]).collect()
+    });
+    let log = std::sync::Arc::new(Log::default());
+    let agent = agent(&Model::new(rounds), &stage).to_builder().observer(log.clone()).build().unwrap();
+    let mut driver = agent.start(SessionConfig::default().input([Message::user("go")]));
+    let mut answers = answers.into_iter();
+    let result = loop {
+        match driver.next().await {
+            Step::Finished(result) => break result.unwrap(),
+            Step::Interrupt(Interrupt::ApprovalRequest(request)) => {
+                // Not for ever: what was allowed and reads is asked about anew if a restart stopped it.
+                let (answer, restarts) = answers.next().unwrap_or((Answer::Deny { reason: None }, false));
+                if restarts {
+                    let kept = serde_json::to_string(&driver.snapshot()).unwrap();
+                    drop(driver);
+                    driver = agent.restore(serde_json::from_str(&kept).unwrap());
+                    // It is asked for again before anything else is known of it.
+                    while !driver.approvals().iter().any(|open| open.id == request.id) {
+                        let Step::Interrupt(Interrupt::ApprovalRequest(_)) = driver.next().await else {
+                            return Err(TestCaseError::fail(format!("{} is not asked for again", request.id)));
+                        };
+                    }
+                }
+                driver.answer(&request.id, answer).unwrap();
+            }
+            Step::Interrupt(other) => return Err(TestCaseError::fail(format!("{other:?}"))),
+        }
+    };
+    prop_assert_eq!(result.stop_reason, StopReason::EndTurn);
+    prop_assert!(is_whole(&driver.history()));
+    let results: Vec<ToolResult> = driver.history().iter().flat_map(Message::tool_results).cloned().collect();
+    prop_assert_eq!(results.len(), calls);
+
+    // Over all restarts, everything is told once and in order.
+    let events = log.0.lock().unwrap();
+    let count = |is: fn(&Event) -> bool| events.iter().filter(|event| is(event)).count();
+    prop_assert_eq!(count(|event| matches!(event, Event::TurnStarted)), 1);
+    prop_assert_eq!(count(|event| matches!(event, Event::TurnEnded { .. })), 1);
+    let told: Vec<ToolResult> = events
+        .iter()
+        .filter_map(|event| if let Event::ToolResult { result, .. } = event { Some(result.clone()) } else { None })
+        .collect();
+    prop_assert_eq!(&told, &results);
+    prop_assert_eq!(count(|event| matches!(event, Event::ToolCall { .. })), calls);
+
+    // Nothing ran twice, but for what only reads and had not ended.
+    let ran = stage.ran.lock().unwrap();
+    for result in &results {
+        let times = ran.iter().filter(|(id, _)| *id == result.call_id).count();
+        let call =
+            driver.history().iter().flat_map(Message::tool_calls).find(|call| call.id == result.call_id).cloned();
+        prop_assert!(times <= 1 || call.unwrap().name == "look");
+    }
+    Ok(())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn a_driver_that_is_restored_at_any_question_goes_on(driven in driven()) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(check_driven(driven))?;
+    }
+}

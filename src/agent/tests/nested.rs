@@ -102,7 +102,7 @@ async fn its_approvals_reach_the_person_and_say_who_asks() {
     let model = Model::new([
         vec![call("p", json!({"task": "x", "agent": "fixer"})), CALLS],
         vec![Cue::Call("c", "change", json!({"do": "one"})), call("deep", json!({"task": "y"})), CALLS],
-        vec![Cue::Call("d", "change", json!({"do": "two"})), CALLS],
+        vec![Cue::Call("c", "change", json!({"do": "two"})), CALLS],
         vec![Cue::Say("deep done"), DONE],
         vec![Cue::Say("done"), DONE],
     ]);
@@ -112,6 +112,8 @@ async fn its_approvals_reach_the_person_and_say_who_asks() {
     assert_eq!(asked, [asker("fixer"), asker("fixer > sub-agent")], "spawning itself asks for nothing");
     let ran: Vec<_> = stage.ran.lock().unwrap().iter().map(|(id, _)| id.clone()).collect();
     assert_eq!(ran, ["p.c"], "what was denied did not run");
+    let ids: Vec<_> = host.asked.lock().unwrap().iter().map(|request| request.id.clone()).collect();
+    assert_eq!(ids, ["p.c#1", "p.deep.c#1"], "calls of one id are asked about under two");
 }
 
 #[tokio::test]

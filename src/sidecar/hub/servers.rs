@@ -86,6 +86,9 @@ impl Hub {
 
     /// Takes the settings' servers as they are set now.
     pub(super) fn configure_servers(&mut self) {
+        if self.is_ending {
+            return;
+        }
         // Who watches from before the change on hears of it.
         let sessions: Vec<Arc<str>> = self.sessions.keys().cloned().collect();
         for session_id in &sessions {
