@@ -201,6 +201,28 @@ async fn connecting_can_be_cancelled() {
     assert_eq!((outcome.stop_reason, outcome.messages.len()), (StopReason::Cancelled, 0));
 }
 
+/// agentkit looks every 10 ms. The clock stands still while anything can go on, so that whoever waits for a tick shows.
+#[tokio::test(start_paused = true)]
+async fn a_cancel_is_heard_at_once_and_not_at_the_next_tick() {
+    let began = tokio::time::Instant::now();
+    let connecting = stage();
+    let host = Recorder::new(&connecting);
+    let outcome = play(&Model::new([vec![Cue::Hang(connecting.cancel.clone())]]), &connecting, &host).await;
+    assert_eq!(outcome.stop_reason, StopReason::Cancelled);
+
+    let running = stage();
+    let model = Model::new([calls(&[("a", "look", json!({"do": "wait"}))])]);
+    let mut driver = agent(&model, &running).start(go());
+    tokio::select! {
+        biased;
+        step = driver.next() => panic!("the tool waits: {step:?}"),
+        _ = running.barrier.wait() => {}
+    }
+    driver.cancel();
+    assert_eq!(finished(&mut driver).await.stop_reason, StopReason::Cancelled);
+    assert_eq!(began.elapsed(), std::time::Duration::ZERO);
+}
+
 #[tokio::test]
 async fn a_step_may_be_given_up_and_taken_again() {
     let stage = stage();
