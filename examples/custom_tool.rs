@@ -11,7 +11,7 @@ use futures::StreamExt;
 use pillion::{
     agent::{Agent, Event},
     provider::scripted::Scripted,
-    tool::{Class, Context, Output, Profile, Proposal, Registry, ToolError, Typed, typed},
+    tool::{Context, Output, Profile, Proposal, Registry, ToolError, Typed, typed},
     transcript::Message,
 };
 use schemars::JsonSchema;
@@ -42,17 +42,7 @@ impl Typed for Roads {
 
     /// What the call would do, for the gate and the person: here it only looks something up.
     async fn propose(&self, input: &Distance, _: &Context) -> Result<Proposal, ToolError> {
-        Ok(Proposal {
-            class: Class::Read,
-            title: format!("Distance from {} to {}", input.from, input.to),
-            paths: Vec::new(),
-            outside: false,
-            command: None,
-            host: None,
-            diff: None,
-            risk: None,
-            alone: false,
-        })
+        Ok(Proposal::harmless(format!("Distance from {} to {}", input.from, input.to)))
     }
 
     async fn run(&self, input: Distance, _: &Context) -> Result<Output, ToolError> {

@@ -371,6 +371,58 @@ impl Builder {
 
     /// How long a call of a tool that names no [limit of its own](crate::tool::TimeLimit) may take; ten minutes without,
     /// and no limit with `None`.
+    ///
+    /// Such a tool, like one that panics or gives something that is no result of its call, costs its call an error result,
+    /// and nothing else:
+    ///
+    /// ```
+    /// use std::{sync::Arc, time::Duration};
+    ///
+    /// use async_trait::async_trait;
+    /// use pillion::{
+    ///     agent::Agent,
+    ///     provider::scripted::Scripted,
+    ///     tool::{Context, Output, Proposal, Registry, ToolError, Typed, typed},
+    ///     transcript::Message,
+    /// };
+    ///
+    /// /// Sleeps, and means it.
+    /// #[derive(serde::Deserialize, schemars::JsonSchema)]
+    /// struct Nothing {}
+    ///
+    /// struct Sleeper;
+    ///
+    /// #[async_trait]
+    /// impl Typed for Sleeper {
+    ///     const NAME: &'static str = "sleep";
+    ///     type Input = Nothing;
+    ///
+    ///     async fn propose(&self, _: &Nothing, _: &Context) -> Result<Proposal, ToolError> {
+    ///         Ok(Proposal::harmless("Sleep"))
+    ///     }
+    ///
+    ///     async fn run(&self, _: Nothing, _: &Context) -> Result<Output, ToolError> {
+    ///         std::future::pending().await
+    ///     }
+    /// }
+    ///
+    /// # tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
+    /// let model = Scripted::parse(r#"[{"steps": [{"toolCall": {"name": "sleep", "input": {}}}]}, "It does not wake."]"#)?;
+    /// let mut tools = Registry::new();
+    /// tools.add(typed(Sleeper))?;
+    /// let agent = Agent::builder()
+    ///     .provider(Arc::new(model))
+    ///     .model("any")
+    ///     .tools(tools)
+    ///     .tool_time_limit(Duration::from_millis(5))
+    ///     .build()?;
+    /// let result = agent.run(&[Message::user("Sleep a little.")]).await?;
+    /// assert!(result.messages[1].tool_results().next().is_some_and(|result| result.is_error));
+    /// assert_eq!(result.text, "It does not wake.");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// # })?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn tool_time_limit(self, tool_time_limit: impl Into<Option<Duration>>) -> Self {
         Self { tool_time_limit: tool_time_limit.into(), ..self }
     }

@@ -43,6 +43,35 @@ pub struct RunError {
 }
 
 /// A turn as its events come. Works only while it is read; dropping it cancels the turn.
+///
+/// ```
+/// use std::sync::Arc;
+///
+/// use futures::StreamExt;
+/// use pillion::{
+///     agent::{Agent, Event},
+///     provider::scripted::Scripted,
+///     transcript::{Message, StopReason},
+/// };
+///
+/// # tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
+/// let model = Arc::new(Scripted::parse(r#"["Once upon a time."]"#)?);
+/// let agent = Agent::builder().provider(model).model("any").build()?;
+///
+/// let mut stream = agent.stream(&[Message::user("Tell me a story.")]);
+/// while let Some(event) = stream.next().await {
+///     if let Event::Text(text) = event {
+///         assert!("Once upon a time.".starts_with(&text));
+///         break;
+///     }
+/// }
+/// // Seen enough, but not done: what is left of the turn is run, and its result is that of the whole.
+/// let result = stream.into_result().await?;
+/// assert_eq!((result.text.as_str(), result.stop_reason), ("Once upon a time.", StopReason::EndTurn));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # })?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub struct RunStream {
     turn: Option<BoxFuture<'static, Outcome>>,
     events: mpsc::Receiver<Event>,

@@ -27,6 +27,38 @@ const GATHERED: usize = 16 * 1024;
 const LINGER: Duration = Duration::from_secs(5);
 
 /// Where a provider is, and how it is asked.
+///
+/// ```
+/// use std::sync::{Arc, atomic::{AtomicU32, Ordering}};
+///
+/// use pillion::provider::{
+///     http::{Auth, Endpoint, Limits, Proxy, Route},
+///     key::{Key, KeyCommand, KeySource},
+///     openai::{OpenAi, Quirks},
+/// };
+///
+/// // Asked for a key when one is needed first, and anew when the server refuses it.
+/// let asked = Arc::new(AtomicU32::new(0));
+/// let counted = asked.clone();
+/// let command = KeyCommand::new(move || {
+///     counted.fetch_add(1, Ordering::Relaxed);
+///     Box::pin(async { Key::new("a key of today").ok_or_else(|| "the vault is empty".to_owned()) })
+/// });
+/// let endpoint = Endpoint {
+///     name: "work".into(),
+///     base_url: "https://models.example/v1".into(),
+///     key: KeySource::Command(command),
+///     needs_key: true,
+///     auth: Auth::Bearer,
+///     headers: vec![("X-Team".into(), "bread".into())],
+///     limits: Limits::default(),
+///     route: Route { proxy: Proxy::parse("http://proxy.example:3128")?, certificates: None },
+/// };
+/// assert!(!format!("{endpoint:?}").contains("a key of today"));
+/// let provider = OpenAi::new(endpoint, Quirks::default());
+/// assert_eq!(asked.load(Ordering::Relaxed), 0);
+/// # Ok::<(), String>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct Endpoint {
     /// The name people know it by, for messages.

@@ -82,6 +82,40 @@ impl Registry {
 
     /// Read, write, edit, move, delete, list, glob, grep, bash and its background tasks, web_fetch, read_output, plan,
     /// ask, and diagnostics.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    ///
+    /// use pillion::{
+    ///     agent::Agent, permission::{Mode, Policy}, provider::scripted::Scripted, tool::Registry, transcript::Message,
+    ///     workspace::Workspace,
+    /// };
+    ///
+    /// # tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
+    /// let folder = tempfile::tempdir()?;
+    /// std::fs::write(folder.path().join("draft.md"), "# Bread\n")?;
+    /// let model = Scripted::parse(
+    ///     r#"[
+    ///         {"steps": [{"toolCall": {"name": "move", "input": {"from": "draft.md", "to": "recipes/bread.md"}}}]},
+    ///         {"steps": [{"toolCall": {"name": "list", "input": {"path": "recipes"}}}]},
+    ///         "It is filed."
+    ///     ]"#,
+    /// )?;
+    /// let agent = Agent::builder()
+    ///     .provider(Arc::new(model))
+    ///     .model("any")
+    ///     .tools(Registry::standard())
+    ///     .workspace(Workspace::new(vec![folder.path().to_path_buf()]))
+    ///     .policy(Policy { mode: Mode::AcceptEdits, rules: Vec::new() })
+    ///     .build()?;
+    /// let result = agent.run(&[Message::user("File my draft.")]).await?;
+    /// assert!(folder.path().join("recipes/bread.md").exists());
+    /// let listed = result.messages[3].tool_results().next().expect("the list is the second call");
+    /// assert!(format!("{:?}", listed.content).contains("bread.md"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// # })?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn standard() -> Self {
         Self::standard_with(Standard::default())
     }
