@@ -92,7 +92,7 @@ mod processes {
         both_run("3000.1").await;
         let call = loop {
             let (_, event) = client.event(&session).await;
-            if event["type"] == "toolCall" {
+            if event["type"] == "toolProgress" && text(&event["text"]).contains("begun") {
                 break text(&event["callId"]);
             }
         };
