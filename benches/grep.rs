@@ -14,7 +14,7 @@ use std::{
 
 use pillion::{
     tool::{Budget, Context, Desk, Outputs, Prepared, Progress, Registry},
-    workspace::{BufferEdit, BufferSink, PositionEncoding, Seen, SinkError, Workspace},
+    workspace::{BufferEdit, BufferSink, Ledger, PositionEncoding, Seen, SinkError, Workspace},
 };
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
@@ -59,6 +59,8 @@ async fn main() {
         hunks: None,
         prepared: Prepared::default(),
         desk: Desk::unattended(),
+        ledger: Ledger::default(),
+        terminals: None,
         tasks: Arc::default(),
     };
     println!("{FILES} files, {BUFFERS} unsaved buffers; milliseconds, median of {RUNS}");

@@ -30,7 +30,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
-use std::{path::PathBuf, time::Duration};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
@@ -38,7 +38,7 @@ use serde_json::Value;
 
 use crate::{
     permission::Policy,
-    tool::{Answered, Class, PlanItem, Question},
+    tool::{Answered, Class, PlanItem, Question, Terminals},
     transcript::{Message, StopReason, ToolCall, ToolResult, Usage},
     workspace::FileDiff,
 };
@@ -86,7 +86,7 @@ pub use mutate::{Cursor, MutationError, Mutator, Point};
 pub use nested::task_news_title;
 pub use observe::{Observer, TranscriptObserver};
 pub use open::{OpenCall, OpenTurn, approval_id};
-pub use output::OutputError;
+pub use output::{OutputError, fitting};
 pub use run::{RunError, RunResult, RunStream};
 pub use turn::{Outcome, TurnError};
 
@@ -272,6 +272,11 @@ pub trait Host: Send + Sync {
 
     /// The policy as it is now; asked anew for each call.
     fn policy(&self) -> Policy;
+
+    /// Where commands run, if it is not here.
+    fn terminals(&self) -> Option<Arc<dyn Terminals>> {
+        None
+    }
 
     /// Puts a question of a tool before the person. Dropped when the turn is cancelled.
     async fn ask(&self, _request: QuestionRequest) -> Answered {

@@ -15,6 +15,8 @@ mod mcp;
 
 mod models;
 
+mod origin;
+
 mod project;
 
 pub mod providers;
@@ -44,6 +46,7 @@ use serde_json::Value;
 
 use self::settings::ProviderSettings;
 pub use self::{
+    origin::Origin,
     providers::{Model, Providers},
     read::TEMPERATURES,
     rules::{RuleScope, Rules},
@@ -124,6 +127,20 @@ pub struct Warning {
     pub message: String,
 }
 
+/// Where Pillion logs; `None` if there is no home folder.
+pub fn log_file() -> Option<PathBuf> {
+    Some(folder::state()?.join("logs").join("pillion.log"))
+}
+
+/// Opens a file to append to that only this user can read, with its folder.
+#[allow(clippy::disallowed_methods, reason = "Pillion's own file, not the person's")]
+pub fn private_log(path: &Path) -> std::io::Result<std::fs::File> {
+    if let Some(folder) = path.parent() {
+        folder::make_private(folder)?;
+    }
+    folder::private_file().append(true).create(true).open(path)
+}
+
 impl fmt::Display for Warning {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "{}: {}", self.place, self.message)
@@ -144,24 +161,30 @@ impl Config {
         editor: Option<&Value>,
     ) -> (Self, Vec<Warning>) {
         let mut warnings = Vec::new();
-        let user_file = folder::user_file(variable);
-        let mut settings = Settings::default();
-        if let Some(file) = &user_file {
-            settings.take_over(read::file(file, &mut warnings));
-        }
-        for root in roots {
-            project::take_over(&mut settings, root, user_file.as_deref(), &mut warnings);
-        }
-        settings.take_over(from_environment(variable, &settings, &mut warnings));
-        if let Some(editor) = editor {
-            editor::take_over(&mut settings, editor, user_file.as_deref(), &mut warnings);
-        }
+        let (mut settings, user_file) = layers(roots, variable, editor, &mut warnings, |_, _| {});
         settings.look_up_keys(variable);
         let way = mcp::Way { proxy: settings.proxy.as_deref(), ca_file: settings.ca_file.as_deref() };
         let servers = mcp::specs(&settings.mcp, way, variable, &mut warnings);
         let config = Self::new(settings, servers, user_file);
         config.tooling.check(&shown(config.user_file.as_deref()), &mut warnings);
         (config, warnings)
+    }
+
+    /// What is set and where, by name, in force; and what is wrong. Secrets are hidden. What is not in it has its default.
+    pub fn origins(roots: &[PathBuf]) -> (Vec<Origin>, Vec<Warning>) {
+        let variable = |name: &str| std::env::var(name).ok();
+        let (_, warnings) = Self::load_with(roots, &variable, None);
+        let mut known: BTreeMap<String, Origin> = BTreeMap::new();
+        layers(roots, &variable, None, &mut Vec::new(), |place, settings| {
+            let now = origin::flat(settings);
+            known.retain(|name, _| now.contains_key(name));
+            for (name, value) in now {
+                if known.get(&name).is_none_or(|origin| origin.value != value) {
+                    known.insert(name.clone(), Origin { name, value, place: place.to_owned() });
+                }
+            }
+        });
+        (known.into_values().map(Origin::hidden).collect(), warnings)
     }
 
     /// Names of environment variables that hold keys, beside those that every provider has. No tool's process gets them.
@@ -226,6 +249,33 @@ impl Config {
             user_file,
         }
     }
+}
+
+/// All layers of settings one over the other; `seen` is told how it stands after each, with the layer's place.
+fn layers(
+    roots: &[PathBuf],
+    variable: &dyn Fn(&str) -> Option<String>,
+    editor: Option<&Value>,
+    warnings: &mut Vec<Warning>,
+    mut seen: impl FnMut(&str, &Settings),
+) -> (Settings, Option<PathBuf>) {
+    let user_file = folder::user_file(variable);
+    let mut settings = Settings::default();
+    if let Some(file) = &user_file {
+        settings.take_over(read::file(file, warnings));
+        seen(&shown(Some(file)), &settings);
+    }
+    for root in roots {
+        let file = project::take_over(&mut settings, root, user_file.as_deref(), warnings);
+        seen(&shown(Some(&file)), &settings);
+    }
+    settings.take_over(from_environment(variable, &settings, warnings));
+    seen("the environment", &settings);
+    if let Some(editor) = editor {
+        editor::take_over(&mut settings, editor, user_file.as_deref(), warnings);
+        seen("the editor's settings", &settings);
+    }
+    (settings, user_file)
 }
 
 /// The file for a person to edit, as they would name it.

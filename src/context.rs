@@ -10,6 +10,7 @@
 //! - **Skills**: folders with a `SKILL.md`, listed with the instructions and read by the tool that [`skill_tool`] makes.
 //! - **Commands**: Markdown files that a prompt names, or other [`CommandSource`]s; see [`Commands`].
 //! - **Agents**: Markdown files that describe sub-agents with a name; see [`agent_files`].
+//! - **Comments** that are prompts, since they begin with `pillion:`; see [`comments`].
 //! - **Mentions**: the [`Part`]s of a prompt, made into what the model reads by [`resolve`].
 //!
 //! ```
@@ -37,6 +38,7 @@ mod agent_file;
 mod clip;
 mod command;
 mod command_file;
+mod comment;
 mod folder;
 mod front;
 mod instructions;
@@ -51,6 +53,7 @@ pub use self::{
     agent_file::{AgentFile, agent_files},
     command::{Command, CommandError, CommandSource, Commands, Listed},
     command_file::CommandFiles,
+    comment::{PromptComment, comments},
     instructions::{Beginning, News, Told},
     mention::{Diagnostic, Part, Resolved, Severity, Surroundings, resolve},
     place::Places,

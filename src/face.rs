@@ -1,4 +1,9 @@
 //! The doors. A face translates between a client's protocol and the hub, and holds no behaviour of its own.
 
+pub mod acp;
+pub mod attach;
+mod link;
 pub mod lsp;
+mod roots;
+pub mod serve;
 pub mod terminal;

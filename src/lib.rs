@@ -3,7 +3,7 @@
 //! # The map, from the wire to the core and back
 //!
 //! - [`rpc`] reads frames and keeps one ordered queue of what goes out.
-//! - [`face`] translates: an LSP editor, a terminal. It holds no behaviour.
+//! - [`face`] translates: an LSP editor, a client of the Agent Client Protocol, a terminal. It holds no behaviour.
 //! - [`sidecar`] is the hub: one loop over one `Event`, which owns the [`session`]s, those who watch them and what waits
 //!   for a person. [`store`] keeps their logs, [`config`] says what is set, [`protocol`] holds the words on the wire.
 //! - [`agent`] is the core and a library of its own: a model ([`provider`]), its [`tool`]s, the gate ([`permission`]) and

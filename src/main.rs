@@ -6,8 +6,12 @@ use std::{
     process::ExitCode,
 };
 
-use clap::{Parser, Subcommand};
-use pillion::{config::recording, face, process};
+use clap::{CommandFactory, Parser, Subcommand};
+use pillion::{
+    config::recording,
+    face, process,
+    rpc::{Framing, Trace},
+};
 
 /// An AI coding agent beside any editor: you keep the handlebars.
 #[derive(Parser)]
@@ -21,6 +25,8 @@ struct Cli {
 enum Command {
     #[command(flatten)]
     Sessions(Sessions),
+    /// Follow a session from a second terminal, and answer its approvals
+    Attach(face::terminal::attach::Args),
     /// Hand over many requests at once, to be answered within a day for half the price
     Batch(face::terminal::batch::Args),
     /// Write down what models answer, as a script for a bug report, while an editor is served or a job is done
@@ -35,6 +41,28 @@ enum Command {
         timing: bool,
         #[command(subcommand)]
         command: Sessions,
+    },
+    /// Write down what an editor and Pillion say to each other, for a bug report, while it is served over LSP
+    ///
+    /// One message a line, as JSON; keys are kept out of it, what is in your files is not. A file that exists gets a number
+    /// behind. Setting `PILLION_TRACE=FILE` does the same for an editor that starts Pillion itself.
+    Trace {
+        /// Where to write
+        file: PathBuf,
+    },
+    /// Look at the stored conversations, write them out, or delete them
+    #[command(name = "sessions")]
+    Stored(face::terminal::sessions::Args),
+    /// Check the settings, or show what is in force
+    Config(face::terminal::settings::Args),
+    /// Look whether all that is needed is there, and say what to do where it is not
+    Doctor(face::terminal::doctor::Args),
+    /// Print a shell's completions of Pillion's commands
+    Completions { shell: clap_complete::Shell },
+    /// Print the manual page, or that of one command
+    Man {
+        /// For example `run` or `sessions`
+        command: Option<String>,
     },
     /// Check the providers against a folder of recorded responses
     #[command(hide = true)]
@@ -53,8 +81,12 @@ enum Sessions {
         #[arg(long)]
         stdio: bool,
     },
+    /// Serve a client of the Agent Client Protocol (Zed and others) on the standard input and output
+    Acp,
     /// Do one job in the current folder, from the terminal
     Run(face::terminal::run::Args),
+    /// Serve programs over WebSocket and HTTP
+    Serve(face::serve::Args),
     /// See the main job with nothing set up: no key, no network, a throw-away project
     Demo(face::terminal::demo::Args),
 }
@@ -73,6 +105,16 @@ fn main() -> anyhow::Result<ExitCode> {
                 None => sessions(command).await,
             },
             Command::Record { file, timing, command } => record(&file, timing, command).await,
+            Command::Attach(args) => face::terminal::attach::run(args).await,
+            Command::Trace { file } => traced(Some(&file)).await,
+            Command::Stored(args) => face::terminal::sessions::run(args),
+            Command::Config(args) => face::terminal::settings::run(args),
+            Command::Doctor(args) => face::terminal::doctor::run(args).await,
+            Command::Completions { shell } => {
+                clap_complete::generate(shell, &mut Cli::command(), "pillion", &mut io::stdout());
+                Ok(0)
+            }
+            Command::Man { command } => man(command.as_deref()),
             Command::Batch(args) => face::terminal::batch::run(args).await,
             Command::WireCheck { dir } => {
                 Ok(u8::from(pillion::wire_check::run(&dir, &mut std::io::stdout()).await?.failed > 0))
@@ -88,10 +130,48 @@ fn main() -> anyhow::Result<ExitCode> {
 
 async fn sessions(command: Sessions) -> anyhow::Result<u8> {
     match command {
-        Sessions::Lsp { stdio: _ } => face::lsp::serve_stdio().await,
+        Sessions::Lsp { stdio: _ } => {
+            let file = std::env::var_os("PILLION_TRACE").filter(|file| !file.is_empty());
+            traced(file.as_deref().map(Path::new)).await
+        }
+        Sessions::Acp => face::acp::serve_stdio().await,
         Sessions::Run(args) => face::terminal::run::run(args).await,
+        Sessions::Serve(args) => face::serve::run(args).await,
         Sessions::Demo(args) => face::terminal::demo::run(args).await,
     }
+}
+
+/// Serves an editor over LSP, and writes down what is said if there is a file for it.
+async fn traced(file: Option<&Path>) -> anyhow::Result<u8> {
+    let trace = match file.map(recording::fresh).transpose() {
+        Ok(fresh) => fresh.map(|(name, file)| {
+            let _ = writeln!(io::stderr(), "pillion: writes what is said to {}", name.display());
+            Trace::new(Box::new(file), Framing::ContentLength, recording::without_secrets())
+        }),
+        Err(error) => {
+            writeln!(io::stderr(), "pillion: the trace cannot be written: {error}")?;
+            return Ok(2);
+        }
+    };
+    face::lsp::serve_stdio(trace).await
+}
+
+/// Prints a manual page as roff.
+fn man(name: Option<&str>) -> anyhow::Result<u8> {
+    let mut cli = Cli::command();
+    cli.build();
+    let command = match name {
+        None => cli,
+        Some(name) => match cli.find_subcommand(name).filter(|command| !command.is_hide_set()) {
+            Some(command) => command.clone(),
+            None => {
+                writeln!(io::stderr(), "pillion: there is no command {name:?}; `pillion help` shows them")?;
+                return Ok(2);
+            }
+        },
+    };
+    clap_mangen::Man::new(command).render(&mut io::stdout())?;
+    Ok(0)
 }
 
 async fn record(file: &Path, timing: bool, command: Sessions) -> anyhow::Result<u8> {

@@ -34,27 +34,17 @@
 //! it runs; and it uses the model only where that is allowed, and the person agrees each time.
 
 mod answer;
-
 mod call;
-
 mod handler;
-
 mod http;
-
 mod name;
-
 mod prompt;
-
 mod question;
-
 mod resource;
-
+mod secret;
 mod server;
-
 mod servers;
-
 mod stdio;
-
 mod tool;
 
 #[cfg(test)]
@@ -65,6 +55,9 @@ use std::{fmt, path::PathBuf, time::Duration};
 pub use servers::{Notice, Servers};
 
 use crate::provider::http::Route;
+
+/// Under which the library that speaks MCP logs. It names the addresses of servers, which may hold keys.
+pub const LOG_TARGET: &str = "rmcp";
 
 /// A server, as it is set.
 #[derive(Clone, Debug, PartialEq)]

@@ -313,6 +313,23 @@ impl Drop for Child {
     }
 }
 
+/// How many programs run that were started here and not yet ended.
+pub fn count() -> usize {
+    tree::count()
+}
+
+/// Whether another process is one that this one has started, or one of theirs in turn.
+#[cfg(unix)]
+pub fn is_descendant(pid: i32) -> bool {
+    let entries: std::collections::HashMap<_, _> =
+        table::read().into_iter().map(|entry| (entry.pid, entry.parent)).collect();
+    let this = rustix::process::getpid();
+    let ancestors =
+        std::iter::successors(rustix::process::Pid::from_raw(pid), |pid| entries.get(pid).copied().flatten());
+    // The table may hold a number twice while it is read.
+    ancestors.skip(1).take(entries.len()).any(|ancestor| ancestor == this)
+}
+
 /// Runs a short command and returns what it printed. Ends it, and what it started, at the time limit.
 pub async fn capture(command: Command, limit: Duration) -> Result<Captured, ProcessError> {
     let program = command.program.to_string_lossy().into_owned();
@@ -420,7 +437,7 @@ fn signal_name(_: i32) -> Option<&'static str> {
 }
 
 /// The shell and the arguments that come before its script.
-fn shell() -> (&'static OsStr, &'static [&'static str]) {
+pub fn shell() -> (&'static OsStr, &'static [&'static str]) {
     static SHELL: OnceLock<OsString> = OnceLock::new();
     let (wanted, arguments): (&[&str], &[&str]) = if cfg!(windows) {
         (&["pwsh.exe", "powershell.exe"], &["-NoProfile", "-NonInteractive", "-Command"])

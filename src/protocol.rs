@@ -5,6 +5,8 @@
 //! [`convert`]; nothing below `sidecar` knows them.
 
 mod approval;
+mod attach;
+mod change;
 mod command;
 mod content;
 pub mod convert;
@@ -18,10 +20,13 @@ mod method;
 mod model;
 mod question;
 mod session;
+mod subscription;
 mod task;
 mod turn;
 
 pub use approval::*;
+pub use attach::*;
+pub use change::*;
 pub use command::*;
 pub use content::*;
 pub use editor::*;
@@ -31,6 +36,7 @@ pub use method::*;
 pub use model::*;
 pub use question::*;
 pub use session::*;
+pub use subscription::*;
 pub use task::*;
 pub use turn::*;
 

@@ -19,6 +19,7 @@ mod message;
 mod peer;
 mod queue;
 mod repair;
+mod trace;
 
 pub mod parent;
 pub mod stdio;
@@ -42,6 +43,7 @@ pub use self::{
     framing::Framing,
     id::Id,
     peer::{Call, CallError, Peer, Reply},
+    trace::{Side, Trace, Traced},
 };
 use self::{
     framing::{Decoder, Frame},
@@ -62,8 +64,8 @@ pub struct Settings {
     pub unread_max: usize,
     /// How many requests of the other side may be without an answer.
     pub in_flight_max: usize,
-    /// The notification that gives up a request of ours.
-    pub cancel_method: Option<&'static str>,
+    /// The notification that gives up a request of ours, and what its parameter with the request's id is called.
+    pub cancel: Option<(&'static str, &'static str)>,
     /// How long the last answers may take to be written after the end of input or [`Peer::close`].
     pub linger: Duration,
 }
@@ -77,12 +79,15 @@ impl Settings {
         high_water: 64 << 10,
         unread_max: 16 << 20,
         in_flight_max: 4_096,
-        cancel_method: Some("$/cancelRequest"),
+        cancel: Some(("$/cancelRequest", "id")),
         linger: Duration::from_secs(1),
     };
 
+    /// The Agent Client Protocol.
+    pub const ACP: Self = Self { cancel: Some(("$/cancel_request", "requestId")), ..Self::LINES };
+
     /// One message a line.
-    pub const LINES: Self = Self { framing: Framing::Lines, message_max: 64 << 20, cancel_method: None, ..Self::LSP };
+    pub const LINES: Self = Self { framing: Framing::Lines, message_max: 64 << 20, cancel: None, ..Self::LSP };
 }
 
 /// What answers. Both methods run in the reader: they return at once, and what they do has taken effect when they do.

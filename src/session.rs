@@ -3,6 +3,7 @@
 //! Everything here happens in the hub's loop, with `&mut Session`. An event is written to the log before any client
 //! sees it, so that what was shown is never lost.
 
+mod closing;
 mod prompting;
 mod signal;
 mod turn_host;
@@ -32,10 +33,10 @@ use crate::{
         TurnStopReason, Usage,
         convert::{self, plain_text},
     },
-    store::{Log, Recovered, Settings},
+    store::{self, Log, Recovered, Settings},
     tool::Tasks,
     transcript::{self, Message},
-    workspace::Workspace,
+    workspace::{Deed, Landed, Ledger, Workspace},
 };
 
 /// A conversation over one set of roots.
@@ -275,14 +276,27 @@ impl Session {
         self.scope.tasks.cancel_all();
     }
 
+    /// Keeps what was changed, and tells clients that there is something to look at.
+    pub fn keep(&mut self, landed: &Landed) {
+        let written = self.log.append_landed(landed);
+        let mut uris = vec![self.workspace.uri_of(&landed.path)];
+        if let Deed::Move { to } = &landed.deed {
+            uris.push(self.workspace.uri_of(to));
+        }
+        self.append(SessionEvent::Changes { turn_id: landed.turn_id.clone(), uris });
+        self.note_write(written);
+    }
+
     /// Whether a turn or a compaction runs, or something in the background.
     pub fn is_running(&self) -> bool {
         self.turn.is_some() || self.compacting.is_some() || !self.scope.tasks.is_idle()
     }
 
-    /// Has the hub told of the background tasks.
-    pub fn listen_to_tasks(&self, hub: Hub) {
+    /// Has the hub told of the background tasks, and of what is changed.
+    pub fn listen(&self, hub: Hub) {
         let session_id = self.id.clone();
+        let (of, way) = (session_id.clone(), hub.clone());
+        self.scope.ledger.listen(move |landed| way.tell(Signal::Landed { session_id: of.clone(), landed }));
         self.scope.tasks.listen(move |change| hub.tell(Signal::Task { session_id: session_id.clone(), change }));
     }
 
@@ -415,6 +429,7 @@ impl Session {
         self.last_seq = recovered.last_seq;
         self.messages = recovered.messages;
         self.scope.tasks = Arc::new(Tasks::restored(recovered.tasks));
+        self.scope.ledger = Ledger::restored(recovered.landed);
         if goes_on {
             for event in recovered.closing.into_iter().filter(|event| matches!(event, SessionEvent::TaskEnded { .. })) {
                 self.append(event);
@@ -445,7 +460,7 @@ impl Session {
     /// Names the session after its first prompt.
     pub fn name_after(&mut self, prompt: &[ContentBlock]) {
         if self.title.is_empty() {
-            self.title = title(prompt);
+            self.title = store::title(prompt);
         }
     }
 
@@ -496,18 +511,6 @@ impl Session {
                 ),
             );
         }
-    }
-}
-
-/// The first words of a prompt, on one line.
-pub fn title(prompt: &[ContentBlock]) -> String {
-    /// Fits a picker's line; chosen by taste.
-    const LONGEST: usize = 80;
-    let text = prompt.iter().find_map(ContentBlock::words);
-    let words = text.unwrap_or_default().split_whitespace().collect::<Vec<_>>().join(" ");
-    match words.char_indices().nth(LONGEST) {
-        Some((cut, _)) => format!("{}…", &words[..cut]),
-        None => words,
     }
 }
 

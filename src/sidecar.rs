@@ -19,6 +19,7 @@ use std::sync::{
 use serde_json::{Value, value::RawValue};
 use tokio::sync::{mpsc, oneshot};
 
+pub use self::replay::read_event;
 pub use crate::session::{Attachment, AttachmentId, Inquiry, LoggedEvent, Verdict};
 use crate::{
     agent::compaction::Compacted, protocol, session::Signal, store::Store, tool::Changed, workspace::Workspace,
@@ -104,10 +105,22 @@ pub enum Event {
     },
     /// A turn says or asks something, or a client has answered.
     Session(Signal),
-    /// Cancel everything; answered when no turn runs any more.
+    /// Start nothing new; answered when what this is about has ended.
     ShutDown {
+        ending: Ending,
         done: oneshot::Sender<()>,
     },
+}
+
+/// What an end is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// Everything, which is cancelled.
+    All,
+    /// What nobody watches but this client, which is cancelled.
+    Of(Option<AttachmentId>),
+    /// What others watch, which goes on to its end.
+    Others,
 }
 
 /// A handle to the hub. Its methods enqueue and return.
@@ -115,6 +128,7 @@ pub enum Event {
 pub struct Sidecar {
     hub: mpsc::UnboundedSender<Event>,
     workspace: Arc<Workspace>,
+    store: Store,
     next_attachment: Arc<AtomicU64>,
 }
 
@@ -122,21 +136,26 @@ impl Sidecar {
     /// Starts the hub on the current runtime.
     pub fn start(workspace: Arc<Workspace>, store: Store) -> Self {
         let (sender, receiver) = mpsc::unbounded_channel();
-        let hub = hub::Hub::new(workspace.clone(), store, sender.clone());
+        let hub = hub::Hub::new(workspace.clone(), store.clone(), sender.clone());
         tokio::spawn(hub.run(receiver));
-        Self { hub: sender, workspace, next_attachment: Arc::default() }
+        Self { hub: sender, workspace, store, next_attachment: Arc::default() }
     }
 
     /// A handle whose hub the caller plays.
     #[cfg(test)]
-    pub(crate) fn without_hub(workspace: Arc<Workspace>) -> (Self, mpsc::UnboundedReceiver<Event>) {
+    pub(crate) fn without_hub(workspace: Arc<Workspace>, store: Store) -> (Self, mpsc::UnboundedReceiver<Event>) {
         let (sender, receiver) = mpsc::unbounded_channel();
-        (Self { hub: sender, workspace, next_attachment: Arc::default() }, receiver)
+        (Self { hub: sender, workspace, store, next_attachment: Arc::default() }, receiver)
     }
 
     /// The editors' buffers over the disk. Faces apply document changes to it directly, in their readers.
     pub fn workspace(&self) -> &Arc<Workspace> {
         &self.workspace
+    }
+
+    /// Where sessions are kept, and what else outlives the process.
+    pub fn store(&self) -> &Store {
+        &self.store
     }
 
     pub fn attach(&self, attachment: Arc<dyn Attachment>) -> AttachmentId {
@@ -161,8 +180,23 @@ impl Sidecar {
 
     /// Cancels all turns and returns when they have ended.
     pub async fn shut_down(&self) {
+        self.end(Ending::All).await;
+    }
+
+    /// The editor leaves, or has left: nothing new is started, and what nobody else watches is cancelled. Returns when that
+    /// has ended. The others are told.
+    pub async fn leave(&self, editor: Option<AttachmentId>) {
+        self.end(Ending::Of(editor)).await;
+    }
+
+    /// Returns when nothing runs any more that anybody watches.
+    pub async fn finish(&self) {
+        self.end(Ending::Others).await;
+    }
+
+    async fn end(&self, ending: Ending) {
         let (done, finished) = oneshot::channel();
-        self.send(Event::ShutDown { done });
+        self.send(Event::ShutDown { ending, done });
         let _ = finished.await;
     }
 
@@ -179,6 +213,8 @@ impl RequestError {
     pub const NOT_FOUND: i64 = -32001;
     /// The session is busy with a turn, or another process holds it.
     pub const BUSY: i64 = -32003;
+    /// The client took it back.
+    pub const CANCELLED: i64 = -32800;
     /// Something has to be configured first.
     pub const NOT_CONFIGURED: i64 = -32004;
 

@@ -8,14 +8,21 @@
 #![expect(clippy::disallowed_methods, reason = "the logs are this module's own files")]
 
 use std::{
-    fs::File,
+    fs::{self, File},
     io::{self, BufReader},
     ops::RangeInclusive,
     path::{Path, PathBuf},
     sync::Arc,
 };
 
-use crate::config::folder;
+use serde_json::value::to_raw_value;
+
+use crate::{
+    config::folder,
+    protocol::{SessionEvent, SessionInfo},
+};
+
+mod answers;
 
 mod id;
 
@@ -31,14 +38,17 @@ mod recover;
 
 mod list;
 
+mod fork;
+
 mod replay;
 
 #[cfg(test)]
 mod tests;
 
+pub use id::rfc3339;
 pub use list::Page;
 pub use log::Log;
-pub use record::{Meta, Settings, title};
+pub use record::{Meta, Settings, title, title_of};
 pub use recover::{Recovered, WaitingTurn};
 pub use replay::{Replay, missing};
 
@@ -53,6 +63,8 @@ pub struct Store {
 pub enum StoreError {
     #[error("no session {id} is stored here. session/list shows those that are.")]
     NotFound { id: String },
+    #[error("session {id} has no such turn that has ended, so there is nothing to branch off from.")]
+    NoPast { id: String },
     #[error("another process is writing session {id}. Close it there first, or start a new session.")]
     Busy { id: String },
     #[error("{id:?} is not a session id. One looks like 20261121-091503-k3f9x2.")]
@@ -96,13 +108,7 @@ impl Store {
 
     /// Locks a session's log and reads where it stands. A line torn by a crash is cut off, since nothing waits for it.
     pub fn load(&self, id: &str) -> Result<(Log, Recovered), StoreError> {
-        let path = self.path(id)?;
-        let file = lock::options(&mut folder::private_file()).open(&path).map_err(|error| match error.kind() {
-            io::ErrorKind::NotFound => StoreError::NotFound { id: id.to_owned() },
-            _ if lock::is_held(&error) => StoreError::Busy { id: id.to_owned() },
-            _ => StoreError::Io { path: path.clone(), what: "opened", source: error },
-        })?;
-        self.lock(&file, id, &path)?;
+        let (file, path) = self.open_locked(id)?;
         let failed = |source| StoreError::Io { path: path.clone(), what: "read", source };
         let (recovered, state, end) = recover::read(BufReader::with_capacity(1 << 16, &file), &path)?;
         let updated_at = file.metadata().and_then(|metadata| metadata.modified()).map_err(failed)?;
@@ -111,10 +117,73 @@ impl Store {
         Ok((log, recovered))
     }
 
+    /// Removes a session's log for good.
+    ///
+    /// # Errors
+    /// [`StoreError::Busy`] while any process has it open.
+    pub fn delete(&self, id: &str) -> Result<(), StoreError> {
+        let (file, path) = self.open_locked(id)?;
+        // Windows removes no file that is open; elsewhere nobody else is to open it meanwhile.
+        #[cfg(windows)]
+        drop(file);
+        fs::remove_file(&path).map_err(|source| StoreError::Io { path, what: "deleted", source })?;
+        #[cfg(not(windows))]
+        drop(file);
+        Ok(())
+    }
+
+    /// Gives a session that nobody has open another title.
+    ///
+    /// # Errors
+    /// [`StoreError::Busy`] while any process has it open.
+    pub fn rename(&self, id: &str, title: String) -> Result<(), StoreError> {
+        let (mut log, recovered) = self.load(id)?;
+        let failed = |source: io::Error| StoreError::Io { path: self.folder.join(id), what: "written", source };
+        let event = to_raw_value(&SessionEvent::SessionRenamed { title }).map_err(|error| failed(error.into()))?;
+        log.append_event(recovered.last_seq + 1, &event).map_err(failed)
+    }
+
+    /// Begins a session that has the past of another one, up to the end of the turn `until`, or of all turns that have
+    /// ended. The other one may be open.
+    ///
+    /// # Errors
+    /// [`StoreError::NoPast`] if no such turn has ended.
+    pub fn fork(&self, id: &str, until: Option<&str>) -> Result<SessionInfo, StoreError> {
+        let path = self.path(id)?;
+        let source = File::open(&path).map_err(|source| match source.kind() {
+            io::ErrorKind::NotFound => StoreError::NotFound { id: id.to_owned() },
+            _ => StoreError::Io { path: path.clone(), what: "opened", source },
+        })?;
+        let failed = |source| StoreError::Io { path: path.clone(), what: "read", source };
+        let no_past = || StoreError::NoPast { id: id.to_owned() };
+        let past = fork::past(source, until).map_err(failed)?.ok_or_else(no_past)?;
+        let meta = past.renamed();
+        let path = self.path(&meta.session_id)?;
+        let failed = |source| StoreError::Io { path: path.clone(), what: "written", source };
+        let file = lock::options(&mut folder::private_file()).create_new(true).open(&path).map_err(failed)?;
+        past.write(&meta, &file, &self.folder).map_err(failed)?;
+        drop(file);
+        list::one(&self.folder, &meta.session_id).map_err(failed)?.ok_or_else(no_past)
+    }
+
     /// Sessions, the latest used first, without those that never had an event. With `root`, only those that work in
     /// that folder. Waits for the disk: a few reads for each session of the page.
     pub fn list(&self, root: Option<&Path>, cursor: Option<&str>, limit: usize) -> Result<Page, StoreError> {
         list::list(&self.folder, root, cursor, limit)
+    }
+
+    /// A session as it is stored.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`] also if it never had an event.
+    pub fn info(&self, id: &str) -> Result<SessionInfo, StoreError> {
+        let path = self.path(id)?;
+        match list::info(&self.folder, id) {
+            Ok(Some(info)) => Ok(info),
+            Ok(None) => Err(StoreError::NotFound { id: id.to_owned() }),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Err(StoreError::NotFound { id: id.to_owned() }),
+            Err(source) => Err(StoreError::Io { path, what: "read", source }),
+        }
     }
 
     /// The events of a session whose numbers lie in `seqs`, which must have been given out, with no gap: one that is
@@ -127,6 +196,17 @@ impl Store {
             _ => StoreError::Io { path: path.clone(), what: "read", source: error },
         };
         Replay::new(File::open(&path).map_err(failed)?, seqs).map_err(failed)
+    }
+
+    fn open_locked(&self, id: &str) -> Result<(File, PathBuf), StoreError> {
+        let path = self.path(id)?;
+        let file = lock::options(&mut folder::private_file()).open(&path).map_err(|error| match error.kind() {
+            io::ErrorKind::NotFound => StoreError::NotFound { id: id.to_owned() },
+            _ if lock::is_held(&error) => StoreError::Busy { id: id.to_owned() },
+            _ => StoreError::Io { path: path.clone(), what: "opened", source: error },
+        })?;
+        self.lock(&file, id, &path)?;
+        Ok((file, path))
     }
 
     /// Ids come from clients: what does not look like one of ours never becomes part of a path.

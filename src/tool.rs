@@ -14,6 +14,7 @@ mod delete;
 mod desk;
 mod diagnostics;
 mod edit;
+mod editor;
 mod files;
 mod glob;
 mod grep;
@@ -32,6 +33,7 @@ mod source;
 mod sub_agent;
 mod task;
 mod tasks;
+mod terminals;
 mod typed;
 mod web_fetch;
 mod write;
@@ -53,19 +55,20 @@ pub use self::{
     bash::Shell,
     budget::{Budget, Excess},
     desk::{Answered, Choice, Desk, Errand, PlanItem, PlanStatus, Profile, Question, Report, Wish},
-    outputs::{Cut, Excerpt, Outputs, Recording, Rest},
+    outputs::{Cut, Excerpt, GO_ON, Outputs, Recording, Rest},
     read::{checked_image, image_at, shown_lines},
     registry::{Catalogue, Changed, Collision, DuplicateTool, Registry, Standard, Watch},
     source::{Changes, Dynamic, Fixed, Source, View},
     sub_agent::SubAgent,
     tasks::{Detached, Movable, Task, TaskChange, TaskStatus, Tasks, TasksSnapshot},
+    terminals::{Terminal, TerminalCommand, Terminals},
     typed::{Typed, typed},
     web_fetch::Web,
 };
 pub use crate::provider::ToolSpec;
 use crate::{
     transcript::ResultContent,
-    workspace::{FileDiff, Seen, Workspace},
+    workspace::{FileDiff, Ledger, Seen, Workspace},
 };
 
 /// The doc comment of `T`, and its schema as models read it: closed to other fields and without references.
@@ -73,7 +76,7 @@ pub fn schema_of<T: schemars::JsonSchema>() -> (String, Value) {
     schema::of::<T>()
 }
 
-/// The value with small slips put right.
+/// The value with small slips put right, as it is done with the input of every tool of a [`Registry`].
 ///
 /// # Errors
 /// What does not fit the schema, all of it at once, in words that a model can act on.
@@ -165,6 +168,8 @@ pub struct Context {
     /// Cancelled when the turn is. A tool ends what it started before it returns.
     pub cancel: CancellationToken,
     pub progress: Progress,
+    /// Where a tool writes down what it changed.
+    pub ledger: Ledger,
     pub outputs: Arc<Outputs>,
     /// How much of the result will reach the model: for tools that page or record.
     pub budget: Budget,
@@ -175,6 +180,8 @@ pub struct Context {
     pub hunks: Option<Vec<usize>>,
     /// What `propose` found out and `run` goes on with. The same for both steps of a call, and of this call only.
     pub prepared: Prepared,
+    /// Where commands run that the person is to see; here where there is none.
+    pub terminals: Option<Arc<dyn Terminals>>,
     /// Where to ask whoever runs the turn. While a call is proposed, nobody is there.
     pub desk: Desk,
 }
@@ -279,14 +286,6 @@ impl Progress {
     pub fn report(&self, offset: u64, text: impl Into<String>) {
         (self.0)(offset, text.into());
     }
-}
-
-/// The input with small slips put right, as it is done for every tool of a [`Registry`].
-///
-/// # Errors
-/// What is wrong with it, naming each field.
-pub fn check_input(schema: &Value, input: &Value) -> Result<Value, String> {
-    shape::check(schema, input)
 }
 
 /// The call was cancelled before it had anything to say.

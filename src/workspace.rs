@@ -5,6 +5,7 @@
 //! [`Workspace::change`], [`Workspace::close`] and [`Workspace::saved`], and implements [`BufferSink`] for the way back.
 
 mod apply;
+mod asked;
 mod buffer;
 mod confine;
 mod diagnostics;
@@ -14,10 +15,13 @@ mod disk;
 mod edit;
 mod encoding;
 mod error;
+mod focus;
 mod landing;
+mod ledger;
 mod plan;
 mod position;
 mod relocate;
+mod rider;
 mod save;
 mod seen;
 mod text;
@@ -43,19 +47,27 @@ use self::{
     buffer::{OpenBuffer, State},
     confine::{Root, locate, real, real_entry, real_name},
     encoding::Encoding,
+    rider::Rider,
     text::digest_bytes,
     uri::Named,
 };
 pub use self::{
+    asked::Files,
     diagnostics::{Diagnosed, Diagnosis, Diagnostic, Severity},
     discard::{Bins, DiscardError, Discarded, Holdings},
     edit::TextEdit,
     error::{ChangeError, EditError, PathError, ReadError},
+    focus::{Active, Focus, Selected, Visible},
+    ledger::{
+        Before, ChangeKind, ChangeState, Deed, Landed, Ledger, Refusal, Reverted, Reviewed, ReviewedHunk, Selection,
+        Texts, Undone,
+    },
     plan::Plan,
     relocate::{MoveError, Moved},
     save::SaveOutcome,
     seen::Seen,
     text::LineEnd,
+    uri::of as uri_of,
 };
 
 /// The roots, the open buffers and the disk below them.
@@ -63,11 +75,13 @@ pub use self::{
 /// [`Self::open`], [`Self::change`], [`Self::saved`] and [`Self::close`] are for the reader of an editor's messages: they
 /// take effect before they return, and at most look where a path leads.
 pub struct Workspace {
-    roots: Mutex<Vec<Root>>,
+    roots: Arc<Mutex<Vec<Root>>>,
     state: Arc<Mutex<State>>,
     /// The files that are being edited.
     turns: Arc<Mutex<HashMap<PathBuf, Weak<tokio::sync::Mutex<()>>>>>,
     limits: Limits,
+    /// What goes with the next edit of a file.
+    riders: Mutex<Vec<Rider>>,
 }
 
 /// How long and how much.
@@ -83,6 +97,8 @@ pub struct Limits {
     pub save: Duration,
     /// For an editor to have diagnostics of the text as it is. A language server may have to think.
     pub diagnose: Duration,
+    /// For an editor to say what it shows, which it only has to look at.
+    pub focus: Duration,
     /// Bytes of the largest file that is read as text.
     pub size: u64,
 }
@@ -95,6 +111,7 @@ impl Default for Limits {
             settle: Duration::from_millis(500),
             save: Duration::from_secs(10),
             diagnose: Duration::from_secs(10),
+            focus: Duration::from_secs(5),
             size: 64 << 20,
         }
     }
@@ -154,6 +171,11 @@ pub trait BufferSink: Send + Sync + 'static {
     /// be asked.
     async fn diagnostics(&self, uris: Option<Vec<String>>) -> Result<Option<Vec<Diagnosed>>, SinkError> {
         let _ = uris;
+        Ok(None)
+    }
+
+    /// Asks the editor what the person has before them. `None` if it cannot be asked.
+    async fn focus(&self) -> Result<Option<Focus<String>>, SinkError> {
         Ok(None)
     }
 
@@ -223,6 +245,12 @@ pub struct Applied {
     pub snapshot: Snapshot,
     /// True if that holds more than what the plan was based on and its edits: text that the model has not seen.
     pub rebased: bool,
+    /// True if there was no such file.
+    pub created: bool,
+    /// The text right before.
+    pub before: Rope,
+    /// What was made of it, in order.
+    pub edits: Vec<TextEdit>,
 }
 
 /// A change of a text, between two states of one file.
@@ -255,14 +283,24 @@ impl Workspace {
     }
 
     pub fn with_limits(roots: Vec<PathBuf>, limits: Limits) -> Arc<Self> {
-        let roots = Mutex::new(roots.into_iter().map(Root::new).collect());
-        Arc::new(Self { roots, state: Arc::default(), turns: Arc::default(), limits })
+        let (state, turns, riders) = Default::default();
+        Arc::new(Self { roots: shared(roots), state, turns, limits, riders })
     }
 
     /// The same buffers over the same disk, with roots of its own.
     pub fn with_roots(&self, roots: Vec<PathBuf>) -> Arc<Self> {
-        let roots = Mutex::new(roots.into_iter().map(Root::new).collect());
-        Arc::new(Self { roots, state: self.state.clone(), turns: self.turns.clone(), limits: self.limits })
+        self.beside(shared(roots))
+    }
+
+    /// The same buffers over the same disk with the same roots, also where those change: for one of several who work in
+    /// it, so that what [goes along](Self::take_along) with edits goes with their own.
+    pub fn view(&self) -> Arc<Self> {
+        self.beside(self.roots.clone())
+    }
+
+    fn beside(&self, roots: Arc<Mutex<Vec<Root>>>) -> Arc<Self> {
+        let (state, turns, riders) = (self.state.clone(), self.turns.clone(), Mutex::default());
+        Arc::new(Self { roots, state, turns, limits: self.limits, riders })
     }
 
     /// The roots as they were given; the first is where relative paths begin.
@@ -358,6 +396,27 @@ impl Workspace {
         self.resolve_by(path, real_name)
     }
 
+    /// The location of a path as [`Location::path`] has it.
+    pub fn at(&self, path: &Path) -> Location {
+        locate(&lock(&self.roots), path.to_path_buf())
+    }
+
+    /// What editors call a path that is as [`Location::path`] has it: their own name of the buffer if one is open; else
+    /// below the root as that was given.
+    pub fn uri_of(&self, path: &Path) -> String {
+        if let Some((_, buffer)) = lock(&self.state).find(path) {
+            return buffer.uri.clone();
+        }
+        let roots = lock(&self.roots);
+        let given = roots.iter().find_map(|root| Some(root.given.join(path.strip_prefix(&root.path).ok()?)));
+        uri::of(given.as_deref().unwrap_or(path))
+    }
+
+    /// How the editor that has a file open counts columns; where none has, any editor, and the default of LSP without one.
+    fn encoding_of(&self, path: &Path) -> PositionEncoding {
+        lock(&self.state).encoding_of(path)
+    }
+
     fn resolve_by(&self, path: &str, real: fn(&Path) -> std::io::Result<PathBuf>) -> Result<Location, PathError> {
         let roots = lock(&self.roots).clone();
         let open = lock(&self.state).find_uri(path).map(|buffer| buffer.path.clone());
@@ -399,6 +458,9 @@ impl Workspace {
 
     /// The text: of the buffer if one is open, else of the file.
     pub async fn read(&self, location: &Location) -> Result<Snapshot, ReadError> {
+        if let Err(SinkError(message)) = self.pull(&location.path).await {
+            return Err(ReadError::Unasked { shown: location.shown.clone(), message });
+        }
         self.settle_saved(Some(&location.path)).await;
         if let Some((editor, buffer)) = lock(&self.state).find(&location.path) {
             return match buffer.out_of_sync {
@@ -430,6 +492,10 @@ impl Workspace {
         let changes = diff::line_changes(old, block.as_ref());
         diff::file_diff(location, old, &changes).0
     }
+}
+
+fn shared(roots: Vec<PathBuf>) -> Arc<Mutex<Vec<Root>>> {
+    Arc::new(Mutex::new(roots.into_iter().map(Root::new).collect()))
 }
 
 /// The path behind an editor's `file:` URI. Where it cannot be followed, as it is written.

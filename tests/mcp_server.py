@@ -40,6 +40,7 @@ TOOLS = [
     {"name": "shrink", "description": "Takes a tool away.", "inputSchema": schema(["name"], name=STRING)},
     {"name": "slow", "description": "Says how far it is.", "inputSchema": schema()},
     {"name": "ask", "description": "Asks the person.", "inputSchema": schema()},
+    {"name": "ask_and_leave", "description": "Asks, and waits for a file.", "inputSchema": schema(["until"], until=STRING)},
     {"name": "sample", "description": "Asks the model.", "inputSchema": schema()},
     {"name": "roots", "description": "Says the roots.", "inputSchema": schema()},
     {"name": "environment", "description": "Says a variable.", "inputSchema": schema(["name"], name=STRING)},
@@ -194,6 +195,14 @@ class Server:
         wanted = {"type": "object", "properties": properties, "required": ["colour", "count"]}
         answer = self.ask("elicitation/create", {"message": "What shall it be?", "requestedSchema": wanted})
         return json.dumps(answer, sort_keys=True)
+
+    def do_ask_and_leave(self, given, _params, _number):
+        wanted = {"type": "object", "properties": {"colour": {"type": "string"}}, "required": ["colour"]}
+        question = {"message": "Never mind.", "requestedSchema": wanted}
+        threading.Thread(target=self.ask, args=("elicitation/create", question), daemon=True).start()
+        while not os.path.exists(given["until"]):
+            time.sleep(0.01)
+        return "left"
 
     def do_sample(self, _given, _params, _number):
         messages = [{"role": "user", "content": {"type": "text", "text": "sample this"}}]

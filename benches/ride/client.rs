@@ -37,7 +37,8 @@ pub struct Client {
     /// When the answer to `initialize` was here.
     pub answered: Instant,
     turn: Turn,
-    ended: bool,
+    /// How many turns have not ended.
+    running: usize,
     replies: HashMap<u64, Value>,
     next_id: u64,
     home: tempfile::TempDir,
@@ -113,7 +114,7 @@ impl Client {
             child,
             answered: Instant::now(),
             turn: Turn::begin(),
-            ended: false,
+            running: 0,
             replies: HashMap::new(),
             next_id: 0,
             home,
@@ -157,15 +158,22 @@ impl Client {
     }
 
     pub fn begin_turn(&mut self, session: &str, prompt: &str) -> Result<()> {
+        self.begin_turns(&[session.to_owned()], prompt)
+    }
+
+    /// Asks the same in several sessions at once; what they show is taken together.
+    pub fn begin_turns(&mut self, sessions: &[String], prompt: &str) -> Result<()> {
         self.turn = Turn::begin();
-        self.ended = false;
-        self.call("turn/start", json!({"sessionId": session, "prompt": [{"type": "text", "text": prompt}]}))?;
+        self.running = sessions.len();
+        for session in sessions {
+            self.call("turn/start", json!({"sessionId": session, "prompt": [{"type": "text", "text": prompt}]}))?;
+        }
         Ok(())
     }
 
-    /// Waits for `turnEnded`.
+    /// Waits for each `turnEnded`.
     pub fn end_turn(&mut self) -> Result<Turn> {
-        while !self.ended {
+        while self.running > 0 {
             self.pump()?;
         }
         Ok(std::mem::replace(&mut self.turn, Turn::begin()))
@@ -175,7 +183,7 @@ impl Client {
     pub fn until_text(&mut self, enough: usize) -> Result<()> {
         let (mut seen, mut shown) = (0, 0);
         while shown < enough {
-            if self.ended {
+            if self.running == 0 {
                 bail!("the turn ended ({}) after {shown} bytes of text", self.turn.stop_reason);
             }
             self.pump()?;
@@ -236,7 +244,7 @@ impl Client {
         } else if message["params"]["event"]["type"] == "turnEnded" {
             self.turn.ended = at;
             self.turn.stop_reason = message["params"]["event"]["stopReason"].as_str().unwrap_or_default().to_owned();
-            self.ended = true;
+            self.running = self.running.saturating_sub(1);
         }
         Ok(())
     }

@@ -74,6 +74,7 @@ struct Ride {
     repeats: usize,
     deltas: usize,
     paced: usize,
+    sessions: usize,
     flood: usize,
     /// For a program to come to rest before the clock starts.
     settle: Duration,
@@ -85,11 +86,19 @@ impl Ride {
         repeats: 10,
         deltas: 20_000,
         paced: 500,
+        sessions: 50,
         flood: 400_000,
         settle: Duration::from_millis(300),
     };
-    const SHORT: Self =
-        Self { whole: false, repeats: 1, deltas: 2_000, paced: 20, flood: 100_000, settle: Duration::ZERO };
+    const SHORT: Self = Self {
+        whole: false,
+        repeats: 1,
+        deltas: 2_000,
+        paced: 20,
+        sessions: 10,
+        flood: 100_000,
+        settle: Duration::ZERO,
+    };
 }
 
 struct Figure {
@@ -131,6 +140,14 @@ const FIGURES: &[(&[Figure], Measure)] = &[
             figure("latency added to a delta every 5 ms, p99", "ms", 0.3),
         ],
         paced,
+    ),
+    (
+        &[
+            figure("50 sessions at once, latency added every 20 ms, p50", "ms", 0.5),
+            figure("50 sessions at once, latency added every 20 ms, p99", "ms", 1.0),
+            figure("resident memory after them", "MiB", 40.0),
+        ],
+        sessions,
     ),
     (&[figure("cancel to turnEnded", "ms", 0.6)], cancel),
     (&[figure("cancel to turnEnded in a flood of 400,000 deltas", "ms", 4.0)], cancel_flood),
@@ -203,6 +220,21 @@ fn paced(ride: &Ride, program: &Program, model: &Model) -> Result<Vec<f64>> {
     ensure!(added.len() == ride.paced, "{} of {} deltas arrived", added.len(), ride.paced);
     added.sort();
     Ok([50, 99].map(|percent| milliseconds(added[added.len() * percent / 100])).to_vec())
+}
+
+fn sessions(ride: &Ride, program: &Program, model: &Model) -> Result<Vec<f64>> {
+    let mut client = Client::start(program, &model.url)?;
+    let sessions = (0..ride.sessions).map(|_| client.session()).collect::<Result<Vec<_>>>()?;
+    client.begin_turns(&sessions, "RIDE:PACED 5 20")?;
+    client.end_turn()?;
+    std::thread::sleep(ride.settle);
+    client.begin_turns(&sessions, &format!("RIDE:PACED {} 20", ride.paced / 2))?;
+    let mut added = client.end_turn()?.latencies()?;
+    let expected = ride.sessions * (ride.paced / 2);
+    ensure!(added.len() == expected, "{} of {expected} deltas arrived", added.len());
+    added.sort();
+    let latencies = [50, 99].map(|percent| milliseconds(added[added.len() * percent / 100]));
+    Ok(latencies.into_iter().chain(system::resident(client.pid())).collect())
 }
 
 fn cancel(ride: &Ride, program: &Program, model: &Model) -> Result<Vec<f64>> {

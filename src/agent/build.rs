@@ -23,7 +23,7 @@ use crate::{
         retry,
     },
     tool::{Answered, Budget, Collision, Fixed, Outputs, Profile, Registry, SubAgent, Tasks, Tool, typed},
-    workspace::{Seen, Workspace},
+    workspace::{Ledger, Seen, Workspace},
 };
 
 /// A model and its tools. Cheap to clone; holds nothing of a conversation, so one serves many at once.
@@ -42,6 +42,8 @@ pub struct Scope {
     pub outputs: Arc<Outputs>,
     /// What people wrote for the model and it was told at the beginning.
     pub told: Arc<Told>,
+    /// What was changed, for the person to take back.
+    pub ledger: Ledger,
     /// What runs in the background.
     pub tasks: Arc<Tasks>,
     /// How many tokens things take, learnt from what the provider counts.

@@ -222,6 +222,7 @@ impl<'a> Ground<'a> {
             }
         });
         let (mut time, mut given_up) = (pin!(passed(limit)), pin!(self.given_up(stop.clone())));
+        let over = self.cancel.child_token();
         let mut serving = FuturesUnordered::new();
         let ended = loop {
             select! {
@@ -233,12 +234,16 @@ impl<'a> Ground<'a> {
                 }
                 () = &mut time, if !stop.is_cancelled() => stop.cancel(),
                 piece = mailbox.next() => self.print(call, piece).await,
-                Some(wish) = wishes.recv() => serving.push(self.serve(call, wish)),
+                Some(wish) = wishes.recv() => serving.push(self.serve(call, wish, over.child_token())),
                 Some(()) = serving.next() => {}
             }
         };
-        // What it still wants, nobody gets: nothing may come after its result.
-        drop((wishes, serving));
+        // What it still wants, nobody gets: nothing may come after its result. Nested turns end as turns do.
+        drop(wishes);
+        over.cancel();
+        let all_ended = async { while serving.next().await.is_some() {} };
+        let _ = tokio::time::timeout(self.agent.setup.cancel_grace, all_ended).await;
+        drop(serving);
         while let Some(piece) = mailbox.take() {
             self.print(call, piece).await;
         }
@@ -322,12 +327,14 @@ impl<'a> Ground<'a> {
             seen: Arc::new(self.scope.seen.by(&call.id)),
             cancel: self.cancel.clone(),
             progress: Progress::none(),
+            ledger: self.scope.ledger.by(&self.scope.own(&call.id)),
             outputs: self.scope.outputs.clone(),
             budget: self.agent.setup.budget_of(tool),
             tasks: self.scope.tasks.clone(),
             call_id: self.scope.own(&call.id),
             hunks: None,
             prepared: Prepared::default(),
+            terminals: self.host.terminals(),
             desk,
         }
     }

@@ -16,12 +16,14 @@ use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Agent, Answer, ApprovalRequest, Event, Host, Observer, OpenTurn, Point, RunError, RunResult, Scope,
+    Agent, Answer, ApprovalRequest, Event, Host, Observer, OpenTurn, Point, QuestionRequest, RunError, RunResult,
+    Scope,
+    build::Asking,
     turn::{self, Outcome},
 };
 use crate::{
     permission::Policy,
-    tool::{Tasks, TasksSnapshot},
+    tool::{Answered, Tasks, TasksSnapshot},
     transcript::{self, Message, Usage},
 };
 
@@ -185,7 +187,8 @@ impl Agent {
         }
         let (input, approvals) = (input.into(), VecDeque::new());
         let state = State { history, input, turn, usage, policy, approvals, pause: None };
-        let stage = Arc::new(Stage { state: Mutex::new(state), stops_after_tool_results });
+        let asker = self.setup.asker.clone();
+        let stage = Arc::new(Stage { state: Mutex::new(state), stops_after_tool_results, asker });
         Driver { agent, scope, stage, turn: None, cancel: CancellationToken::new() }
     }
 
@@ -301,9 +304,6 @@ impl Driver {
         let index = state.approvals.iter().position(|open| open.request.id == id);
         let open = index.and_then(|index| state.approvals.remove(index));
         let open = open.ok_or_else(|| UnknownApproval(id.to_owned()))?;
-        if let Some(turn) = &mut state.turn {
-            turn.answered(&open.request);
-        }
         // Nobody waits any more if the turn was cancelled meanwhile.
         let _ = open.answer.send(answer);
         Ok(())
@@ -378,6 +378,7 @@ impl Driver {
 struct Stage {
     state: Mutex<State>,
     stops_after_tool_results: bool,
+    asker: Option<Asking>,
 }
 
 struct State {
@@ -438,12 +439,12 @@ impl State {
 /// Takes back the question when nobody waits for its answer any more.
 struct Withdrawal<'a> {
     stage: &'a Stage,
-    id: String,
+    request: ApprovalRequest,
 }
 
 impl Drop for Withdrawal<'_> {
     fn drop(&mut self) {
-        self.stage.lock().approvals.retain(|open| open.request.id != self.id);
+        self.stage.lock().approvals.retain(|open| open.request.id != self.request.id);
     }
 }
 
@@ -463,7 +464,7 @@ impl Host for Stage {
 
     async fn approve(&self, request: ApprovalRequest) -> Answer {
         let (answer, answered) = oneshot::channel();
-        let _withdrawal = Withdrawal { stage: self, id: request.id.clone() };
+        let withdrawal = Withdrawal { stage: self, request: request.clone() };
         {
             let mut state = self.lock();
             if let Some(turn) = &mut state.turn {
@@ -471,11 +472,23 @@ impl Host for Stage {
             }
             state.approvals.push_back(OpenApproval { request, answer, was_given: false });
         }
-        answered.await.unwrap_or(Answer::CancelTurn)
+        let answer = answered.await.unwrap_or(Answer::CancelTurn);
+        // Only now: what was answered and not taken up is asked again after a restart.
+        if let Some(turn) = &mut self.lock().turn {
+            turn.answered(&withdrawal.request);
+        }
+        answer
     }
 
     fn policy(&self) -> Policy {
         self.lock().policy.clone()
+    }
+
+    async fn ask(&self, request: QuestionRequest) -> Answered {
+        match &self.asker {
+            Some(asker) => asker(request).await,
+            None => Answered::Nobody,
+        }
     }
 
     async fn interject(&self, point: Point) -> Vec<Message> {

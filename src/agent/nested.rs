@@ -1,10 +1,14 @@
 //! What a running call asks for: the loop fulfils it with its host, and runs nested agents inside the turn.
 
-use std::sync::{Arc, PoisonError};
+use std::{
+    pin::pin,
+    sync::{Arc, PoisonError},
+};
 
 use async_trait::async_trait;
 use futures::{FutureExt, future::BoxFuture};
 use tokio::select;
+use tokio_util::sync::CancellationToken;
 
 use super::{
     Agent, Answer, ApprovalRequest, Asker, Event, Host, QuestionRequest, Scope,
@@ -12,7 +16,7 @@ use super::{
 };
 use crate::{
     permission::Policy,
-    tool::{Answered, Collision, Errand, Registry, Report, Source, Task, TaskStatus, ToolError, Wish},
+    tool::{Answered, Collision, Errand, Registry, Report, Source, Task, TaskStatus, Terminals, ToolError, Wish},
     transcript::{Message, Role, ToolCall, Usage},
 };
 
@@ -28,7 +32,8 @@ the whole task without asking back, and end with what was asked for, complete an
 
 impl<'a> Ground<'a> {
     /// Fulfils a wish of a call. Boxed, since a nested agent serves its own calls the same way.
-    pub fn serve(self, call: &'a ToolCall, wish: Wish) -> BoxFuture<'a, ()> {
+    /// `over` is cancelled when the call has ended.
+    pub fn serve(self, call: &'a ToolCall, wish: Wish, over: CancellationToken) -> BoxFuture<'a, ()> {
         async move {
             // Nobody waits for an answer whose receiver is gone.
             match wish {
@@ -36,31 +41,42 @@ impl<'a> Ground<'a> {
                     self.emit(Event::Plan(items)).await;
                     let _ = told.send(());
                 }
-                Wish::Ask { question, answer } => {
+                Wish::Ask { question, mut answer } => {
                     let request = QuestionRequest { call_id: call.id.clone(), question, agent: None };
                     let answered = select! {
                         biased;
-                        () = self.cancel.cancelled() => Answered::Declined,
+                        () = over.cancelled() => Answered::Declined,
+                        // Whoever asked does not want to know any more.
+                        () = answer.closed() => return,
                         answered = self.host.ask(request) => answered,
                     };
                     let _ = answer.send(answered);
                 }
-                Wish::Spawn { errand, report } => {
-                    let _ = report.send(self.spawn(call, errand).await);
+                Wish::Spawn { errand, mut report } => {
+                    let mut spawned = pin!(self.spawn(call, errand, &over));
+                    let ended = select! {
+                        biased;
+                        ended = &mut spawned => ended,
+                        () = report.closed() => {
+                            over.cancel();
+                            spawned.await
+                        }
+                    };
+                    let _ = report.send(ended);
                 }
             }
         }
         .boxed()
     }
 
-    async fn spawn(self, call: &ToolCall, errand: Errand) -> Result<Report, ToolError> {
+    async fn spawn(self, call: &ToolCall, errand: Errand, over: &CancellationToken) -> Result<Report, ToolError> {
         let agent = self.nested(&errand)?;
         let name = errand.profile.as_ref().map_or(NAMELESS, |profile| profile.name.as_str());
         let host = Nested { parent: self, call_id: &call.id, name };
         let scope = self.scope.nested(&call.id);
         let _its_own_tasks = scope.tasks.begin_nested(&scope.within);
         let history = vec![Message::user(errand.task)];
-        let outcome = turn::run(&agent, &scope, history, &host, self.cancel.clone()).await;
+        let outcome = turn::run(&agent, &scope, history, &host, over.clone()).await;
         let Outcome { messages, stop_reason, error, .. } = outcome;
         let last = messages.iter().rfind(|message| message.role == Role::Assistant && !message.text().is_empty());
         let text = last.map(Message::text).unwrap_or_default();
@@ -76,15 +92,21 @@ impl<'a> Ground<'a> {
         }
         let profile = errand.profile.as_deref();
         let wanted = profile.and_then(|profile| profile.tools.clone());
-        let (may_spawn, read_only) = (depth < parent.sub_agent_depth, errand.read_only);
+        let (may_spawn, read_only, is_bare) = (depth < parent.sub_agent_depth, errand.read_only, errand.is_bare);
         let shared = Registry::clone(&parent.tools).filtered(move |tool| {
             let name = &tool.spec().name;
             let is_wanted = wanted.as_ref().is_none_or(|wanted| wanted.contains(name));
-            is_wanted && (may_spawn || name != SPAWNER) && (!read_only || tool.reads_only())
+            !is_bare && is_wanted && (may_spawn || name != SPAWNER) && (!read_only || tool.reads_only())
         });
         let mut tools = Registry::new();
         tools.add_source(shared, Collision::Refuse).map_err(|duplicate| ToolError::new(duplicate.to_string()))?;
-        let mut nested = self.agent.to_builder().tools(tools).system(INSTRUCTIONS);
+        let mut nested = self.agent.to_builder().tools(tools);
+        if is_bare {
+            (nested.system, nested.instructions) = (Vec::new(), None);
+            (nested.hooks, nested.mutators) = (Vec::new(), Vec::new());
+        } else {
+            nested = nested.system(INSTRUCTIONS);
+        }
         nested.depth = depth;
         // Those who observe the parent are told what happens in here, too, as what is nested.
         nested.observers = Vec::new();
@@ -134,11 +156,20 @@ impl Host for Nested<'_> {
         let agent = Some(self.asker(request.agent));
         // Its calls may have the ids of the parent's.
         let id = format!("{}.{}", self.call_id, request.id);
-        self.parent.host.approve(ApprovalRequest { id, agent, ..request }).await
+        let answer = self.parent.host.approve(ApprovalRequest { id, agent, ..request }).await;
+        if answer == Answer::CancelTurn {
+            // The person means the turn that they see.
+            self.parent.cancel.cancel();
+        }
+        answer
     }
 
     fn policy(&self) -> Policy {
         self.parent.host.policy()
+    }
+
+    fn terminals(&self) -> Option<Arc<dyn Terminals>> {
+        self.parent.host.terminals()
     }
 
     async fn ask(&self, request: QuestionRequest) -> Answered {

@@ -93,16 +93,27 @@ fn read<T: DeserializeOwned + JsonSchema>(text: &str, stop_reason: StopReason) -
         | StopReason::Pause
         | StopReason::Error => {}
     }
+    let value = fitting(text, &schema_of::<T>().1)?;
+    serde_json::from_value(value)
+        .map_err(|error| OutputError::Misfit { wrong: error.to_string(), excerpt: excerpt(unfenced(text)) })
+}
+
+/// A whole answer as JSON that fits the schema, with small slips put right.
+///
+/// # Errors
+/// Says what does not fit, all of it at once.
+pub fn fitting(text: &str, schema: &Value) -> Result<Value, OutputError> {
     let text = unfenced(text);
-    let excerpt = || match text.char_indices().nth(LONGEST_EXCERPT) {
+    let value: Value = serde_json::from_str(text)
+        .map_err(|error| OutputError::NotJson { error: error.to_string(), excerpt: excerpt(text) })?;
+    check_shape(schema, &value).map_err(|wrong| OutputError::Misfit { wrong, excerpt: excerpt(text) })
+}
+
+fn excerpt(text: &str) -> String {
+    match text.char_indices().nth(LONGEST_EXCERPT) {
         Some((end, _)) => format!("{}...", &text[..end]),
         None => text.to_owned(),
-    };
-    let value: Value = serde_json::from_str(text)
-        .map_err(|error| OutputError::NotJson { error: error.to_string(), excerpt: excerpt() })?;
-    check_shape(&schema_of::<T>().1, &value)
-        .and_then(|value| serde_json::from_value(value).map_err(|error| error.to_string()))
-        .map_err(|wrong| OutputError::Misfit { wrong, excerpt: excerpt() })
+    }
 }
 
 /// Without the fence that models like to put around JSON.

@@ -1,6 +1,9 @@
 //! The project's file, `.pillion/config.toml` in a root. Whoever wrote the repository wrote it.
 
-use std::{ops::RangeInclusive, path::Path};
+use std::{
+    ops::RangeInclusive,
+    path::{Path, PathBuf},
+};
 
 use super::{
     TURN_LIMIT, Warning,
@@ -14,10 +17,15 @@ use crate::provider::Thinking;
 const HARMLESS: &[&str] =
     &["mode", "turn_limit", "max_tokens", "temperature", "thinking_tokens", "thinking_effort", "mcp"];
 
-/// Puts over `settings` what a root's file may set.
-pub fn take_over(settings: &mut Settings, root: &Path, user_file: Option<&Path>, warnings: &mut Vec<Warning>) {
+/// Puts over `settings` what a root's file may set, and gives the file's name.
+pub fn take_over(
+    settings: &mut Settings,
+    root: &Path,
+    user_file: Option<&Path>,
+    warnings: &mut Vec<Warning>,
+) -> PathBuf {
     let path = root.join(".pillion").join("config.toml");
-    let Some(mut entries) = read::entries(&path, warnings) else { return };
+    let Some(mut entries) = read::entries(&path, warnings) else { return path };
     let place = path.display().to_string();
     let mut reader = Reader::new(&place, warnings);
     entries.retain(|entry| {
@@ -83,4 +91,5 @@ pub fn take_over(settings: &mut Settings, root: &Path, user_file: Option<&Path>,
         }
     }
     settings.take_over(Settings { mcp: said.mcp, ..Settings::default() });
+    path
 }

@@ -153,7 +153,7 @@ impl Providers {
                  export ANTHROPIC_API_KEY=...\n  \
                  export PILLION_MODEL=anthropic/claude-sonnet-4-5\n\
                  and start Pillion anew, or write them into {file}. Without any key: run a model with Ollama and set \
-                 PILLION_MODEL=ollama/NAME."
+                 PILLION_MODEL=ollama/NAME, or see an approval by a script with PILLION_MODEL=scripted/hello."
             ),
             choices => format!(
                 "Several providers are set up, and it is not said which model to use. Set PILLION_MODEL, or `model` in \
@@ -224,8 +224,11 @@ impl Providers {
         let settings = self.settings.get(name);
         let kind = settings.and_then(|settings| settings.kind);
         let (name, file) = (name.to_owned(), shown(self.user_file.as_deref()));
-        if kind == Some(Kind::Scripted) || (name == scripted::NAME && kind.is_none()) {
-            let has_script = kind.is_some() && settings.is_some_and(|settings| settings.script.is_some());
+        if name == scripted::NAME && kind.is_none() {
+            return None;
+        }
+        if kind == Some(Kind::Scripted) {
+            let has_script = settings.is_some_and(|settings| settings.script.is_some());
             return (!has_script).then_some(ModelError::NoScript { name, file });
         }
         let has_address = settings.is_some_and(|settings| settings.base_url.is_some());
@@ -303,6 +306,9 @@ impl Providers {
         let settings = self.settings.get(name).cloned().unwrap_or_default();
         if let (Some(Kind::Scripted), Some(path)) = (settings.kind, &settings.script) {
             return script(name, path);
+        }
+        if name == scripted::NAME && settings.kind.is_none() {
+            return Ok(Arc::new(Scripted::try_out()));
         }
         let base = base(name, settings.kind);
         let key = key(name, &settings);

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize, Serializer};
 
 use super::tooling::{BudgetSettings, HookSettings, WebSettings};
 use crate::{
@@ -21,7 +21,7 @@ use crate::{
 /// An editor's settings may not set `instruction_files`, `api_key_command`, `script`, `proxy`, `ca_file`, or a `mode` laxer than is in force; `base_url`,
 /// `headers` and `kind` only for a provider that nothing else sets, with an `api_key` beside them, and never with
 /// `api_key_env`. Of MCP servers it may say what a project's file may; of hooks and `web_fetch` nothing.
-#[derive(Clone, Debug, Default, PartialEq, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, JsonSchema)]
 pub struct Settings {
     /// The model of new sessions, as `provider/model`, for example `anthropic/claude-sonnet-4-5`.
     pub model: Option<String>,
@@ -78,7 +78,7 @@ pub struct Settings {
 }
 
 /// How much happens without asking.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum Mode {
     // From the strictest to the laxest.
@@ -94,7 +94,7 @@ pub enum Mode {
 }
 
 /// How hard the model thinks. Where it knows fewer levels, it gets the nearest it has.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum Effort {
     Minimal,
@@ -105,7 +105,7 @@ pub enum Effort {
 }
 
 /// How long the provider is asked to keep the prompt.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum Cache {
     Off,
@@ -116,12 +116,12 @@ pub enum Cache {
 }
 
 /// A time in seconds, fractions allowed.
-#[derive(Clone, Copy, Debug, PartialEq, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(try_from = "f64")]
 pub struct Seconds(#[schemars(range(min = 0))] f64);
 
 /// When a model call is tried again. Waits are random, up to what is said here.
-#[derive(Clone, Copy, Debug, Default, PartialEq, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, JsonSchema)]
 pub struct RetrySettings {
     /// All tries together, the first included (default 5).
     pub tries: Option<u32>,
@@ -134,7 +134,7 @@ pub struct RetrySettings {
 }
 
 /// When and how a conversation is made shorter, so that it fits the model's context.
-#[derive(Clone, Debug, Default, PartialEq, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, JsonSchema)]
 pub struct CompactionSettings {
     /// False leaves it to `session/compact` (default true).
     pub auto: Option<bool>,
@@ -147,13 +147,13 @@ pub struct CompactionSettings {
 }
 
 /// A part of something, from 0.1 to 1.
-#[derive(Clone, Copy, Debug, PartialEq, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(try_from = "f64")]
 pub struct Share(#[schemars(range(min = 0.1, max = 1.0))] pub f64);
 
 /// What is known of a model. Prices are US dollars for a million tokens; what is not set is as the built-in table has it,
 /// and unknown if it is not there either.
-#[derive(Clone, Copy, Debug, Default, PartialEq, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, JsonSchema)]
 pub struct ModelSettings {
     /// The most tokens that a prompt may have.
     pub window: Option<u64>,
@@ -170,13 +170,13 @@ pub struct ModelSettings {
 }
 
 /// US dollars for a million tokens.
-#[derive(Clone, Copy, Debug, PartialEq, Deserialize, JsonSchema)]
-#[serde(try_from = "f64")]
+#[derive(Clone, Copy, Debug, PartialEq, Deserialize, Serialize, JsonSchema)]
+#[serde(try_from = "f64", into = "f64")]
 pub struct Price(#[schemars(with = "f64", range(min = 0))] catalog::Price);
 
 /// Where models come from. A name that Pillion knows (`anthropic`, `openai`, `ollama` and others) needs no more than a
 /// key.
-#[derive(Clone, Debug, Default, PartialEq, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, JsonSchema)]
 pub struct ProviderSettings {
     /// The wire format; a known name has its own, any other is `openai`.
     pub kind: Option<Kind>,
@@ -184,12 +184,14 @@ pub struct ProviderSettings {
     pub base_url: Option<String>,
     /// The key itself. Better kept in a variable or behind a command.
     #[schemars(with = "Option<String>")]
+    #[serde(serialize_with = "hidden")]
     pub api_key: Option<Key>,
     /// The name of an environment variable that holds the key.
     pub api_key_env: Option<String>,
     /// A command line that prints the key, for example `pass show anthropic`.
     pub api_key_command: Option<String>,
     /// Sent with each call.
+    #[serde(serialize_with = "hidden_values")]
     pub headers: BTreeMap<String, String>,
     /// As `proxy` of all, for this one.
     pub proxy: Option<String>,
@@ -203,19 +205,21 @@ pub struct ProviderSettings {
 
 /// An MCP server: a program to start, or an address. Its tools are named `mcp__name__tool`, and each call of them asks
 /// like a shell command.
-#[derive(Clone, Debug, Default, PartialEq, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, JsonSchema)]
 pub struct McpSettings {
     /// The program; spoken to over its standard input and output.
     pub command: Option<String>,
     pub args: Option<Vec<String>>,
     /// Set for the program, beside the environment, from which keys are withheld. `${NAME}` stands for what the variable
     /// `NAME` holds.
+    #[serde(serialize_with = "hidden_values")]
     pub env: BTreeMap<String, String>,
     /// Where the program runs (default: the first root).
     pub directory: Option<PathBuf>,
     /// The address of a server that speaks streamable HTTP.
     pub url: Option<String>,
     /// Sent to the address with each call. `${NAME}` stands for what the variable `NAME` holds.
+    #[serde(serialize_with = "hidden_values")]
     pub headers: BTreeMap<String, String>,
     /// Whether it is started (default true).
     pub enabled: Option<bool>,
@@ -230,7 +234,7 @@ pub struct McpSettings {
 }
 
 /// A wire format.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum Kind {
     /// Anthropic's Messages.
@@ -243,6 +247,25 @@ pub enum Kind {
     Gemini,
     /// No model at all: answers from a file, for tests and demonstrations.
     Scripted,
+}
+
+/// A secret is told apart from another, and not told.
+fn mark(secret: impl std::hash::Hash) -> String {
+    use std::hash::{BuildHasher, RandomState};
+    static KEYS: std::sync::LazyLock<RandomState> = std::sync::LazyLock::new(RandomState::new);
+    format!("{HIDDEN}{:x}", KEYS.hash_one(secret))
+}
+
+/// How a hidden value begins.
+pub(super) const HIDDEN: &str = "***";
+
+fn hidden<S: Serializer>(key: &Option<Key>, serializer: S) -> Result<S::Ok, S::Error> {
+    key.as_ref().map(mark).serialize(serializer)
+}
+
+/// Headers and variables are where tokens stand.
+fn hidden_values<S: Serializer>(values: &BTreeMap<String, String>, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_map(values.iter().map(|(name, value)| (name, mark(value))))
 }
 
 impl Settings {
@@ -491,6 +514,12 @@ impl TryFrom<f64> for Price {
 
     fn try_from(dollars: f64) -> Result<Self, Self::Error> {
         catalog::Price::from_dollars(dollars).map(Self).ok_or("not a price")
+    }
+}
+
+impl From<Price> for f64 {
+    fn from(Price(price): Price) -> Self {
+        price.dollars()
     }
 }
 

@@ -508,7 +508,8 @@ fn a_script_is_played_only_where_it_was_asked_for() {
     let (provider, model) = providers.get("scripted/any/thing").unwrap();
     assert_eq!((provider.name(), model.as_str()), ("scripted", "any/thing"));
 
-    assert!(error_of(&Ground::new().providers(), "scripted/x").contains("script = \"FILE\""));
+    let unset = Ground::new().user("[providers.other]\nkind = 'scripted'\n");
+    assert!(error_of(&unset.providers(), "other/x").contains("script = \"FILE\""));
     ground.write("script.json", "[7]");
     let error = error_of(&ground.providers(), "scripted/x");
     assert!(error.contains("script.json of scripted cannot be played"), "{error}");

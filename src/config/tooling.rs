@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::{
     Warning,
@@ -25,7 +25,7 @@ const ALL_TOOLS: &str = "default";
 
 /// A command that is run at moments of a turn, and can deny what is to happen. What it is told and how it answers is in
 /// the manual.
-#[derive(Clone, Debug, Default, PartialEq, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, JsonSchema)]
 pub struct HookSettings {
     /// When it runs.
     pub on: Option<HookMoment>,
@@ -38,7 +38,7 @@ pub struct HookSettings {
 }
 
 /// When a hook runs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum HookMoment {
     TurnStart,
@@ -48,7 +48,7 @@ pub enum HookMoment {
 }
 
 /// How much of a tool's result reaches the model.
-#[derive(Clone, Copy, Debug, Default, PartialEq, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, JsonSchema)]
 pub struct BudgetSettings {
     /// The most bytes of text.
     pub text: Option<usize>,
@@ -59,7 +59,7 @@ pub struct BudgetSettings {
 }
 
 /// What becomes of a result that is too long.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Excess {
     /// The call fails.
@@ -71,7 +71,7 @@ pub enum Excess {
 }
 
 /// How the web is reached.
-#[derive(Clone, Debug, Default, PartialEq, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, JsonSchema)]
 pub struct WebSettings {
     /// Hosts that may be reached although they are on this machine or in its own network: `localhost`, `10.0.0.7`, or
     /// `*.corp.example` for all below that name.

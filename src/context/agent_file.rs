@@ -32,12 +32,12 @@ pub struct AgentFile {
 /// project's file can take tools and model calls away and nothing else: which model is asked, and so who reads along and
 /// what it costs, is the user's to say.
 pub async fn agent_files(places: &Places, workspace: &Workspace) -> Listed<AgentFile> {
-    let user = places.user.iter().map(|user| (user.join("agents"), Owner::User));
+    let user = places.of_user(workspace).map(|(user, owner)| (user.join("agents"), owner));
     let roots = workspace.resolved_roots();
     let project = roots.iter().map(|root| (root.join(".pillion").join("agents"), Owner::Project));
     let mut listed = Listed::default();
     let mut names = HashSet::new();
-    for (folder, owner) in user.chain(project) {
+    for (folder, owner) in user.into_iter().chain(project) {
         let paths = match entries(workspace, &folder, owner).await {
             Ok(paths) => paths,
             Err(warning) => {

@@ -5,6 +5,7 @@ use std::fmt::Write;
 use super::{
     clip::clip,
     command::{CommandError, Commands, command_in, unescaped},
+    comment::comments,
     folder,
 };
 use crate::{
@@ -19,6 +20,12 @@ use crate::{
 pub enum Part {
     /// The first text of a prompt is a command if it begins with a slash and a name.
     Text(String),
+    /// A comment that is the prompt: where it begins and what it says. It goes along with the first edit of its file.
+    Comment {
+        path: String,
+        line: u32,
+        text: String,
+    },
     Image(Image),
     /// A file, as an editor shows it where it is open.
     File {
@@ -119,7 +126,15 @@ pub async fn resolve(parts: &[Part], surroundings: Surroundings<'_>) -> Result<R
     let mut content = Vec::new();
     for (part, expansion) in parts.iter().zip(&mut expanded) {
         match (expansion.take(), part) {
+            (Some(expansion), Part::Comment { path, line, text }) => {
+                content.extend(expansion);
+                content.push(showing.comment(path, *line, text).await);
+            }
             (Some(expansion), _) => content.extend(expansion),
+            (None, Part::Comment { path, line, text }) => {
+                content.push(Content::Text { text: text.clone() });
+                content.push(showing.comment(path, *line, text).await);
+            }
             (None, Part::Image(image)) => content.push(showing.image(image)),
             (None, part) => content.extend(showing.show(part).await),
         }
@@ -130,18 +145,22 @@ pub async fn resolve(parts: &[Part], surroundings: Surroundings<'_>) -> Result<R
 
 /// For each part that is a command, what it stands for.
 async fn expand(parts: &[Part], commands: &Commands) -> Result<Vec<Option<Vec<Content>>>, CommandError> {
-    let first_text = parts.iter().position(|part| matches!(part, Part::Text(text) if !text.trim().is_empty()));
+    let is_text =
+        |part: &Part| matches!(part, Part::Text(text) | Part::Comment { text, .. } if !text.trim().is_empty());
+    let first_text = parts.iter().position(is_text);
     let mut expanded = Vec::new();
     for (index, part) in parts.iter().enumerate() {
         let command = match part {
             Part::Command { name, arguments } => Some((name.as_str(), arguments.trim())),
-            Part::Text(text) if Some(index) == first_text => command_in(text),
+            Part::Text(text) | Part::Comment { text, .. } if Some(index) == first_text => command_in(text),
             _ => None,
         };
         expanded.push(match command {
             Some((name, arguments)) => Some(commands.expand(name, arguments).await?),
             None if Some(index) == first_text => match part {
-                Part::Text(text) => Some(vec![Content::Text { text: unescaped(text).to_owned() }]),
+                Part::Text(text) | Part::Comment { text, .. } => {
+                    Some(vec![Content::Text { text: unescaped(text).to_owned() }])
+                }
                 _ => None,
             },
             None => None,
@@ -180,9 +199,40 @@ impl Showing<'_> {
                 format!("<resource uri={}>\n{text}\n</resource>", quoted(uri))
             }
             // Taken care of before.
-            Part::Image(_) | Part::Command { .. } => return Vec::new(),
+            Part::Image(_) | Part::Command { .. } | Part::Comment { .. } => return Vec::new(),
         };
         vec![Content::Text { text }]
+    }
+
+    /// Says where the prompt was written, and has it taken out of there.
+    async fn comment(&mut self, path: &str, line: u32, words: &str) -> Content {
+        let text = match self.take_along(path, line, words).await {
+            Ok(shown) => format!(
+                "[The person wrote this as a comment in {shown}, line {line}. It is taken out together with your first \
+                 edit of that file, or when you are done: leave that to Pillion.]"
+            ),
+            Err(error) => {
+                self.warnings.push(format!("The comment in {path} that says this stays where it is: {error}."));
+                format!("[The person wrote this as a comment in {path}. Leave the comment as it is.]")
+            }
+        };
+        Content::Text { text }
+    }
+
+    async fn take_along(&self, path: &str, line: u32, words: &str) -> Result<String, String> {
+        let workspace = self.surroundings.workspace;
+        let location = workspace.resolve(path).map_err(|error| error.to_string())?;
+        let base = workspace.read(&location).await.map_err(|error| error.to_string())?;
+        let text = base.text.clone();
+        let found = tokio::task::spawn_blocking(move || comments(&text)).await.map_err(|error| error.to_string())?;
+        let mut same: Vec<_> = found.into_iter().filter(|comment| comment.words == words.trim()).collect();
+        // It may have moved; if there are several, only the very place tells which.
+        if same.len() > 1 {
+            same.retain(|comment| comment.lines.start + 1 == line as usize);
+        }
+        let comment = same.pop().ok_or("it was changed meanwhile")?;
+        workspace.take_along(&location, &base, comment.range).await.map_err(|error| error.to_string())?;
+        Ok(location.shown)
     }
 
     /// As much of a text as there is room for.

@@ -16,6 +16,7 @@ use crate::{
 };
 
 mod commands;
+mod comments;
 mod instructions;
 mod mentions;
 mod skills;

@@ -8,6 +8,7 @@ mod commands;
 mod documents;
 mod editor;
 mod handshake;
+mod offers;
 mod plain;
 mod server;
 
@@ -29,15 +30,17 @@ use tower_lsp::{ExitedError, LspService, jsonrpc};
 use tower_service::Service as _;
 
 use self::{
-    commands::Commands,
+    commands::Sessions,
     documents::Folders,
     editor::Editor,
     handshake::Handshake,
+    offers::{CODE_ACTION, Ground, OFFERS},
     server::{Connected, Server, from_tower},
 };
 use crate::{
+    face::attach,
     protocol::{Request, TurnCancelParams},
-    rpc::{self, Connection, Error, Id, Peer, Reply, Settings, parent, stdio},
+    rpc::{self, Connection, Error, Id, Peer, Reply, Settings, Side, Trace, Traced, parent, stdio},
     sidecar::Sidecar,
     workspace::Workspace,
 };
@@ -46,14 +49,16 @@ use crate::{
 const END_LIMIT: Duration = Duration::from_secs(5);
 
 /// Serves one editor on the standard input and output until it leaves. Returns the exit code: 0 if it said `shutdown`
-/// before, else 1.
+/// before, else 1. With a trace, all that is said is written down.
 ///
 /// # Errors
 ///
 /// If the standard input or output, or the folder for session logs, cannot be used.
-pub async fn serve_stdio() -> anyhow::Result<u8> {
+pub async fn serve_stdio(trace: Option<Trace>) -> anyhow::Result<u8> {
     let (input, output) = stdio::take()?;
+    let (input, output) = (Traced::new(input, Side::Client, trace.clone()), Traced::new(output, Side::Server, trace));
     let sidecar = Sidecar::start(Workspace::new(Vec::new()), crate::store::Store::open(None)?);
+    let _listening = attach::listen(&sidecar, attach::Kind::Editor);
     Ok(serve(input, output, sidecar).await)
 }
 
@@ -90,6 +95,7 @@ struct Lsp {
     sidecar: Sidecar,
     service: LspService<Server>,
     connected: Arc<OnceLock<Connected>>,
+    sessions: Sessions,
     folders: Folders,
     phase: Phase,
     process_id: Option<oneshot::Sender<u32>>,
@@ -98,13 +104,14 @@ struct Lsp {
 impl Lsp {
     fn new(peer: Peer, sidecar: Sidecar) -> (Self, oneshot::Receiver<u32>) {
         let connected = Arc::<OnceLock<Connected>>::default();
-        let server = Server { sidecar: sidecar.clone(), connected: connected.clone(), commands: Commands::default() };
+        let sessions = Sessions::default();
+        let server = Server { sidecar: sidecar.clone(), connected: connected.clone(), sessions: sessions.clone() };
         // tower-lsp's own client and its queue stay unused: what goes out goes through the peer, in one order.
         let (service, _) = LspService::new(|_| server);
         let (sender, receiver) = oneshot::channel();
         let folders = Folders::default();
         let process_id = Some(sender);
-        (Self { peer, sidecar, service, connected, folders, phase: Phase::New, process_id }, receiver)
+        (Self { peer, sidecar, service, connected, sessions, folders, phase: Phase::New, process_id }, receiver)
     }
 
     /// Makes the editor known to the hub and its buffers to the workspace.
@@ -114,7 +121,8 @@ impl Lsp {
         self.folders = Folders::new(handshake.folders.clone());
         self.sidecar.workspace().set_roots(self.folders.roots());
         self.sidecar.configure(handshake.settings.clone());
-        let editor = Arc::new(Editor::new(self.peer.clone(), handshake.abilities));
+        let editor = Editor::new(self.peer.clone(), handshake.name.clone(), handshake.abilities, &self.sidecar);
+        let editor = Arc::new(editor);
         let attachment = self.sidecar.attach(editor.clone());
         let buffers = self.sidecar.workspace().attach(handshake.encoding, editor.clone());
         if let (Some(sender), Some(process_id)) = (self.process_id.take(), handshake.process_id) {
@@ -143,6 +151,27 @@ impl Lsp {
                 tokio::spawn(async move { answer(reply, future.await) });
             }
         }
+    }
+
+    fn is_plain(&self) -> bool {
+        self.connected.get().is_some_and(|connected| connected.handshake.abilities.is_plain())
+    }
+
+    /// What there is to do at a place. A document may be large, so it is looked through elsewhere.
+    fn offer(&self, reply: Reply, method: &str, params: Option<Value>) {
+        let Some(connected) = self.connected.get() else { return };
+        let workspace = self.sidecar.workspace().clone();
+        let (abilities, encoding) = (connected.handshake.abilities, connected.handshake.encoding);
+        let caller = connected.caller(&self.sidecar, &self.sessions);
+        let (method, params) = (method.to_owned(), params.unwrap_or_default());
+        tokio::spawn(async move {
+            let change = match offers::document_of(&params) {
+                Some(uri) if method == CODE_ACTION => caller.kept_change(uri).await,
+                _ => None,
+            };
+            let ground = Ground { workspace, plain: caller.plain, abilities, encoding, change };
+            tokio::task::spawn_blocking(move || reply.send(Ok(offers::answer(&method, &params, &ground))));
+        });
     }
 
     /// The editor gives up a request of its own.
@@ -174,6 +203,11 @@ impl Lsp {
             self.sidecar.workspace().detach(connected.buffers);
             self.sidecar.detach(connected.attachment);
         }
+        if tokio::time::timeout(END_LIMIT, self.sidecar.leave(None)).await.is_err() {
+            tracing::error!("some turns did not end in time");
+        }
+        // What others have running here goes on to its end.
+        self.sidecar.finish().await;
         if tokio::time::timeout(END_LIMIT, self.sidecar.shut_down()).await.is_err() {
             tracing::error!("some turns did not end in time");
         }
@@ -212,6 +246,7 @@ impl rpc::Service for Lsp {
             self.phase = Phase::ShutDown;
         }
         match read_any(params) {
+            Ok(params) if self.is_plain() && OFFERS.contains(&method) => self.offer(reply, method, params),
             Ok(params) => self.call(Some(reply), method, params),
             Err(error) => reply.refuse(error),
         }

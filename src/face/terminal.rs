@@ -1,7 +1,14 @@
 //! The terminal: `pillion run` does one job headless, `pillion batch` many at once, `pillion demo` shows the main job with nothing set up.
 
+mod answer;
+pub mod attach;
 pub mod batch;
 pub mod demo;
+mod dialogue;
+pub mod doctor;
+mod export;
 pub mod log;
 pub mod run;
+pub mod sessions;
+pub mod settings;
 mod show;

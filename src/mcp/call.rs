@@ -17,7 +17,11 @@ use rmcp::{
 use tokio::{select, time::Instant};
 use tokio_util::sync::CancellationToken;
 
+use super::secret::told;
 use crate::tool::{Context, Desk, Progress, ToolError};
+
+/// How many questions of a server may wait for the person at a time, for each call.
+const MOST_ASKING: usize = 4;
 
 /// Calls of tools that run on one connection, by the number they were begun with.
 #[derive(Default)]
@@ -92,7 +96,7 @@ impl Calls {
                         Err(ToolError::new(format!("the MCP server `{server}` refused: {}", error.message)))
                     }
                     Ok(Err(ServiceError::TransportSend(error))) => {
-                        Err(ToolError::new(format!("the MCP server `{server}` could not be reached: {}", error.error)))
+                        Err(ToolError::new(format!("the MCP server `{server}` could not be reached: {}", told(&*error.error))))
                     }
                     Ok(Err(_)) | Err(_) => Err(lost()),
                 }
@@ -155,12 +159,13 @@ impl Calls {
         call.progress.report(offset, line);
     }
 
-    /// The call that a question of the server belongs to: the one it names, else the last that was begun.
+    /// The call that a question of the server belongs to: the one it names, else the last that was begun. `None` if there
+    /// is none, or it has asked too much already.
     pub fn ask(self: &Arc<Self>, request: Option<&RequestId>) -> Option<Asking> {
         let mut open = self.lock();
         let named = request.and_then(|id| open.calls.iter().find(|(_, call)| call.request == *id));
         let number = named.map(|(number, _)| *number).or_else(|| open.calls.keys().next_back().copied())?;
-        let call = open.calls.get_mut(&number)?;
+        let call = open.calls.get_mut(&number).filter(|call| call.asking < MOST_ASKING)?;
         call.asking += 1;
         Some(Asking { calls: self.clone(), number, desk: call.desk.clone() })
     }

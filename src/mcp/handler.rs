@@ -91,7 +91,7 @@ impl Handler {
             turn_limit: Some(1),
             ..Profile::default()
         };
-        let errand = Errand { task, profile: Some(Arc::new(profile)), read_only: true };
+        let errand = Errand { task, profile: Some(Arc::new(profile)), read_only: true, is_bare: true };
         let report = asking.desk.spawn(errand).await.map_err(|error| refused(error.0))?;
         if let Some(error) = report.error {
             return Err(refused(error));
@@ -131,7 +131,7 @@ impl ClientHandler for Handler {
     ) -> Result<ElicitResult, ErrorData> {
         let declined = || ElicitResult::new(ElicitationAction::Decline);
         let Some(asking) = self.asking(&context) else {
-            tracing::warn!(server = self.server, "a question outside of any call is declined");
+            tracing::warn!(server = self.server, "a question outside of any call, or one too many, is declined");
             return Ok(declined());
         };
         let ElicitRequestParams::FormElicitationParams { message, requested_schema, .. } = request else {

@@ -20,9 +20,9 @@ pub fn transport(
     headers: &[(String, String)],
     route: &Route,
 ) -> Result<StreamableHttpClientTransport<Client>, String> {
-    let parsed = Url::parse(url).map_err(|error| format!("`{url}` is no address: {error}"))?;
+    let parsed = Url::parse(url).map_err(|error| format!("its `url` is no address: {error}"))?;
     if !matches!(parsed.scheme(), "http" | "https") {
-        return Err(format!("`{url}` is no address of a server: it must begin with http:// or https://"));
+        return Err("its `url` is no address of a server: it must begin with http:// or https://".to_owned());
     }
     let mut custom = HashMap::new();
     for (name, value) in headers {

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use crate::tool::{Answered, Choice, Desk, Question, check_input};
+use crate::tool::{Answered, Choice, Desk, Question, check_shape};
 
 /// How often a field is asked for when the answer does not fit.
 const TRIES: usize = 3;
@@ -81,7 +81,7 @@ async fn ask_field(desk: &Desk, head: &str, name: &str, field: &Value, is_requir
             }
             Answered::Declined | Answered::Nobody => return None,
         };
-        match check_input(field, &value) {
+        match check_shape(field, &value) {
             Ok(value) => return Some(Some(value)),
             Err(wrong) => problem = format!("\n(not {value}: {})", wrong.replace("the input", title)),
         }

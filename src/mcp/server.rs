@@ -23,6 +23,7 @@ use super::{
     call::Calls,
     handler::Handler,
     http,
+    secret::{Secrets, told},
     servers::{Ground, Notice},
     stdio::{LastWords, Stdio},
     tool,
@@ -59,6 +60,7 @@ const PAGES: usize = 50;
 
 pub struct Server {
     pub spec: Spec,
+    secrets: Secrets,
     /// What stands for it in the names of its tools.
     pub prefix: String,
     pub withheld: Vec<String>,
@@ -108,7 +110,17 @@ impl Server {
     pub fn new(spec: Spec, prefix: String, withheld: Vec<String>, ground: Arc<Ground>) -> Self {
         let state = if spec.enabled { State::Starting } else { State::Disabled };
         let (stop, roots_changed) = (CancellationToken::new(), Notify::new());
-        Self { spec, prefix, withheld, stop, roots_changed, ground, now: watch::Sender::new(Now::without(state, None)) }
+        let secrets = Secrets::of(&spec);
+        Self {
+            secrets,
+            spec,
+            prefix,
+            withheld,
+            stop,
+            roots_changed,
+            ground,
+            now: watch::Sender::new(Now::without(state, None)),
+        }
     }
 
     pub fn status(&self) -> Status {
@@ -132,7 +144,8 @@ impl Server {
             link = self.link() => link.map_err(ToolError::new)?,
         };
         let Link { peer, calls, gone } = &*link;
-        calls.request(peer, gone, &self.spec.name, self.spec.timeout, request, context).await
+        let answer = calls.request(peer, gone, &self.spec.name, self.spec.timeout, request, context).await;
+        answer.map_err(|error| ToolError::new(self.secrets.hide(&error.0)))
     }
 
     /// # Errors
@@ -142,8 +155,7 @@ impl Server {
         match timeout(self.spec.timeout, link.peer.get_prompt_once(params)).await {
             Ok(Ok(GetPromptResponse::Complete(prompt))) => Ok(prompt),
             Ok(Ok(_)) => Err("it wants to know more first, which is not possible here".to_owned()),
-            Ok(Err(ServiceError::McpError(error))) => Err(error.message.into_owned()),
-            Ok(Err(error)) => Err(error.to_string()),
+            Ok(Err(error)) => Err(self.secrets.hide(&failed(&error))),
             Err(_) => Err(format!("it said nothing for {} s", self.spec.timeout.as_secs_f32())),
         }
     }
@@ -178,6 +190,7 @@ impl Server {
             }
             let name = &self.spec.name;
             let Failure { error, is_final } = failure;
+            let error = self.secrets.hide(&error);
             if is_final || failures == RESTARTS {
                 self.set(Now::without(State::Failed, Some(error.clone())));
                 let message = format!(
@@ -285,7 +298,7 @@ impl Server {
                             continue;
                         }
                         Ok(Err(ServiceError::TransportClosed)) => continue,
-                        Ok(Err(error)) => error.to_string(),
+                        Ok(Err(error)) => self.secrets.hide(&failed(&error)),
                         Err(_) => format!("it took more than {} s", LIST.as_secs()),
                     };
                     let error = format!("it did not say what it offers: {error}");
@@ -320,7 +333,8 @@ impl Server {
         if let Some(directory) = directory.clone().or_else(|| self.ground.workspace.roots().into_iter().next()) {
             command = command.directory(directory);
         }
-        let stdio = Stdio::start(&self.spec.name, command).map_err(|error: ProcessError| error.to_string())?;
+        let stdio = Stdio::start(&self.spec.name, self.secrets.clone(), command)
+            .map_err(|error: ProcessError| error.to_string())?;
         let last_words = stdio.last_words();
         Ok((serve(handler, stdio), Some(last_words)))
     }
@@ -345,19 +359,20 @@ fn refused(error: &ClientInitializeError, said: Option<String>) -> Failure {
         ClientInitializeError::ConnectionClosed(_) => {
             said.unwrap_or_else(|| "the connection was closed before it said hello".to_owned())
         }
-        ClientInitializeError::TransportError { error, .. } => {
-            let mut text = error.error.to_string();
-            let mut source = error.error.source();
-            while let Some(cause) = source {
-                text = cause.to_string();
-                source = cause.source();
-            }
-            said.unwrap_or(text)
-        }
+        ClientInitializeError::TransportError { error, .. } => said.unwrap_or_else(|| told(&*error.error)),
         ClientInitializeError::JsonRpcError(error) => format!("it refused to start: {}", error.message),
         error => error.to_string(),
     };
     Failure { error, is_final: false }
+}
+
+/// Why a request failed, in words.
+fn failed(error: &ServiceError) -> String {
+    match error {
+        ServiceError::McpError(error) => error.message.to_string(),
+        ServiceError::TransportSend(error) => told(&*error.error),
+        error => error.to_string(),
+    }
 }
 
 /// All that a server offers.

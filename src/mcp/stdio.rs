@@ -24,6 +24,7 @@ use tokio::{
 };
 use tokio_util::task::AbortOnDropHandle;
 
+use super::secret::Secrets;
 use crate::process::{Child, Command, Dialog, Exit, ProcessError};
 
 /// The longest message that is taken, in bytes. As over HTTP.
@@ -62,10 +63,10 @@ pub struct Stdio {
 pub struct LastWords(Mutex<(VecDeque<String>, Option<Exit>)>);
 
 impl Stdio {
-    pub fn start(server: &str, command: Command) -> Result<Self, ProcessError> {
+    pub fn start(server: &str, secrets: Secrets, command: Command) -> Result<Self, ProcessError> {
         let Dialog { child, stdin, stdout, stderr } = command.dialog()?;
         let last_words = Arc::<LastWords>::default();
-        let listening = tokio::spawn(listen(server.to_owned(), stderr, last_words.clone()));
+        let listening = tokio::spawn(listen(server.to_owned(), secrets, stderr, last_words.clone()));
         Ok(Self {
             child,
             stdin: Arc::new(tokio::sync::Mutex::new(Some(stdin))),
@@ -259,7 +260,7 @@ impl LastWords {
 }
 
 /// Takes what it says on its standard error, line by line, to the log.
-async fn listen(server: String, stderr: ChildStderr, last_words: Arc<LastWords>) {
+async fn listen(server: String, secrets: Secrets, stderr: ChildStderr, last_words: Arc<LastWords>) {
     let mut stderr = BufReader::new(stderr);
     loop {
         let mut line = Vec::new();
@@ -267,7 +268,7 @@ async fn listen(server: String, stderr: ChildStderr, last_words: Arc<LastWords>)
             Ok(1..) => {}
             Ok(0) | Err(_) => return,
         }
-        let line = String::from_utf8_lossy(&line).trim_end().to_owned();
+        let line = secrets.hide(String::from_utf8_lossy(&line).trim_end());
         if line.is_empty() {
             continue;
         }

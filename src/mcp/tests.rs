@@ -1,6 +1,6 @@
 use std::sync::{Arc, Mutex};
 
-use super::*;
+use super::{secret::Secrets, *};
 use crate::{
     tool::{Collision, Registry, Source},
     workspace::Workspace,
@@ -85,4 +85,29 @@ fn tools_are_chosen_by_globs_and_no_secret_is_shown() {
         headers.push(("Authorization".into(), "secret".into()));
     }
     assert!(!format!("{far:?}").contains("secret"));
+}
+
+#[test]
+fn what_a_server_was_given_is_hidden_in_what_it_says() {
+    let mut far = Spec::http("a", "https://me:pass-word@example/s/path-secret/mcp?key=query%20secret");
+    if let Reach::Http { headers, .. } = &mut far.reach {
+        headers.push(("Authorization".into(), "Bearer header-secret".into()));
+    }
+    let hidden = Secrets::of(&far).hide("mcp: header-secret path-secret query secret pass-word query%20secret");
+    assert_eq!(hidden, "mcp: *** *** *** *** ***");
+    let mut near = Spec::program("a", "b", ["c"]);
+    if let Reach::Program { variables, .. } = &mut near.reach {
+        variables.extend([("TOKEN".into(), "sk-0123456789".into()), ("DEBUG".into(), "1".into())]);
+    }
+    assert_eq!(Secrets::of(&near).hide("invalid key sk-0123456789, 1 try"), "invalid key ***, 1 try");
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_message_names_the_address_of_a_server_that_is_not_there() {
+    let (servers, told) = servers();
+    servers.set(vec![Spec::http("a", "http://127.0.0.1:9/short/mcp?k=secret")], Vec::new());
+    let status = format!("{:?}", until(&servers, State::Failed).await);
+    assert!(status.contains("no connection") && !status.contains("secret") && !status.contains("short"), "{status}");
+    let notices = told.lock().unwrap().join(" ");
+    assert!(!notices.contains("secret") && !notices.contains("short"), "{notices}");
 }

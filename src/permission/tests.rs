@@ -233,6 +233,11 @@ fn suggestions_are_as_narrow_as_is_of_use() {
     assert_eq!(command("git -C x diff"), ["bash(git -C x diff)"]);
     assert_eq!(command("git log --output=x"), ["bash(git log --output=x)"]);
     assert_eq!(command("make"), ["bash(make)"]);
+    for narrow in ["cat Makefile", "git rebase main", "git config user.name", "rg todo", "tar xf a.tar", "tail -n 9 x"]
+    {
+        assert_eq!(command(narrow), [format!("bash({narrow})")], "open arguments would read, write or run anything");
+    }
+    assert_eq!(command("git status --short"), ["bash(git status *)"]);
     for wild in ["rm -rf *", "rm -rf * ", "ls *"] {
         assert!(command(wild).is_empty(), "{wild}: as a rule it would be a prefix");
     }

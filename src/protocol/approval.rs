@@ -2,7 +2,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::FileDiff;
+use super::{FileDiff, Question};
 
 /// What a call may touch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -100,6 +100,9 @@ pub enum ApprovalDecision {
         /// Only these hunks of the diff, by index from 0.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         hunks: Option<Vec<usize>>,
+        /// Keep these rules for `scope`, instead of those that the approval shows.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        rules: Option<Vec<String>>,
     },
     /// Do not run it. The model reads the reason.
     Deny {
@@ -123,6 +126,23 @@ pub enum ApprovalScope {
     Project,
     /// The same, kept for all projects of this user.
     User,
+}
+
+/// Asks for what waits for the person.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub struct ApprovalListParams {
+    /// Only in this session; in all that are open when absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub session_id: Option<String>,
+}
+
+/// What waits for the person, in each session in the order in which it came.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ApprovalListResponse {
+    pub approvals: Vec<Approval>,
+    pub questions: Vec<Question>,
 }
 
 /// Answers an approval that any client was shown.

@@ -14,6 +14,16 @@ pub enum ContentBlock {
     /// Plain text. If the first text of a prompt begins with a slash and a name, it is a command: `/name arguments`. A
     /// backslash before the slash makes it plain.
     Text { text: String },
+    /// A comment of a file that begins with `pillion:` and is the prompt, or a part of it. It is taken out of the file by the
+    /// turn's first edit there, as one undo step, or at the end of the turn by an edit of its own if there was none. If
+    /// the person wrote over it meanwhile, or refused that edit, it stays.
+    Comment {
+        path: String,
+        /// Where it begins, from 1.
+        line: u32,
+        /// What it says after `pillion:`, line by line, without what makes it a comment.
+        text: String,
+    },
     /// A prompt command, by the name that `command/list` gives it.
     Command {
         name: String,
@@ -74,7 +84,7 @@ impl ContentBlock {
     /// What the person wrote, without what they point to.
     pub fn words(&self) -> Option<Cow<'_, str>> {
         match self {
-            Self::Text { text } => Some(Cow::Borrowed(text)),
+            Self::Text { text } | Self::Comment { text, .. } => Some(Cow::Borrowed(text)),
             Self::Command { name, arguments } => Some(Cow::Owned(format!("/{name} {arguments}"))),
             _ => None,
         }

@@ -1,5 +1,7 @@
 //! Between the core's types and the wire's, by hand, so that neither binds the other.
 
+mod change;
+
 use super::*;
 use crate::{
     agent, config, context, mcp, permission,
@@ -317,6 +319,7 @@ impl From<ContentBlock> for context::Part {
         match block {
             ContentBlock::Text { text } => Self::Text(text),
             ContentBlock::Command { name, arguments } => Self::Command { name, arguments },
+            ContentBlock::Comment { path, line, text } => Self::Comment { path, line, text },
             ContentBlock::File { path } => Self::File { path },
             ContentBlock::Range { path, start_line, end_line } => {
                 Self::Range { path, first: start_line, last: end_line }
@@ -341,7 +344,9 @@ pub fn unresolved_prompt(prompt: &[ContentBlock]) -> transcript::Message {
     let pointed = |what: &str| format!("[The person points to {what}, which was not looked up.]");
     let content = prompt.iter().map(|block| {
         let text = match block {
-            ContentBlock::Text { text } | ContentBlock::Resource { text, .. } => text.clone(),
+            ContentBlock::Text { text } | ContentBlock::Comment { text, .. } | ContentBlock::Resource { text, .. } => {
+                text.clone()
+            }
             ContentBlock::Selection { path, start_line, end_line, text } => {
                 format!("<selection path=\"{path}\" lines=\"{start_line}-{end_line}\">\n{text}\n</selection>")
             }
@@ -369,8 +374,10 @@ pub fn holds_prompt(message: &transcript::Message, prompt: &[ContentBlock]) -> b
     let has = |text: &str| {
         message.content.iter().any(|part| matches!(part, transcript::Content::Text { text: said } if said == text))
     };
-    let texts =
-        prompt.iter().filter_map(|block| if let ContentBlock::Text { text } = block { Some(text) } else { None });
+    let texts = prompt.iter().filter_map(|block| match block {
+        ContentBlock::Text { text } | ContentBlock::Comment { text, .. } => Some(text),
+        _ => None,
+    });
     message.tool_results().next().is_none()
         && texts
             .filter(|text| !text.trim_start().starts_with(['/', '\\']))

@@ -75,3 +75,63 @@ pub struct DiagnosticPosition {
     pub line: u32,
     pub character: u32,
 }
+
+/// Asks what the person has before them.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub struct EditorContextParams {}
+
+/// What the person has before them now.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub struct EditorContextResponse {
+    /// The document that the person is in, or was in last. Pillion's own windows are none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub active: Option<ActiveDocument>,
+    /// Those that are shown in a window, once for each window.
+    pub visible: Vec<VisibleDocument>,
+    /// The URIs of all that are open, shown or not.
+    pub open: Vec<String>,
+}
+
+/// The document that the person is in.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ActiveDocument {
+    pub uri: String,
+    /// The version of the open document that the places are in, if it is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<i32>,
+    pub cursor: EditorPosition,
+    /// Absent if nothing is selected.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub selection: Option<EditorSelection>,
+}
+
+/// Both from 0; columns in the negotiated position encoding.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct EditorPosition {
+    pub line: u32,
+    pub column: u32,
+}
+
+/// What is selected, by places as that of the cursor; the end is right behind the last character.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct EditorSelection {
+    pub start_line: u32,
+    pub start_column: u32,
+    pub end_line: u32,
+    pub end_column: u32,
+    pub text: String,
+}
+
+/// What a window shows of a document: lines from 0, both included.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct VisibleDocument {
+    pub uri: String,
+    pub start_line: u32,
+    pub end_line: u32,
+}

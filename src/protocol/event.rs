@@ -14,17 +14,33 @@ pub struct SessionEventNotification {
     pub session_id: String,
     /// From 1, without gaps.
     pub seq: u64,
+    /// Where adjacent deltas were joined for a subscriber that fell behind: the number of the first of them. `seq` is that
+    /// of the last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first_seq: Option<u64>,
     pub event: SessionEvent,
 }
 
 /// What happened. The last event of a turn is `turnEnded`, exactly once, and nothing of the turn follows it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "type", rename_all = "camelCase", rename_all_fields = "camelCase")]
+#[expect(clippy::large_enum_variant, reason = "events are told one by one, and none is kept")]
 pub enum SessionEvent {
     /// A turn began with this prompt.
-    TurnStarted { turn_id: String, prompt: Vec<ContentBlock> },
+    TurnStarted {
+        turn_id: String,
+        prompt: Vec<ContentBlock>,
+        /// What the client that sent it calls itself.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        by: Option<String>,
+    },
     /// The person said this to the running turn.
-    TurnSteered { prompt: Vec<ContentBlock> },
+    TurnSteered {
+        prompt: Vec<ContentBlock>,
+        /// What the client that sent it calls itself.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        by: Option<String>,
+    },
     /// More of the model's answer. Adjacent pieces may arrive as one.
     MessageDelta { text: String },
     /// More of the model's reasoning.
@@ -98,10 +114,15 @@ pub enum SessionEvent {
         /// What failed.
         error: String,
     },
+    /// What this turn changed in these files or folders is other than it was: more was changed, or something was taken
+    /// back, maybe long after the turn. `change/list` has it.
+    Changes { turn_id: String, uris: Vec<String> },
     /// What is to do, as the model sees it now: the whole list each time.
     Plan { items: Vec<PlanItem> },
     /// What happens in a sub-agent's turn, which works for this call. It comes between the call and its result.
     Nested { call_id: String, event: Box<SessionEvent> },
+    /// The person gave the session another title.
+    SessionRenamed { title: String },
     /// The session's settings changed.
     SessionConfigured { model: String, mode: Mode, limits: Limits },
     /// The prompt commands are others than when they were last listed for this session. Looked for when a turn begins and

@@ -3,16 +3,18 @@
 
 mod lua;
 mod markdown;
+mod openrpc;
 mod shape;
 mod typescript;
 
 use schemars::generate::SchemaSettings;
 use serde_json::{Map, Value, json};
 
-use super::{ClientCapabilities, Direction, METHODS, VERSION};
+use super::{AttachParams, AttachResponse, ClientCapabilities, Direction, METHODS, SessionEventsParams, VERSION};
 
 pub use lua::lua;
 pub use markdown::{methods_table, types_table};
+pub use openrpc::openrpc;
 pub use typescript::typescript;
 
 /// Says in each generated file what makes it.
@@ -38,6 +40,9 @@ pub fn schema() -> Value {
         methods.insert(method.name.to_owned(), entry);
     }
     generator.subschema_for::<ClientCapabilities>();
+    generator.subschema_for::<SessionEventsParams>();
+    generator.subschema_for::<AttachParams>();
+    generator.subschema_for::<AttachResponse>();
     json!({
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "$comment": GENERATED,

@@ -46,6 +46,16 @@ macro_rules! methods {
                 }
             }
 
+            /// Its parameters, as JSON.
+            ///
+            /// # Errors
+            /// No type of the protocol can fail to encode.
+            pub fn params(&self) -> Result<Box<RawValue>, serde_json::Error> {
+                match self {
+                    $(Self::$variant(params) => serde_json::value::to_raw_value(params),)+
+                }
+            }
+
             pub fn name(&self) -> &'static str {
                 match self {
                     $(Self::$variant(_) => $name,)+
@@ -93,10 +103,18 @@ methods! {
         SessionLoad = "session/load": SessionLoadParams => SessionInfo;
         /// Stops watching a session. When nobody watches it any more, its turn is cancelled. Its log stays.
         SessionClose = "session/close": SessionCloseParams => Empty;
+        /// Removes a session and its log for good. Refused while anybody watches it: close it first.
+        SessionDelete = "session/delete": SessionDeleteParams => Empty;
+        /// Gives a session another title.
+        SessionRename = "session/rename": SessionRenameParams => Empty;
+        /// Branches off: a new session with the same past. It is stored and not open; `session/load` opens it.
+        SessionFork = "session/fork": SessionForkParams => SessionInfo;
         /// Changes model, mode or limits: the mode at once, the rest from the next turn on.
         SessionConfigure = "session/configure": SessionConfigureParams => SessionInfo;
         /// Makes the conversation of a session in which no turn runs shorter for the model. Answers at once; a turn that is started meanwhile waits for it, and `turn/cancel` stops it.
         SessionCompact = "session/compact": SessionCompactParams => Empty;
+        /// Reads events of an open session, for clients that ask instead of listening.
+        EventList = "event/list": EventListParams => EventListResponse;
         /// Starts a turn and answers at once. One turn runs at a time in a session.
         TurnStart = "turn/start": TurnStartParams => TurnStartResponse;
         /// Says something to the running turn.
@@ -107,8 +125,16 @@ methods! {
         TurnBackground = "turn/background": TurnBackgroundParams => TurnBackgroundResponse;
         /// Answers an approval. The first answer wins.
         ApprovalRespond = "approval/respond": ApprovalRespondParams => ApprovalRespondResponse;
+        /// Lists the approvals and questions that wait for the person.
+        ApprovalList = "approval/list": ApprovalListParams => ApprovalListResponse;
         /// Answers a question of the model. The first answer wins.
         QuestionRespond = "question/respond": QuestionRespondParams => QuestionRespondResponse;
+        /// Lists what the turns of a session changed, as it stands now.
+        ChangeList = "change/list": ChangeListParams => ChangeListResponse;
+        /// Gives a file as it is, and as it would be without what a turn changed.
+        ChangeText = "change/text": ChangeTextParams => ChangeTextResponse;
+        /// Takes changes back, by edits like any other. What the person has changed since stays.
+        ChangeRevert = "change/revert": ChangeRevertParams => ChangeRevertResponse;
         /// Lists a session's background tasks.
         TaskList = "task/list": TaskListParams => TaskListResponse;
         /// Reads what a background task has printed until now.
@@ -129,6 +155,8 @@ methods! {
         QUESTION_REQUEST = "question/request": QuestionRequestParams => QuestionAnswer;
         /// Asks for the diagnostics that the editor has.
         EDITOR_DIAGNOSTICS = "editor/diagnostics": EditorDiagnosticsParams => EditorDiagnosticsResponse;
+        /// Asks what the person has before them.
+        EDITOR_CONTEXT = "editor/context": EditorContextParams => EditorContextResponse;
         /// Asks to save buffers before a command reads the disk.
         EDITOR_SAVE = "editor/save": EditorSaveParams => EditorSaveResponse;
     }
@@ -158,8 +186,10 @@ pub struct ClientCapabilities {
     pub question_request: bool,
     /// It answers `editor/diagnostics`; else the model is told that there are none to be had.
     pub editor_diagnostics: bool,
+    /// It answers `editor/context`; else the model is told that it cannot be known.
+    pub editor_context: bool,
     /// It answers `editor/save`; else commands that see stale files say so.
     pub editor_save: bool,
-    /// It shows `session/event`; else a turn is shown by `$/progress` and its answer by `window/showMessage`.
+    /// It shows `session/event`; else turns are started and shown by what every LSP client has.
     pub session_event: bool,
 }

@@ -74,7 +74,7 @@ pub struct SessionNewParams {
 #[serde(rename_all = "camelCase")]
 pub struct SessionInfo {
     pub session_id: String,
-    /// The first words of its first prompt; empty before that.
+    /// What the person called it, else the first words of its first prompt; empty before that.
     pub title: String,
     /// Absolute paths.
     pub roots: Vec<String>,
@@ -128,6 +128,9 @@ pub struct SessionLoadParams {
     /// Replays the events from this number on (1 for all), before any new one. Without it nothing is replayed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub from_seq: Option<u64>,
+    /// The folders it works in from now on, for as long as it is open; as they are when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub roots: Option<Vec<String>>,
     /// As in `session/new`, which keeps none of them. Absent leaves those of a session that is open.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mcp_servers: Option<Vec<McpServer>>,
@@ -138,6 +141,32 @@ pub struct SessionLoadParams {
 #[serde(rename_all = "camelCase")]
 pub struct SessionCloseParams {
     pub session_id: String,
+}
+
+/// Removes a session that nobody watches, for good.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct SessionDeleteParams {
+    pub session_id: String,
+}
+
+/// Gives a session another title. Those who watch it get `sessionRenamed`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct SessionRenameParams {
+    pub session_id: String,
+    /// Made one line of at most 80 characters.
+    pub title: String,
+}
+
+/// Branches off from a session, which stays as it is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct SessionForkParams {
+    pub session_id: String,
+    /// The last turn that the new session has; all that have ended when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub turn_id: Option<String>,
 }
 
 /// Changes a session's settings: the mode at once, the rest from the next turn on. What is absent stays.

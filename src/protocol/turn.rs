@@ -9,6 +9,14 @@ use super::ContentBlock;
 pub struct TurnStartParams {
     pub session_id: String,
     pub prompt: Vec<ContentBlock>,
+    /// If a turn runs, wait for its end, behind those that wait already: the answer comes when the turn begins. Without it,
+    /// the request is refused with -32003.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub queue: bool,
+    /// A JSON Schema of an object that the last answer is to be, as JSON. Providers do what they can, so it has to be
+    /// checked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub output_schema: Option<serde_json::Value>,
 }
 
 /// The turn that was started.

@@ -10,7 +10,8 @@ use bytes::Bytes;
 use futures::{FutureExt, StreamExt, stream, stream::BoxStream};
 pub(super) use reqwest::{Method, Response};
 
-pub(super) use self::caller::{Call, Caller, broken};
+pub(crate) use self::caller::broken;
+pub(super) use self::caller::{Call, Caller};
 pub(crate) use self::client::client;
 pub use self::{
     client::{is_on_this_machine, warm},

@@ -38,9 +38,12 @@ pub(super) struct Shared {
 #[derive(Default)]
 struct Calls {
     incoming: HashMap<Id, u64>,
-    outgoing: HashMap<u64, oneshot::Sender<Result<Box<RawValue>, Error>>>,
+    outgoing: HashMap<u64, OnAnswer>,
     ended: bool,
 }
+
+/// Takes the answer to a request of ours, in the reader.
+type OnAnswer = Box<dyn FnOnce(Result<Box<RawValue>, Error>) + Send>;
 
 /// Why a [`Call`] has no result.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -99,12 +102,31 @@ impl Peer {
     /// Asks the other side. Sent at once, whether the call is polled or not; given up when `limit` is over or the call is
     /// dropped, and then the other side is told.
     pub fn request(&self, method: &str, params: &impl Serialize, limit: Duration) -> Call {
-        let serial = self.next_serial();
         let (sender, receiver) = oneshot::channel();
+        let serial = self.ask(method, params, move |answer| drop(sender.send(answer)));
+        Call {
+            peer: self.clone(),
+            serial,
+            method: method.to_owned(),
+            limit,
+            receiver,
+            sleep: Box::pin(tokio::time::sleep(limit)),
+        }
+    }
+
+    /// Asks the other side. `on_answer` is called in the reader, in order with all else that comes; if the connection ends
+    /// before, it is dropped. Returns the request's number.
+    pub fn ask(
+        &self,
+        method: &str,
+        params: &impl Serialize,
+        on_answer: impl FnOnce(Result<Box<RawValue>, Error>) + Send + 'static,
+    ) -> u64 {
+        let serial = self.next_serial();
         let mut calls = self.0.calls();
-        // After the end nobody would remove it again; its sender is dropped here, which says that it is closed.
+        // After the end nobody would remove it again; dropped here, it says that it is closed.
         if !calls.ended {
-            calls.outgoing.insert(serial, sender);
+            calls.outgoing.insert(serial, Box::new(on_answer));
         }
         drop(calls);
         let pushed = self.0.queue.push(|out| {
@@ -115,14 +137,7 @@ impl Peer {
         if let Err(error) = pushed {
             self.0.settle(serial, Err(Error::internal(format!("the request could not be encoded: {error}"))));
         }
-        Call {
-            peer: self.clone(),
-            serial,
-            method: method.to_owned(),
-            limit,
-            receiver,
-            sleep: Box::pin(tokio::time::sleep(limit)),
-        }
+        serial
     }
 
     /// [`Peer::request`] with a typed result.
@@ -182,7 +197,10 @@ impl Peer {
         let mut calls = self.0.calls();
         calls.ended = true;
         calls.incoming.clear();
-        calls.outgoing.clear();
+        let unanswered = std::mem::take(&mut calls.outgoing);
+        // What is dropped may say something itself.
+        drop(calls);
+        drop(unanswered);
     }
 
     fn next_serial(&self) -> u64 {
@@ -223,8 +241,12 @@ impl Shared {
 
     /// True if someone waited for it.
     fn settle(&self, serial: u64, outcome: Result<Box<RawValue>, Error>) -> bool {
-        let sender = self.calls().outgoing.remove(&serial);
-        sender.is_some_and(|sender| sender.send(outcome).is_ok())
+        let on_answer = self.calls().outgoing.remove(&serial);
+        let is_awaited = on_answer.is_some();
+        if let Some(on_answer) = on_answer {
+            on_answer(outcome);
+        }
+        is_awaited
     }
 }
 
@@ -366,8 +388,8 @@ impl Future for Call {
 impl Call {
     fn give_up(&self) {
         let is_awaited = self.peer.0.calls().outgoing.remove(&self.serial).is_some();
-        if let (true, Some(method)) = (is_awaited, self.peer.0.settings.cancel_method) {
-            self.peer.notify(method, &serde_json::json!({ "id": self.serial }));
+        if let (true, Some((method, id))) = (is_awaited, self.peer.0.settings.cancel) {
+            self.peer.notify(method, &serde_json::json!({ id: self.serial }));
         }
     }
 }

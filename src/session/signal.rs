@@ -9,6 +9,7 @@ use crate::{
     agent::{self, Answer, ApprovalRequest, QuestionRequest},
     protocol::CommandInfo,
     tool::{Answered, TaskChange},
+    workspace::Landed,
 };
 
 /// A turn says or asks something, or a client that was asked has answered.
@@ -21,8 +22,12 @@ pub enum Signal {
     Commands { session_id: Arc<str>, commands: Vec<CommandInfo>, warnings: Vec<String> },
     /// A running turn has a question to the person.
     Question { session_id: Arc<str>, turn_id: Arc<str>, request: QuestionRequest, answer: oneshot::Sender<Answered> },
+    /// A running turn may not wait for all its answers any more.
+    Withdrawn { session_id: Arc<str>, turn_id: Arc<str> },
     /// A client has answered; `None` if it cannot.
     Answered { session_id: Arc<str>, id: String, client: AttachmentId, verdict: Option<Verdict> },
+    /// Something was changed, or taken back.
+    Landed { session_id: Arc<str>, landed: Landed },
     /// A background task has begun or ended.
     Task { session_id: Arc<str>, change: TaskChange },
 }

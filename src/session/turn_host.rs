@@ -11,8 +11,9 @@ use crate::{
     agent::{self, Answer, ApprovalRequest, Host, NoticeLevel, Point, QuestionRequest},
     permission::Policy,
     protocol::{ContentBlock, convert},
-    tool::Answered,
+    tool::{Answered, Terminals},
     transcript::{Message, StopReason, Usage},
+    workspace::Ledger,
 };
 
 /// How many events of one turn may wait for the hub. Few, so that a cancel is never behind many; chosen by taste.
@@ -27,7 +28,9 @@ pub struct TurnHost {
     pub cancel: CancellationToken,
     pub policy: Arc<RwLock<Policy>>,
     pub steering: Arc<Mutex<Vec<Vec<ContentBlock>>>>,
-    prompting: Prompting,
+    pub(super) prompting: Prompting,
+    pub(super) ledger: Ledger,
+    terminals: Option<Arc<dyn Terminals>>,
     in_flight: Arc<Semaphore>,
 }
 
@@ -60,6 +63,8 @@ impl TurnHost {
             policy: session.policy.clone(),
             steering: turn.steering.clone(),
             prompting,
+            ledger: session.scope.ledger.clone(),
+            terminals: session.watchers.iter().find_map(|watcher| watcher.attachment.terminals(&session.id)),
             in_flight: Arc::new(Semaphore::new(IN_FLIGHT)),
         }
     }
@@ -87,14 +92,7 @@ impl TurnHost {
         Some(message)
     }
 
-    async fn notice(&self, level: NoticeLevel, message: String) {
-        self.emit(agent::Event::Notice { level, message }).await;
-    }
-}
-
-#[async_trait]
-impl Host for TurnHost {
-    async fn emit(&self, event: agent::Event) {
+    pub(super) async fn tell(&self, event: agent::Event) {
         // After a cancel nothing waits: what is left is a handful of closing events.
         let permit = tokio::select! {
             biased;
@@ -108,7 +106,36 @@ impl Host for TurnHost {
         self.hub.tell(Signal::Turn { session_id, turn_id, event, permit });
     }
 
+    async fn notice(&self, level: NoticeLevel, message: String) {
+        self.emit(agent::Event::Notice { level, message }).await;
+    }
+}
+
+/// Takes back what was asked when nobody waits for its answer any more. Made before the way back is, to outlive it.
+struct Withdrawal<'a>(&'a TurnHost);
+
+impl Drop for Withdrawal<'_> {
+    fn drop(&mut self) {
+        let (session_id, turn_id) = (self.0.session_id.clone(), self.0.turn_id.clone());
+        self.0.hub.tell(Signal::Withdrawn { session_id, turn_id });
+    }
+}
+
+#[async_trait]
+impl Host for TurnHost {
+    async fn emit(&self, event: agent::Event) {
+        let event = match event {
+            agent::Event::TurnEnded { stop_reason, usage, error } => {
+                let stop_reason = self.close(stop_reason).await;
+                agent::Event::TurnEnded { stop_reason, usage, error }
+            }
+            event => event,
+        };
+        self.tell(event).await;
+    }
+
     async fn approve(&self, request: ApprovalRequest) -> Answer {
+        let _withdrawal = Withdrawal(self);
         let (answer, answered) = oneshot::channel();
         let (session_id, turn_id) = (self.session_id.clone(), self.turn_id.clone());
         self.hub.tell(Signal::Ask { session_id, turn_id, request: Box::new(request), answer });
@@ -116,10 +143,15 @@ impl Host for TurnHost {
     }
 
     async fn ask(&self, request: QuestionRequest) -> Answered {
+        let _withdrawal = Withdrawal(self);
         let (answer, answered) = oneshot::channel();
         let (session_id, turn_id) = (self.session_id.clone(), self.turn_id.clone());
         self.hub.tell(Signal::Question { session_id, turn_id, request, answer });
         answered.await.unwrap_or(Answered::Declined)
+    }
+
+    fn terminals(&self) -> Option<Arc<dyn Terminals>> {
+        self.terminals.clone()
     }
 
     fn policy(&self) -> Policy {

@@ -12,6 +12,7 @@ use crate::{
 
 /// What is put before a person.
 #[derive(Clone, Debug)]
+#[expect(clippy::large_enum_variant, reason = "a person is asked a few things at a time")]
 pub enum Inquiry {
     Approval(Approval),
     Question(Question),
@@ -204,16 +205,26 @@ impl Session {
     }
 
     pub(super) fn cancel_inquiries(&mut self) {
-        loop {
-            let inquiry = self.inquiries().next().cloned();
+        self.cancel_those(|_| true);
+    }
+
+    /// Closes what nobody waits for any more: its call has ended.
+    pub fn withdraw_unwanted(&mut self) {
+        self.cancel_those(|waiting| match &waiting.way_back {
+            WayBack::Approval(answer) => answer.is_closed(),
+            WayBack::Question(answer) => answer.is_closed(),
+        });
+    }
+
+    fn cancel_those(&mut self, which: impl Fn(&Waiting) -> bool) {
+        let waiting = self.turn.iter().flat_map(|turn| &turn.waiting);
+        let these: Vec<Inquiry> = waiting.filter(|one| which(one)).map(|one| one.inquiry.clone()).collect();
+        for inquiry in these {
             match inquiry {
-                None => return,
-                Some(Inquiry::Approval(approval)) => {
+                Inquiry::Approval(approval) => {
                     self.resolve(&approval.approval_id, Answer::CancelTurn, ApprovalOutcome::Cancelled)
                 }
-                Some(Inquiry::Question(question)) => {
-                    self.resolve_question(&question.question_id, QuestionOutcome::Cancelled)
-                }
+                Inquiry::Question(question) => self.resolve_question(&question.question_id, QuestionOutcome::Cancelled),
             };
         }
     }

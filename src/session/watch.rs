@@ -7,22 +7,33 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 
 use super::{Inquiry, Verdict};
-use crate::protocol::SessionEvent;
+use crate::{protocol::SessionEvent, tool::Terminals};
 
 /// A client, as the hub sees it. Implemented by each face. No method waits.
 pub trait Attachment: Send + Sync + 'static {
+    /// What the client calls itself, for others to see who said what.
+    fn name(&self) -> Option<String> {
+        None
+    }
+
     /// Takes an event of a watched session.
     fn event(&self, event: &LoggedEvent);
 
     /// Whether the client keeps up. While it does not, turns it watches hold their next delta back.
     fn is_ready(&self) -> bool;
 
-    /// Resolves when [`Attachment::is_ready`] is true, or the client is gone.
+    /// Resolves when the client can take more of the past, for which [`Attachment::is_ready`] is true, or is gone.
     fn ready(&self) -> BoxFuture<'static, ()>;
 
     /// Puts something before the person. Resolves with what they say, or with `None` if this client cannot show it or
     /// did not answer. Dropping the future withdraws it.
     fn ask(&self, inquiry: Inquiry) -> BoxFuture<'static, Option<Verdict>>;
+
+    /// Where commands of this session's turns run, if the client runs them.
+    fn terminals(&self, session_id: &str) -> Option<Arc<dyn Terminals>> {
+        let _ = session_id;
+        None
+    }
 }
 
 /// An event of a session's log. It encodes as the params of `session/event`.

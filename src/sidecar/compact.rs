@@ -6,7 +6,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     Event, Reply, RequestError,
-    hub::{Deferred, Hub, answer, built},
+    hub::{Hub, answer, built},
 };
 use crate::{
     agent::compaction::Compacted,
@@ -63,9 +63,7 @@ impl Hub {
                 Some(compacted) => take(session, compacted, about),
             }
         }
-        for Deferred { from, request, reply } in waiting {
-            self.request(from, request, reply);
-        }
+        self.serve_deferred(waiting);
         self.note_end();
     }
 }

@@ -1,19 +1,27 @@
 //! The hub's loop and what it does for each [`Event`].
 
 mod asking;
+mod changes;
 mod commands;
 mod configuring;
+mod ending;
+mod keeping;
+mod queue;
 mod servers;
 mod sessions;
 mod turns;
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::{HashMap, VecDeque},
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::Arc,
+};
 
 use serde::Serialize;
 use serde_json::{Value, value::to_raw_value};
 use tokio::sync::{mpsc, oneshot};
 
-use super::{Attachment, AttachmentId, Event, Reply, RequestError};
+use super::{Attachment, AttachmentId, Ending, Event, Reply, RequestError};
 use crate::{
     agent::{self, Agent},
     config::{Config, Providers},
@@ -52,13 +60,17 @@ pub struct Hub {
     loading: HashMap<Arc<str>, Vec<Deferred>>,
     /// Turns that wait for their session's compaction.
     pub(super) compacting: HashMap<Arc<str>, Vec<Deferred>>,
+    /// Turns that wait for their session's turn to end, in the order in which they came.
+    queued: HashMap<Arc<str>, VecDeque<Deferred>>,
+    /// Sessions that are to be deleted once they have ended.
+    deleting: Vec<(String, Reply)>,
     next_question: u64,
     /// Mistakes in the configuration that nobody was told of yet.
     warnings: Vec<String>,
     /// Nothing new is started any more.
     is_ending: bool,
     /// Those who wait for the last turn to end.
-    shutting_down: Vec<oneshot::Sender<()>>,
+    shutting_down: Vec<(Ending, oneshot::Sender<()>)>,
 }
 
 impl Hub {
@@ -77,6 +89,8 @@ impl Hub {
             sessions: HashMap::new(),
             loading: HashMap::new(),
             compacting: HashMap::new(),
+            queued: HashMap::new(),
+            deleting: Vec::new(),
             next_question: 1,
             warnings: Vec::new(),
             is_ending: false,
@@ -86,7 +100,10 @@ impl Hub {
 
     pub async fn run(mut self, mut events: mpsc::UnboundedReceiver<Event>) {
         while let Some(event) = events.recv().await {
-            self.handle(event);
+            // A mistake in one costs its sender an answer, not everybody the process.
+            if catch_unwind(AssertUnwindSafe(|| self.handle(event))).is_err() {
+                tracing::error!("a request or an event broke off because of a mistake in Pillion; please report this");
+            }
         }
     }
 
@@ -119,14 +136,7 @@ impl Hub {
                 }
             }
             Event::Session(signal) => self.signal(signal),
-            Event::ShutDown { done } => {
-                self.is_ending = true;
-                self.shutting_down.push(done);
-                for session in self.sessions.values_mut() {
-                    session.cancel_all();
-                }
-                self.note_end();
-            }
+            Event::ShutDown { ending, done } => self.shut_down(ending, done),
         }
     }
 
@@ -141,6 +151,7 @@ impl Hub {
                 drop(permit);
                 self.let_in(&session_id);
                 if has_ended {
+                    self.start_queued(&session_id);
                     self.note_end();
                 }
             }
@@ -150,6 +161,11 @@ impl Hub {
             }
             Signal::Question { session_id, turn_id, request, answer } => {
                 self.ask_question(&session_id, &turn_id, request, answer);
+            }
+            Signal::Withdrawn { session_id, turn_id } => {
+                if let Some(session) = self.running(&session_id, &turn_id) {
+                    session.withdraw_unwanted();
+                }
             }
             Signal::Answered { session_id, id, client, verdict } => match verdict {
                 Some(Verdict::Approval(decision)) => self.decide(&session_id, &id, decision),
@@ -161,6 +177,11 @@ impl Hub {
                 }
                 None => self.cannot_ask(&session_id, &id, client),
             },
+            Signal::Landed { session_id, landed } => {
+                if let Some(session) = self.sessions.get_mut(&session_id) {
+                    session.keep(&landed);
+                }
+            }
             Signal::Task { session_id, change } => {
                 if let Some(session) = self.sessions.get_mut(&session_id) {
                     session.append(match change {
@@ -183,6 +204,17 @@ impl Hub {
         let sender = self.sender.clone();
         // The hub outlives every session but at the end of the process, when nobody is left to tell.
         session::Hub::new(move |signal| drop(sender.send(Event::Session(signal))))
+    }
+
+    /// Serves requests that had to wait, but for those of clients that are gone.
+    pub(super) fn serve_deferred(&mut self, deferred: Vec<Deferred>) {
+        for Deferred { from, request, reply } in deferred {
+            if self.attachments.contains_key(&from) {
+                self.request(from, request, reply);
+            } else {
+                reply(Err(RequestError::new(RequestError::NOT_FOUND, "This client is gone.")));
+            }
+        }
     }
 
     pub(super) fn request(&mut self, from: AttachmentId, request: Request, reply: Reply) {
@@ -217,11 +249,19 @@ impl Hub {
                 answer(reply, closed);
                 self.drop_idle();
             }
+            Request::SessionDelete(params) => self.delete(params, reply),
+            Request::SessionRename(params) => self.rename(params, reply),
+            Request::SessionFork(params) => self.fork(params, reply),
             Request::SessionConfigure(params) => self.configure_session(params, reply),
             Request::SessionCompact(params) => self.compact(params, reply),
-            Request::TurnStart(params) => self.start_turn(params, reply),
-            Request::TurnSteer(params) => self.steer(params, reply),
-            Request::TurnCancel(params) => self.cancel_turn(&params, reply),
+            Request::TurnStart(params) => self.start_turn(from, params, reply),
+            Request::TurnSteer(params) => self.steer(from, params, reply),
+            Request::TurnCancel(params) => {
+                self.unqueue(Some(&params.session_id), from);
+                self.cancel_turn(&params, reply);
+            }
+            Request::EventList(params) => self.list_events(params, reply),
+            Request::ApprovalList(params) => answer(reply, self.list_inquiries(&params)),
             Request::ApprovalRespond(params) => {
                 let owner = self.sessions.values().find(|session| session.is_asking(&params.approval_id));
                 match owner.map(|session| session.id.clone()) {
@@ -250,6 +290,9 @@ impl Hub {
                 };
                 answer(reply, accepted.map(|accepted| QuestionRespondResponse { accepted }));
             }
+            Request::ChangeList(params) => self.list_changes(params, reply),
+            Request::ChangeText(params) => self.change_text(params, reply),
+            Request::ChangeRevert(params) => self.revert(params, reply),
             Request::TaskList(params) => answer(
                 reply,
                 self.session(&params.session_id).map(|session| TaskListResponse {
@@ -308,19 +351,27 @@ fn session_of(request: &Request) -> Option<&str> {
     match request {
         Request::SessionLoad(params) => Some(&params.session_id),
         Request::SessionClose(params) => Some(&params.session_id),
+        Request::SessionDelete(params) => Some(&params.session_id),
+        Request::SessionRename(params) => Some(&params.session_id),
         Request::SessionConfigure(params) => Some(&params.session_id),
         Request::SessionCompact(params) => Some(&params.session_id),
         Request::TurnStart(params) => Some(&params.session_id),
         Request::TurnSteer(params) => Some(&params.session_id),
         Request::TurnCancel(params) => Some(&params.session_id),
+        Request::EventList(params) => Some(&params.session_id),
+        Request::ApprovalList(params) => params.session_id.as_deref(),
         Request::CommandList(params) => params.session_id.as_deref(),
         Request::McpList(params) => params.session_id.as_deref(),
         Request::TurnBackground(params) => Some(&params.session_id),
+        Request::ChangeList(params) => Some(&params.session_id),
+        Request::ChangeText(params) => Some(&params.session_id),
+        Request::ChangeRevert(params) => Some(&params.session_id),
         Request::TaskList(params) => Some(&params.session_id),
         Request::TaskRead(params) => Some(&params.session_id),
         Request::TaskCancel(params) => Some(&params.session_id),
         Request::SessionNew(_)
         | Request::SessionList(_)
+        | Request::SessionFork(_)
         | Request::ApprovalRespond(_)
         | Request::QuestionRespond(_)
         | Request::ModelList(_) => None,

@@ -8,12 +8,42 @@ use tokio_util::task::AbortOnDropHandle;
 
 use super::{Attachment, AttachmentId, Event, LoggedEvent};
 use crate::{
-    protocol::{NoticeLevel, SessionEvent},
-    store::{self, Store},
+    protocol::{EventListResponse, NoticeLevel, SessionEvent, SessionEventNotification},
+    store::{self, Store, StoreError},
 };
 
 /// Events read ahead of the client; few, since each may be large.
 const READ_AHEAD: usize = 16;
+
+/// The most that one answer to `event/list` holds, in bytes of its events, but for a single one that is larger.
+const PAGE_BYTES: usize = 8 << 20;
+
+/// Reads an event. One of a newer Pillion reaches a client that may know it; a face of this one sees a notice.
+pub fn read_event(seq: u64, json: &RawValue) -> SessionEvent {
+    serde_json::from_str(json.get()).unwrap_or_else(|_| SessionEvent::Notice {
+        level: NoticeLevel::Info,
+        message: format!("Event {seq} was written by another version of Pillion."),
+    })
+}
+
+/// Reads these events of a session, or as many of them as fit. Waits for the disk.
+pub fn page(store: &Store, session_id: &str, seqs: RangeInclusive<u64>) -> Result<EventListResponse, StoreError> {
+    let mut next_seq = *seqs.start();
+    if seqs.is_empty() {
+        return Ok(EventListResponse { events: Vec::new(), next_seq });
+    }
+    let (mut events, mut bytes) = (Vec::new(), 0);
+    for (seq, json) in store.replay(session_id, seqs)? {
+        bytes += json.get().len();
+        if bytes > PAGE_BYTES && !events.is_empty() {
+            break;
+        }
+        let event = read_event(seq, &json);
+        events.push(SessionEventNotification { session_id: session_id.to_owned(), seq, first_seq: None, event });
+        next_seq = seq + 1;
+    }
+    Ok(EventListResponse { events, next_seq })
+}
 
 /// One watch of one client.
 pub struct Watch {
@@ -50,11 +80,7 @@ pub fn replay(
             let json = events.recv().await.map(|(_, json)| json).or_else(|| store::missing(seq));
             let Some(json) = json else { continue };
             attachment.ready().await;
-            // An event of a newer Pillion reaches a client that may know it; a face of this one sees a notice.
-            let event = serde_json::from_str(json.get()).unwrap_or_else(|_| SessionEvent::Notice {
-                level: NoticeLevel::Info,
-                message: format!("Event {seq} was written by another version of Pillion."),
-            });
+            let event = read_event(seq, &json);
             attachment.event(&LoggedEvent { session_id: session_id.clone(), seq, event, json });
         }
         let _ = hub.send(Event::CaughtUp { session_id, client, number, seq: *seqs.end() });

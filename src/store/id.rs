@@ -27,13 +27,23 @@ pub fn is_valid(id: &str) -> bool {
 
 /// `20261121-091503`.
 fn stamp(seconds: u64) -> String {
-    let (days, second) = (seconds / 86_400, seconds % 86_400);
-    let (year, month, day) = date(days);
+    let ((year, month, day), (hour, minute, second)) = moment(seconds);
     let mut stamp = String::with_capacity(16 + TAIL);
-    let (hour, minute, second) = (second / 3600, second / 60 % 60, second % 60);
     // Writing to a string cannot fail.
     let _ = write!(stamp, "{year:04}{month:02}{day:02}-{hour:02}{minute:02}{second:02}");
     stamp
+}
+
+/// Seconds since 1970-01-01T00:00:00Z as RFC 3339 writes them: `2026-11-21T09:15:03Z`.
+pub fn rfc3339(seconds: u64) -> String {
+    let ((year, month, day), (hour, minute, second)) = moment(seconds);
+    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
+}
+
+/// The date and the time of day, in UTC.
+fn moment(seconds: u64) -> ((u64, u64, u64), (u64, u64, u64)) {
+    let second = seconds % 86_400;
+    (date(seconds / 86_400), (second / 3600, second / 60 % 60, second % 60))
 }
 
 /// The date of a day since 1970-01-01, by Howard Hinnant's `civil_from_days`: years begin in March, so that the day that
@@ -67,6 +77,7 @@ mod tests {
         for (seconds, expect) in cases {
             assert_eq!(stamp(seconds), expect);
         }
+        assert_eq!(rfc3339(1_795_252_503), "2026-11-21T09:15:03Z");
     }
 
     #[test]

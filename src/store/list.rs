@@ -73,6 +73,11 @@ pub fn list(folder: &Path, root: Option<&Path>, cursor: Option<&str>, limit: usi
     Ok(page)
 }
 
+/// One session; `None` if it never had an event, or is not for this Pillion.
+pub fn one(folder: &Path, id: &str) -> io::Result<Option<SessionInfo>> {
+    session(folder, &Place { used: SystemTime::now(), id: id.to_owned() }, None)
+}
+
 fn places(folder: &Path) -> io::Result<Vec<Place>> {
     let entries = match fs::read_dir(folder) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
@@ -86,6 +91,12 @@ fn places(folder: &Path) -> io::Result<Vec<Place>> {
         Some(Place { used: metadata.modified().ok()?, id: id.to_owned() })
     };
     Ok(entries.filter_map(place).collect())
+}
+
+/// A session by its id.
+pub fn info(folder: &Path, id: &str) -> io::Result<Option<SessionInfo>> {
+    let used = fs::metadata(folder.join(format!("{id}.jsonl")))?.modified()?;
+    session(folder, &Place { used, id: id.to_owned() }, None)
 }
 
 /// `None` if it does not work in `root`, never had an event, or is not for this Pillion.

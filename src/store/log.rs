@@ -17,7 +17,7 @@ use super::{
     record::{Line, Meta, MetaLine, Settings, State},
     recover::End,
 };
-use crate::{agent::Settled, transcript::Message};
+use crate::{agent::Settled, transcript::Message, workspace::Landed};
 
 /// A session's log, locked for this process until it is dropped.
 ///
@@ -110,6 +110,14 @@ impl Log {
         self.append(&Line::Settled(settled))
     }
 
+    /// Appends what was changed, or taken back.
+    ///
+    /// # Errors
+    /// It is not in the log then.
+    pub fn append_landed(&mut self, landed: &Landed) -> io::Result<()> {
+        self.append(&Line::Landed(landed))
+    }
+
     /// Appends the settings as they are from here on.
     ///
     /// # Errors
@@ -173,13 +181,13 @@ impl Log {
 
 /// A file that is on the disk is of no use while its name is not.
 #[cfg(unix)]
-fn sync_folder(folder: &Path) -> io::Result<()> {
+pub(super) fn sync_folder(folder: &Path) -> io::Result<()> {
     File::open(folder)?.sync_all()
 }
 
 /// Folders cannot be synced there, and need not be.
 #[cfg(not(unix))]
-fn sync_folder(_: &Path) -> io::Result<()> {
+pub(super) fn sync_folder(_: &Path) -> io::Result<()> {
     Ok(())
 }
 

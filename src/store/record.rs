@@ -14,6 +14,7 @@ use crate::{
     agent::Settled,
     protocol::{ContentBlock, Limits, Mode, SessionEvent},
     transcript::{Message, Usage},
+    workspace::Landed,
 };
 
 /// The version of the format. It changes when an older Pillion would misread what it cannot skip.
@@ -49,7 +50,7 @@ impl Meta {
 }
 
 /// [`Meta`] as it is written.
-#[derive(Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct MetaLine {
     pub version: u32,
@@ -83,6 +84,8 @@ pub enum Line<'a> {
     Transcript(&'a [Message]),
     /// A call has its result, which is not in the transcript yet.
     Settled(&'a Settled),
+    /// A tool has changed something, or the person has taken it back.
+    Landed(&'a Landed),
 }
 
 /// A line that was read.
@@ -94,6 +97,7 @@ pub enum Record<'a> {
     /// The messages before it are these now.
     Transcript(Vec<Message>),
     Settled(Settled),
+    Landed(Landed),
     Event {
         seq: u64,
         event: &'a RawValue,
@@ -111,6 +115,7 @@ struct Fields<'a> {
     message: Option<Message>,
     transcript: Option<Vec<Message>>,
     settled: Option<Settled>,
+    landed: Option<Landed>,
     seq: Option<u64>,
     #[serde(borrow)]
     event: Option<&'a RawValue>,
@@ -125,6 +130,7 @@ impl<'a> Record<'a> {
             Fields { message: Some(message), .. } => Self::Message(message),
             Fields { transcript: Some(messages), .. } => Self::Transcript(messages),
             Fields { settled: Some(settled), .. } => Self::Settled(settled),
+            Fields { landed: Some(landed), .. } => Self::Landed(landed),
             Fields { state: Some(state), .. } => Self::State(state),
             Fields { settings: Some(settings), .. } => Self::Settings(settings),
             Fields { meta: Some(meta), .. } => Self::Meta(meta),
@@ -157,6 +163,11 @@ impl State {
                     self.title = title(&prompt);
                 }
             }
+            Some("sessionRenamed") => {
+                if let Ok(SessionEvent::SessionRenamed { title }) = serde_json::from_str(event.get()) {
+                    self.title = title;
+                }
+            }
             // Most of what is nested are deltas, too.
             Some("usage" | "nested") if memmem::find(event.get().as_bytes(), br#""type":"usage""#).is_some() => {
                 if let Ok(event) = serde_json::from_str::<SessionEvent>(event.get()) {
@@ -183,14 +194,18 @@ pub fn tag(event: &RawValue) -> Option<&str> {
     event.get().strip_prefix("{\"type\":\"")?.split('"').next()
 }
 
-/// The first words of a prompt, on one line: what a session is called.
+/// The first words of a prompt: what a session is called until the person calls it something else.
 pub fn title(prompt: &[ContentBlock]) -> String {
+    title_of(&prompt.iter().find_map(ContentBlock::words).unwrap_or_default())
+}
+
+/// The first words of a text, on one line.
+pub fn title_of(text: &str) -> String {
     /// In characters; fits a picker's line; chosen by taste.
     const LONGEST: usize = 80;
-    let text = prompt.iter().find_map(ContentBlock::words);
     // Two characters more than fit are enough to know that it does not; a prompt may be a whole pasted file.
     let mut title = String::new();
-    for word in text.unwrap_or_default().split_whitespace().take(LONGEST) {
+    for word in text.split_whitespace().take(LONGEST) {
         if !title.is_empty() {
             title.push(' ');
         }

@@ -20,6 +20,7 @@ use crate::{
     },
     tool::{Task, TaskStatus, TasksSnapshot},
     transcript::{self, Content, Message, Role, ToolCall, ToolResult},
+    workspace::Landed,
 };
 
 const INTERRUPTED: &str = "Pillion ended in the middle of this turn. What it had done until then is kept.";
@@ -56,6 +57,8 @@ pub struct Recovered {
     pub waiting: Option<WaitingTurn>,
     /// The background tasks that ran, and those that the model was not told the end of.
     pub tasks: TasksSnapshot,
+    /// What tools changed and the person took back, in order.
+    pub landed: Vec<Landed>,
     /// Lines that could not be read and were passed over.
     pub damaged: usize,
 }
@@ -116,7 +119,7 @@ pub fn read(reader: impl BufRead, path: &Path) -> Result<(Recovered, State, End)
     if damaged > 0 {
         tracing::warn!(path = %path.display(), damaged, "lines of a session's log cannot be read and are passed over");
     }
-    let Closed { messages, repairs, closing, tasks, waiting } = fold.close();
+    let Closed { messages, repairs, closing, tasks, landed, waiting } = fold.close();
     let recovered = Recovered {
         title: state.title.clone(),
         roots: meta.roots.into_iter().map(PathBuf::from).collect(),
@@ -130,6 +133,7 @@ pub fn read(reader: impl BufRead, path: &Path) -> Result<(Recovered, State, End)
         closing,
         waiting,
         tasks,
+        landed,
         damaged,
     };
     Ok((recovered, state, end))
@@ -142,6 +146,7 @@ struct Closed {
     repairs: Vec<Message>,
     closing: Vec<SessionEvent>,
     tasks: TasksSnapshot,
+    landed: Vec<Landed>,
     waiting: Option<WaitingTurn>,
 }
 
@@ -150,6 +155,7 @@ struct Closed {
 struct Fold {
     messages: Vec<Message>,
     tasks: TasksSnapshot,
+    landed: Vec<Landed>,
     turn: Option<Turn>,
 }
 
@@ -187,6 +193,7 @@ impl Fold {
                     turn.open.take(&agent::Event::Settled(settled));
                 }
             }
+            Record::Landed(landed) => self.landed.push(landed),
             Record::Settings(settings) => state.settings = settings,
             Record::State(_) | Record::Meta(_) | Record::Unknown => {}
         }
@@ -220,7 +227,7 @@ impl Fold {
         }
         // An event of a newer Pillion is kept for clients and means nothing here.
         let Ok(event) = serde_json::from_str::<SessionEvent>(event.get()) else { return };
-        if let SessionEvent::TurnStarted { turn_id, prompt } = event {
+        if let SessionEvent::TurnStarted { turn_id, prompt, .. } = event {
             self.turn = Some(Turn { id: turn_id, prompt: Some(prompt), ..Turn::default() });
             return;
         }
@@ -242,7 +249,7 @@ impl Fold {
         }
         let Some(turn) = &mut self.turn else { return };
         match event {
-            SessionEvent::TurnSteered { prompt } => turn.steering.push(prompt),
+            SessionEvent::TurnSteered { prompt, .. } => turn.steering.push(prompt),
             SessionEvent::MessageDelta { text } => turn.text.push_str(&text),
             SessionEvent::Superseded => turn.text.clear(),
             SessionEvent::ToolCall { call_id, class, .. } => {
@@ -283,9 +290,11 @@ impl Fold {
             | SessionEvent::Plan { .. }
             | SessionEvent::Compaction { .. }
             | SessionEvent::ToolsChanged { .. }
+            | SessionEvent::Changes { .. }
             | SessionEvent::TaskStarted { .. }
             | SessionEvent::TaskEnded { .. }
             | SessionEvent::SessionConfigured { .. }
+            | SessionEvent::SessionRenamed { .. }
             | SessionEvent::CommandsChanged { .. }
             | SessionEvent::Notice { .. } => {}
         }
@@ -293,7 +302,7 @@ impl Fold {
 
     /// What comes of it all.
     fn close(self) -> Closed {
-        let Self { mut messages, turn, mut tasks } = self;
+        let Self { mut messages, turn, mut tasks, landed } = self;
         let waiting = turn.as_ref().and_then(|turn| turn.waiting(&messages));
         let logged = messages.len();
         let mut closing = turn.map(|turn| turn.close(&mut messages)).unwrap_or_default();
@@ -308,12 +317,12 @@ impl Fold {
             transcript::repair(&mut whole);
             if !whole.starts_with(&messages[..logged]) {
                 // No appending helps: what is left is made whole anew each time it is read.
-                return Closed { messages: whole, repairs: Vec::new(), closing, tasks, waiting: None };
+                return Closed { messages: whole, repairs: Vec::new(), closing, tasks, landed, waiting: None };
             }
             messages = whole;
         }
         let repairs = messages.split_off(logged);
-        Closed { messages, repairs, closing, tasks, waiting }
+        Closed { messages, repairs, closing, tasks, landed, waiting }
     }
 }
 

@@ -45,7 +45,7 @@ fn prompt(text: &str) -> Vec<ContentBlock> {
 }
 
 fn started(turn: &str, text: &str) -> SessionEvent {
-    SessionEvent::TurnStarted { turn_id: turn.into(), prompt: prompt(text) }
+    SessionEvent::TurnStarted { turn_id: turn.into(), prompt: prompt(text), by: None }
 }
 
 fn delta(text: &str) -> SessionEvent {
@@ -253,6 +253,7 @@ fn a_session_comes_back_as_it_was() {
         repairs: vec![],
         closing: vec![],
         waiting: None,
+        landed: Vec::new(),
         tasks: TasksSnapshot::default(),
         damaged: 0,
     };
@@ -332,7 +333,7 @@ fn what_was_said_of_an_unfinished_answer_is_kept() {
         event(started("t1", "go")),
         Entry::Message(Message::user("go")),
         event(delta("I will ")),
-        event(SessionEvent::TurnSteered { prompt: prompt("faster") }),
+        event(SessionEvent::TurnSteered { prompt: prompt("faster"), by: None }),
         event(delta("now")),
     ];
     let recovered = recovered(&entries);
@@ -384,7 +385,7 @@ fn steering_that_became_a_message_is_not_said_twice() {
     let entries = [
         event(started("t1", "go")),
         Entry::Message(Message::user("go")),
-        event(SessionEvent::TurnSteered { prompt: prompt("faster") }),
+        event(SessionEvent::TurnSteered { prompt: prompt("faster"), by: None }),
         Entry::Message(Message::assistant("ok")),
         Entry::Message(Message::user("faster")),
     ];
@@ -670,7 +671,7 @@ fn prompts_are_recognised_as_the_messages_they_become() {
         ContentBlock::Text { text: "explain".into() },
     ];
     let entries = [
-        event(SessionEvent::TurnStarted { turn_id: "t".into(), prompt: blocks.clone() }),
+        event(SessionEvent::TurnStarted { turn_id: "t".into(), prompt: blocks.clone(), by: None }),
         Entry::Message(unresolved_prompt(&blocks)),
     ];
     let recovered = recovered(&entries);

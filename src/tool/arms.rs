@@ -19,6 +19,8 @@ const FOLDERS: &[&str] = &[
     ".pillion",
     ".ssh",
     ".config",
+    ".vim",
+    ".nvim",
 ];
 
 const FILES: &[&str] = &[
@@ -38,6 +40,18 @@ const FILES: &[&str] = &[
     ".gitmodules",
     ".npmrc",
     ".mcp.json",
+    ".bash_login",
+    ".bash_logout",
+    ".zlogin",
+    ".zlogout",
+    ".dir-locals.el",
+    ".dir-locals-2.el",
+    ".devcontainer.json",
+    ".mise.toml",
+    "mise.toml",
+    ".pre-commit-config.yaml",
+    "rust-toolchain.toml",
+    "rust-toolchain",
 ];
 
 /// Whether other programs run what stands in this file. Judged by its names below its root, for a path in no root by
@@ -45,7 +59,9 @@ const FILES: &[&str] = &[
 pub fn arms(path: &Path, roots: &[PathBuf]) -> bool {
     let path = below_root(path, roots).unwrap_or(path);
     let is_any = |name: &std::ffi::OsStr, known: &[&str]| known.iter().any(|known| name.eq_ignore_ascii_case(known));
-    path.iter().any(|name| is_any(name, FOLDERS)) || path.file_name().is_some_and(|name| is_any(name, FILES))
+    path.iter().any(|name| is_any(name, FOLDERS))
+        || path.file_name().is_some_and(|name| is_any(name, FILES))
+        || path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("code-workspace"))
 }
 
 /// The path relative to the innermost root that holds it.

@@ -14,10 +14,13 @@ use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
 use super::{
     Budget, Class, Context, Detached, Excerpt, Output, Progress, Proposal, Recording, TaskStatus, TimeLimit, ToolError,
-    Typed, outputs::whole_characters, shortened, stopped,
+    Typed,
+    outputs::whole_characters,
+    shortened, stopped,
+    terminals::{Running, TerminalCommand},
 };
 use crate::{
-    process::{Child, Command, Exit},
+    process::{self, Command, Exit},
     workspace::{Location, SaveOutcome},
 };
 
@@ -122,10 +125,28 @@ impl Typed for Bash {
         };
         // Before anything can be seen of the command, so that whoever sees it can move it.
         let movable = context.tasks.offer(&context.call_id);
-        let command = Command::shell(&input.command).directory(&folder.path).without(self.0.withheld.iter().cloned());
-        // It takes a millisecond or more, for which nobody else should wait.
-        let spawned = tokio::task::spawn_blocking(move || plain(command).spawn()).await.map_err(|_| stopped())?;
-        let child = spawned.map_err(|error| ToolError::new(error.to_string()))?;
+        let child = match &context.terminals {
+            Some(terminals) => {
+                let (program, arguments) = process::shell();
+                let arguments = arguments.iter().copied().chain([input.command.as_str()]).map(str::to_owned).collect();
+                let variables = PLAIN.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec();
+                let program = program.to_string_lossy().into_owned();
+                let command = TerminalCommand { program, arguments, folder: folder.path.clone(), variables };
+                tokio::select! {
+                    biased;
+                    () = context.cancel.cancelled() => return Err(stopped()),
+                    terminal = terminals.start(&context.call_id, command) => Running::InTerminal(terminal?),
+                }
+            }
+            None => {
+                let command = Command::shell(&input.command).directory(&folder.path);
+                let command = command.without(self.0.withheld.iter().cloned());
+                // It takes a millisecond or more, for which nobody else should wait.
+                let spawned = tokio::task::spawn_blocking(move || plain(command).spawn()).await;
+                let spawned = spawned.map_err(|_| stopped())?;
+                Running::Here(Box::new(spawned.map_err(|error| ToolError::new(error.to_string()))?))
+            }
+        };
         let limit = Limit::new(input.timeout_ms);
         let in_background = input.background.unwrap_or(false);
         let mut job =
@@ -195,7 +216,7 @@ struct Attended {
 }
 
 impl Job {
-    fn start(child: Child, context: &Context, stale: Option<String>, limit: Duration) -> Self {
+    fn start(child: Running, context: &Context, stale: Option<String>, limit: Duration) -> Self {
         let budget = Budget { text: context.budget.text.saturating_sub(NOTES), ..context.budget };
         let recording = context.outputs.record(&context.call_id, budget);
         let printed = Arc::new(Mutex::new(Printed { recording, live: Live::new(context.progress.clone()) }));
@@ -235,7 +256,7 @@ impl Job {
 
 /// Takes what a command prints until it ends, or has to; leaves nothing of it running.
 async fn attend(
-    mut child: Child,
+    mut child: Running,
     printed: Arc<Mutex<Printed>>,
     stop: CancellationToken,
     mut limits: watch::Receiver<Duration>,
@@ -278,7 +299,7 @@ async fn attend(
     Attended { end, text, is_shown }
 }
 
-async fn take(child: &mut Child, printed: &Mutex<Printed>) {
+async fn take(child: &mut Running, printed: &Mutex<Printed>) {
     while let Some(chunk) = child.next_output().await {
         let mut printed = lock(printed);
         printed.recording.write(&chunk.bytes);
@@ -338,17 +359,18 @@ fn folder(input: &Input, context: &Context) -> Result<Location, ToolError> {
 }
 
 /// Asks programs for plain text that waits for nobody: no colours, no pager, no editor, no password.
+const PLAIN: [(&str, &str); 7] = [
+    ("TERM", "dumb"),
+    ("NO_COLOR", "1"),
+    ("PAGER", "cat"),
+    ("GIT_PAGER", "cat"),
+    ("GH_PAGER", "cat"),
+    ("GIT_EDITOR", "true"),
+    ("GIT_TERMINAL_PROMPT", "0"),
+];
+
 fn plain(command: Command) -> Command {
-    let variables = [
-        ("TERM", "dumb"),
-        ("NO_COLOR", "1"),
-        ("PAGER", "cat"),
-        ("GIT_PAGER", "cat"),
-        ("GH_PAGER", "cat"),
-        ("GIT_EDITOR", "true"),
-        ("GIT_TERMINAL_PROMPT", "0"),
-    ];
-    variables.into_iter().fold(command, |command, (name, value)| command.variable(name, value))
+    PLAIN.into_iter().fold(command, |command, (name, value)| command.variable(name, value))
 }
 
 fn stale(saved: &SaveOutcome) -> Option<String> {

@@ -14,7 +14,12 @@ const GRACE: Duration = Duration::from_millis(200);
 
 /// Makes the edits, those of the chosen hunks. `Err(None)` if the call was cancelled meanwhile.
 pub(super) async fn apply(plan: Plan, context: &Context) -> Result<Applied, Option<EditError>> {
-    let applying = context.workspace.apply(plan, context.hunks.as_deref());
+    let applying = async {
+        let location = plan.location().clone();
+        let applied = context.workspace.apply(plan, context.hunks.as_deref()).await?;
+        context.ledger.note_edit(&location, &applied).await;
+        Ok(applied)
+    };
     let cancelled = async {
         context.cancel.cancelled().await;
         tokio::time::sleep(GRACE).await;

@@ -57,6 +57,7 @@ impl Typed for Delete {
             None => prepare(&input, context).await?,
         };
         let gone = context.workspace.discard(&entry, &holdings, &self.bins).await.map_err(failed)?;
+        context.ledger.note_delete(&entry, &gone).await;
         let mut text = match &gone.kept {
             None => format!("Deleted {}: it is in the trash, where the person can restore it.", entry.shown),
             Some(kept) => {

@@ -107,6 +107,8 @@ pub struct Errand {
     pub profile: Option<Arc<Profile>>,
     /// Only tools that change nothing.
     pub read_only: bool,
+    /// Nothing of the agent that asks but its model: no system text, instruction files, hooks or tools.
+    pub is_bare: bool,
 }
 
 /// An agent with a name, that work can be given to.

@@ -133,6 +133,7 @@ impl Search {
         let types = input.kind.as_deref().map_or(Ok(Types::empty()), types)?;
         let filter = Filter { pattern, types, all: input.all.unwrap_or(false) };
         let starts = files::starts(input.path.as_deref(), context)?;
+        context.workspace.refresh().await;
         let scope = Scope::new(starts, input.path.is_none(), filter, context);
         let mode = input.output_mode.unwrap_or_default();
         let lines = |asked: Option<usize>| match mode {

@@ -9,6 +9,9 @@ use std::{
 
 use super::{Budget, Excess, ToolError};
 
+/// How a note says that the rest of an output was kept.
+pub const GO_ON: &str = "go on with read_output";
+
 /// What is kept of one output for reading back, in bytes. Chosen: a full build log is far below it.
 const KEPT_BYTES: u64 = 64 << 20;
 
@@ -250,7 +253,7 @@ impl Excerpt {
             Rest::Kept { bytes: kept } => {
                 let only = if kept < bytes { format!(" (its first {kept} bytes)") } else { String::new() };
                 let input = format!("{{\"id\": \"{}\", \"offset\": {line}{column}}}", self.id);
-                format!("{bytes} bytes left out: go on with read_output {input}{only}")
+                format!("{bytes} bytes left out: {GO_ON} {input}{only}")
             }
         };
         let line_end = if self.head.is_empty() || self.head.ends_with('\n') { "" } else { "\n" };

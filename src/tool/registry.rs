@@ -7,7 +7,7 @@ use std::{
 
 use super::{
     Changes, Fixed, Shell, Source, Tool, ToolSpec, Web, ask::Ask, bash::Bash, checked, delete::Delete,
-    diagnostics::Diagnostics, edit::Edit, glob::Glob, grep::Grep, list::List, plan::Plan, read::Read,
+    diagnostics::Diagnostics, edit::Edit, editor::Editor, glob::Glob, grep::Grep, list::List, plan::Plan, read::Read,
     read_output::ReadOutput, relocate::Move, source::Renamed, task::TaskTool, typed, web_fetch::WebFetch, write::Write,
 };
 use crate::workspace::Bins;
@@ -81,7 +81,7 @@ impl Registry {
     }
 
     /// Read, write, edit, move, delete, list, glob, grep, bash and its background tasks, web_fetch, read_output, plan,
-    /// ask, and diagnostics.
+    /// ask, diagnostics, and editor.
     ///
     /// ```
     /// use std::sync::Arc;
@@ -139,6 +139,7 @@ impl Registry {
             typed(Plan),
             typed(Ask),
             typed(Diagnostics),
+            typed(Editor),
         ];
         Self { sources: vec![(Arc::new(Fixed::new("pillion", tools)), Collision::Refuse)] }
     }

@@ -56,6 +56,7 @@ impl Typed for Move {
         // Once it has begun, what is said of it must be true.
         let Moved { left_behind, rescued } = context.workspace.relocate(&from, &to).await.map_err(failed)?;
         context.seen.moved(&from.path, &to.path);
+        context.ledger.note_move(&from, &to).await;
         let mut text = format!("Moved {} to {}.", from.shown, to.shown);
         if !left_behind.is_empty() {
             text += &format!(

@@ -47,6 +47,10 @@ fn simplify(schema: &mut Value) {
     if let Some(Value::String(text)) = fields.get_mut("description") {
         *text = unwrap_lines(text);
     }
+    // A struct without fields; not every provider takes an object that says nothing of its properties.
+    if fields.get("type") == Some(&json!("object")) && !fields.contains_key("additionalProperties") {
+        fields.entry("properties").or_insert_with(|| json!({}));
+    }
     if let Some(Value::Object(properties)) = fields.get_mut("properties") {
         properties.values_mut().for_each(simplify);
         fields.insert("additionalProperties".to_owned(), Value::Bool(false));

@@ -95,7 +95,7 @@ impl SubAgent {
         let only_reads = profile.as_ref().and_then(|profile| profile.tools.as_deref());
         let read_only =
             input.read_only.unwrap_or(false) || only_reads.is_some_and(|tools| context.desk.are_reading(tools));
-        Ok(Errand { task: input.task.clone(), profile, read_only })
+        Ok(Errand { task: input.task.clone(), profile, read_only, is_bare: false })
     }
 
     fn unknown(&self, name: &str) -> ToolError {

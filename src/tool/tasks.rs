@@ -7,10 +7,12 @@
 use std::{
     collections::{HashMap, HashSet, VecDeque},
     future::Future,
+    panic::AssertUnwindSafe,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{SystemTime, UNIX_EPOCH},
 };
 
+use futures::FutureExt;
 use serde::{Deserialize, Serialize};
 use tokio::{sync::watch, task::AbortHandle};
 use tokio_util::sync::CancellationToken;
@@ -186,7 +188,13 @@ impl Tasks {
         let tasks = Arc::downgrade(self);
         // It is in the list before it can end: ending takes the lock that is held here.
         let abort = tokio::spawn(async move {
-            let (status, text) = work.await;
+            let ended = AssertUnwindSafe(work).catch_unwind().await;
+            let (status, text) = ended.unwrap_or_else(|_| {
+                (
+                    TaskStatus::Ended,
+                    "It broke off because of a mistake in the tool. What it did is not known.".to_owned(),
+                )
+            });
             if let Some(tasks) = tasks.upgrade() {
                 tasks.end(&id, status, text);
             }

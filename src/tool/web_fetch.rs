@@ -48,7 +48,14 @@ pub struct WebFetch {
     web: Web,
     allowed: Allowed,
     /// Built at the first call, since it reads the system's certificates.
-    client: Arc<OnceLock<Result<Client, String>>>,
+    clients: Arc<OnceLock<Result<Clients, String>>>,
+}
+
+/// Who fetches: by the proxy if there is one, and directly what is allowed by name.
+#[derive(Clone)]
+struct Clients {
+    direct: Client,
+    proxied: Option<Client>,
 }
 
 /// Gets a page or a text file from the web with GET. HTML comes as Markdown, JSON and other text as it is.
@@ -88,7 +95,7 @@ enum Hop {
 
 impl WebFetch {
     pub fn new(web: Web) -> Self {
-        Self { allowed: Allowed::new(&web.allow_hosts), web, client: Arc::default() }
+        Self { allowed: Allowed::new(&web.allow_hosts), web, clients: Arc::default() }
     }
 }
 
@@ -170,17 +177,19 @@ impl WebFetch {
         }
     }
 
-    async fn client(&self) -> Result<Client, ToolError> {
-        let (cell, web, allowed) = (self.client.clone(), self.web.clone(), self.allowed.clone());
-        let building = tokio::task::spawn_blocking(move || cell.get_or_init(|| client(&web, allowed)).clone());
+    async fn clients(&self) -> Result<Clients, ToolError> {
+        let (cell, web, allowed) = (self.clients.clone(), self.web.clone(), self.allowed.clone());
+        let building = tokio::task::spawn_blocking(move || cell.get_or_init(|| clients(&web, allowed)).clone());
         building.await.map_err(|_| stopped())?.map_err(ToolError)
     }
 
     async fn fetch(&self, mut url: Url) -> Result<Fetched, ToolError> {
-        let client = self.client().await?;
+        let clients = self.clients().await?;
         let first = url.clone();
         for _ in 0..=REDIRECTS {
-            let next = match self.hop(&client, &url).await? {
+            let is_allowed = self.allowed.has(url.host_str().unwrap_or_default());
+            let client = clients.proxied.as_ref().filter(|_| !is_allowed).unwrap_or(&clients.direct);
+            let next = match self.hop(client, &url).await? {
                 Hop::Here(response) => return take(url, response).await,
                 Hop::Elsewhere(next) => next,
             };
@@ -188,6 +197,16 @@ impl WebFetch {
             if !is_same_place(&first, &next) {
                 return Err(ToolError::new(format!(
                     "{} leads to another host, which is not followed unasked. If that is what you want, fetch {next}",
+                    shortened(url.as_str(), 200)
+                )));
+            }
+            if url.scheme() == "https"
+                && next.scheme() == "http"
+                && !self.allowed.has(next.host_str().unwrap_or_default())
+            {
+                return Err(ToolError::new(format!(
+                    "{} leads to an address that is not encrypted, which is not followed unasked. If that is what you \
+                     want, fetch {next}",
                     shortened(url.as_str(), 200)
                 )));
             }
@@ -214,27 +233,24 @@ impl WebFetch {
     }
 }
 
-fn client(web: &Web, allowed: Allowed) -> Result<Client, String> {
+fn clients(web: &Web, allowed: Allowed) -> Result<Clients, String> {
     // Fails if it was installed before: that is fine.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let builder = Client::builder()
-        .user_agent(concat!("pillion/", env!("CARGO_PKG_VERSION")))
-        .connect_timeout(Duration::from_secs(15))
-        .http1_only()
-        .referer(false)
-        // Each is checked here before it is followed.
-        .redirect(redirect::Policy::none());
-    let failed = |error: reqwest::Error| format!("the web cannot be reached: {}", reasons(&error));
-    // A proxy of the environment would choose the addresses itself, unasked.
-    let builder = match &web.proxy {
-        None => builder.no_proxy().dns_resolver(Resolver::new(allowed)),
-        Some(proxy) => {
-            let direct: Vec<&str> = web.allow_hosts.iter().map(|host| host.trim_start_matches('*')).collect();
-            let proxy = reqwest::Proxy::all(proxy).map_err(failed)?;
-            builder.proxy(proxy.no_proxy(reqwest::NoProxy::from_string(&direct.join(","))))
-        }
+    let builder = || {
+        Client::builder()
+            .user_agent(concat!("pillion/", env!("CARGO_PKG_VERSION")))
+            .connect_timeout(Duration::from_secs(15))
+            .http1_only()
+            .referer(false)
+            // Each is checked here before it is followed.
+            .redirect(redirect::Policy::none())
+            // One of the environment would choose the addresses itself, unasked.
+            .no_proxy()
     };
-    builder.build().map_err(failed)
+    let failed = |error: reqwest::Error| format!("the web cannot be reached: {}", reasons(&error));
+    let direct = builder().dns_resolver(Resolver::new(allowed)).build().map_err(failed)?;
+    let proxied = web.proxy.as_ref().map(|proxy| builder().proxy(reqwest::Proxy::all(proxy)?).build());
+    Ok(Clients { direct, proxied: proxied.transpose().map_err(failed)? })
 }
 
 async fn take(url: Url, mut response: Response) -> Result<Fetched, ToolError> {

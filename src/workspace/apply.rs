@@ -41,7 +41,9 @@ impl Workspace {
         let chosen = plan.chosen(hunks)?;
         let turn = self.turn(&plan.location);
         let _turn = turn.lock().await;
-        self.apply_in_turn(&plan, &chosen).await
+        let applied = self.apply_in_turn(&plan, &chosen).await?;
+        self.set_down(&plan.riders);
+        Ok(applied)
     }
 
     /// [`Self::apply`] for who holds the file's turn.
@@ -49,9 +51,21 @@ impl Workspace {
         if chosen.is_empty() && !plan.create {
             let snapshot = self.read(&plan.location).await?;
             let (diff, _) = pieces(&plan.location, &snapshot.text, &[]);
-            let rebased = snapshot.text != plan.base;
-            return Ok(Applied { diff, snapshot, rebased });
+            let (before, rebased) = (snapshot.text.clone(), snapshot.text != plan.base);
+            return Ok(Applied { diff, snapshot, rebased, created: false, before, edits: Vec::new() });
         }
+        let held = self
+            .hold(&plan.location, plan.create)
+            .await
+            .map_err(|SinkError(message)| EditError::Editor { shown: plan.location.shown.clone(), message })?;
+        let applied = self.try_to_apply(plan, chosen).await;
+        if let Some(held) = held {
+            self.let_go(held).await;
+        }
+        applied
+    }
+
+    async fn try_to_apply(&self, plan: &Plan, chosen: &[usize]) -> Result<Applied, EditError> {
         for _ in 0..ATTEMPTS {
             let tried = match self.aim(plan) {
                 Some((target, states)) => self.push(plan, chosen, target, states).await?,
@@ -193,7 +207,8 @@ impl Workspace {
     fn applied(&self, plan: &Plan, before: &Rope, edits: &[TextEdit], snapshot: Snapshot) -> Applied {
         let (diff, _) = pieces(&plan.location, before, edits);
         let rebased = *before != plan.base || snapshot.text != make(before, edits);
-        Applied { diff, snapshot, rebased }
+        let (before, edits) = (before.clone(), edits.to_vec());
+        Applied { diff, snapshot, rebased, created: plan.create, before, edits }
     }
 
     async fn write(&self, plan: &Plan, chosen: &[usize]) -> Result<Tried, EditError> {
@@ -298,7 +313,7 @@ impl Sight {
 
 /// The plan's edits as edits of `now`; `None` if it changed where they are. `opened` is the buffer `now` is of, by its
 /// opening and generation.
-fn settle(
+pub(super) fn settle(
     state: &std::sync::Mutex<State>,
     plan: &Plan,
     chosen: &[usize],

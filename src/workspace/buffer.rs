@@ -10,7 +10,7 @@ use ropey::Rope;
 use tokio::sync::{Notify, mpsc};
 
 use super::{
-    BufferInfo, BufferSink, Change, ChangeError, EditorId, PositionEncoding, Revision, Snapshot,
+    BufferInfo, BufferSink, Change, ChangeError, EditorId, Files, PositionEncoding, Revision, Snapshot,
     confine::{Root, locate},
     diff::changes,
     edit::{TextEdit, shift_by},
@@ -30,6 +30,8 @@ pub struct State {
 struct Editor {
     encoding: PositionEncoding,
     sink: Arc<dyn BufferSink>,
+    /// Of a client that is asked for its files, and tells nothing by itself.
+    files: Option<Arc<dyn Files>>,
     buffers: HashMap<String, Buffer>,
 }
 
@@ -93,8 +95,30 @@ impl State {
 
     pub fn attach(&mut self, encoding: PositionEncoding, sink: Arc<dyn BufferSink>) -> EditorId {
         let id = EditorId(self.next());
-        self.editors.insert(id, Editor { encoding, sink, buffers: HashMap::new() });
+        self.editors.insert(id, Editor { encoding, sink, files: None, buffers: HashMap::new() });
         id
+    }
+
+    pub fn attach_files(
+        &mut self,
+        encoding: PositionEncoding,
+        sink: Arc<dyn BufferSink>,
+        files: Arc<dyn Files>,
+    ) -> EditorId {
+        let id = self.attach(encoding, sink);
+        if let Some(editor) = self.editors.get_mut(&id) {
+            editor.files = Some(files);
+        }
+        id
+    }
+
+    pub fn files_of(&self, id: EditorId) -> Option<&Arc<dyn Files>> {
+        self.editors.get(&id)?.files.as_ref()
+    }
+
+    /// The clients that are asked for files.
+    pub fn files(&self) -> Vec<(EditorId, Arc<dyn Files>)> {
+        self.editors.iter().filter_map(|(id, editor)| Some((*id, editor.files.clone()?))).collect()
     }
 
     pub fn set_encoding(&mut self, id: EditorId, encoding: PositionEncoding) {
@@ -248,6 +272,11 @@ impl State {
             encoding: editor.encoding,
             sink: editor.sink.clone(),
         })
+    }
+
+    pub fn encoding_of(&self, path: &Path) -> PositionEncoding {
+        let of_buffer = self.find(path).and_then(|(id, _)| self.editors.get(&id));
+        of_buffer.or_else(|| self.editors.values().next()).map_or_else(Default::default, |editor| editor.encoding)
     }
 
     pub fn sink(&self, id: EditorId) -> Option<Arc<dyn BufferSink>> {

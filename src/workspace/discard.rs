@@ -50,6 +50,8 @@ pub struct Holdings {
 pub struct Discarded {
     /// Where it is kept; `None` if it is in the platform's trash.
     pub kept: Option<PathBuf>,
+    /// Where it can be had back from: `kept`, or its place in the trash if the platform tells.
+    pub found: Option<PathBuf>,
     /// Buffers without unsaved changes that still show what is gone.
     pub open: Vec<Location>,
 }
@@ -101,12 +103,14 @@ impl Workspace {
             if typed {
                 return Err(DiscardError::Unsaved(entry.shown));
             }
-            if bins.trash && trash(&entry.path).is_ok() {
-                return Ok(Discarded { kept: None, open });
+            if bins.trash
+                && let Ok(found) = trash(&entry.path)
+            {
+                return Ok(Discarded { kept: None, found, open });
             }
             let Some(kept_in) = &bins.kept_in else { return Err(DiscardError::NoBin(entry.shown)) };
             match keep(&entry.path, kept_in) {
-                Ok(kept) => Ok(Discarded { kept: Some(kept), open }),
+                Ok(kept) => Ok(Discarded { found: Some(kept.clone()), kept: Some(kept), open }),
                 Err(source) => Err(DiscardError::Io { shown: entry.shown, source }),
             }
         })

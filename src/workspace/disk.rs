@@ -80,10 +80,7 @@ pub fn create(path: &Path, bytes: &[u8], folders: bool, ready: impl FnOnce() -> 
     let made = if folders { make_folders(folder)? } else { Vec::new() };
     let created = create_in(folder, path, bytes, ready);
     if !matches!(created, Ok(true)) {
-        for folder in made.iter().rev() {
-            // One that someone else has put something in stays.
-            let _ = fs::remove_dir(folder);
-        }
+        remove_empty(&made);
     }
     created
 }
@@ -116,7 +113,7 @@ fn folder(path: &Path) -> io::Result<&Path> {
 }
 
 /// Makes a folder and those above it, and says which were made, from the top.
-fn make_folders(folder: &Path) -> io::Result<Vec<PathBuf>> {
+pub fn make_folders(folder: &Path) -> io::Result<Vec<PathBuf>> {
     let missing: Vec<&Path> = folder.ancestors().take_while(|folder| !folder.exists()).collect();
     let mut made = Vec::new();
     for folder in missing.into_iter().rev() {
@@ -124,12 +121,19 @@ fn make_folders(folder: &Path) -> io::Result<Vec<PathBuf>> {
             Ok(()) => made.push(folder.to_path_buf()),
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
             Err(error) => {
-                made.iter().rev().for_each(|folder| _ = fs::remove_dir(folder));
+                remove_empty(&made);
                 return Err(error);
             }
         }
     }
     Ok(made)
+}
+
+/// Removes folders, the last first. One that someone else has put something in stays.
+pub fn remove_empty(folders: &[PathBuf]) {
+    for folder in folders.iter().rev() {
+        let _ = fs::remove_dir(folder);
+    }
 }
 
 /// Only the superuser may give files away; a member of the group may keep the group.

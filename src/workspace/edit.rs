@@ -3,11 +3,12 @@
 use std::ops::Range;
 
 use ropey::Rope;
+use serde::{Deserialize, Serialize};
 
 use super::{BufferEdit, PositionEncoding, diff::changes};
 
 /// Characters to be replaced.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TextEdit {
     /// In characters of the text it is for.
     pub range: Range<usize>,

@@ -51,6 +51,8 @@ pub enum ReadError {
     NotOpen(String),
     #[error("the editor's changes of {0} no longer fit its text, so what it shows is unknown: it has to be reopened")]
     OutOfSync(String),
+    #[error("the client did not say what it shows of {shown}: {message}. Try again")]
+    Unasked { shown: String, message: String },
     #[error("{0} leads somewhere else than it did: try again")]
     Moved(String),
     #[error("cannot read {shown}: {source}")]

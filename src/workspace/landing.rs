@@ -7,7 +7,7 @@ use ropey::Rope;
 use super::{
     diff::changes,
     edit::{TextEdit, make},
-    text::{len_with_line_feeds, line_feeds, with_line_feeds},
+    text::{len_with_line_feeds, with_line_feeds},
 };
 
 /// What an edit should make of a text. Line ends do not count: an editor may write its own.
@@ -34,17 +34,32 @@ pub enum Landing {
 impl Expectation {
     /// Of `edits` (minimal, in order) made to `before`.
     pub fn new(before: &Rope, edits: &[TextEdit]) -> Self {
-        let mut places = Vec::with_capacity(edits.len());
-        let (mut from, mut at) = (0, 0);
-        for edit in edits {
-            at += len_with_line_feeds(before.slice(from..edit.range.start));
-            let length = line_feeds(&edit.text).chars().count();
-            places.push(at..at + length);
-            at += length;
-            from = edit.range.end;
-        }
         let made = make(before, edits);
         let text = with_line_feeds(&made);
+        let splits_line_end =
+            |at: usize| at > 0 && made.get_char(at - 1) == Some('\r') && made.get_char(at) == Some('\n');
+        let mut places = Vec::with_capacity(edits.len());
+        let (mut from, mut end, mut at, mut splits) = (0, 0, 0, false);
+        for edit in edits {
+            let start = end + (edit.range.start - from);
+            at += len_with_line_feeds(made.slice(end..start));
+            (from, end) = (edit.range.end, start + edit.text.chars().count());
+            let length = len_with_line_feeds(made.slice(start..end));
+            places.push(at..at + length);
+            at += length;
+            splits |= splits_line_end(start) || splits_line_end(end);
+        }
+        if splits {
+            // An edit made one line end with a character of its surroundings: what it comes to without them is told apart
+            // by the texts alone.
+            let mut grown = 0isize;
+            let changed = changes(&with_line_feeds(before), &text).into_iter().map(|change| {
+                let (start, length) = (change.range.start.saturating_add_signed(grown), change.text.chars().count());
+                grown += length as isize - change.range.len() as isize;
+                start..start + length
+            });
+            places = changed.collect();
+        }
         let line_ends = (text == with_line_feeds(before)).then_some(made);
         Self { text, places, line_ends }
     }
@@ -58,30 +73,30 @@ impl Expectation {
         if others.is_empty() {
             return Landing::Exact;
         }
-        let touched = others.iter().any(|other| self.places.iter().any(|place| self.touches(other, place)));
+        let touched = others.iter().any(|other| self.places.iter().any(|place| touches(&self.text, other, place)));
         if touched { Landing::No } else { Landing::Among }
     }
+}
 
-    /// Whether `other` changed what is at `place`. A text without the edit differs from the expected one by its
-    /// reverse, so in doubt, where the same difference can be told in several ways, it did.
-    fn touches(&self, other: &TextEdit, place: &Range<usize>) -> bool {
-        let (mut start, mut end) = (other.range.start, other.range.end);
-        if place.is_empty() {
-            // Taken back: text appears where it was taken away.
-            let (before, after) = slack(&self.text, other);
-            return start - before <= place.start && place.start <= end + after;
-        }
-        if start == end {
-            let (before, after) = slack(&self.text, other);
-            // Typed at an edge, if the same typing can be told as that.
-            return place.start < start - before && start + after < place.end;
-        }
-        if other.text.is_empty() {
-            let (before, after) = slack(&self.text, other);
-            (start, end) = (start - before, end + after);
-        }
-        start < place.end && place.start < end
+/// Whether `other` changed what is at `place` of the text. A text without what was brought there differs from it by the
+/// reverse, so in doubt, where the same difference can be told in several ways, it did.
+pub fn touches(text: &Rope, other: &TextEdit, place: &Range<usize>) -> bool {
+    let (mut start, mut end) = (other.range.start, other.range.end);
+    if place.is_empty() {
+        // Taken back: text appears where it was taken away.
+        let (before, after) = slack(text, other);
+        return start - before <= place.start && place.start <= end + after;
     }
+    if start == end {
+        let (before, after) = slack(text, other);
+        // Typed at an edge, if the same typing can be told as that.
+        return place.start < start - before && start + after < place.end;
+    }
+    if other.text.is_empty() {
+        let (before, after) = slack(text, other);
+        (start, end) = (start - before, end + after);
+    }
+    start < place.end && place.start < end
 }
 
 /// Whether `change` of a text is certainly not at or next to any of the places of `edits` of the same text.

@@ -12,13 +12,14 @@ use super::{
     edit::{TextEdit, shift_by},
     error::{EditError, ReadError},
     lock,
+    rider::with_riders,
     text::LineEnd,
 };
 
 /// Edits of one text, anchored to it: what the person types meanwhile moves them, or marks them as in conflict.
 /// Dropping it forgets them.
 pub struct Plan {
-    state: Arc<Mutex<State>>,
+    pub(super) state: Arc<Mutex<State>>,
     pub(super) id: u64,
     pub(super) location: Location,
     /// What the model read.
@@ -29,6 +30,19 @@ pub struct Plan {
     diff: FileDiff,
     /// The file must not exist.
     pub(super) create: bool,
+    /// What goes along with it.
+    pub(super) riders: Vec<u64>,
+}
+
+/// What a plan is to do.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Intent {
+    /// Change a text, and take along what is to go along.
+    Edit,
+    /// Make a file.
+    Create,
+    /// Change a text, and nothing but what is said.
+    Alone,
 }
 
 /// An edit, or a part of one, that is in one hunk.
@@ -71,8 +85,13 @@ impl Workspace {
     ///
     /// # Errors
     /// A conflict if the text is no longer `base` where they are.
-    pub async fn plan(
+    pub async fn plan(&self, location: &Location, base: &Snapshot, edits: Vec<TextEdit>) -> Result<Plan, EditError> {
+        self.plan_to(Intent::Edit, location, base, edits).await
+    }
+
+    pub(super) async fn plan_to(
         &self,
+        intent: Intent,
         location: &Location,
         base: &Snapshot,
         mut edits: Vec<TextEdit>,
@@ -88,7 +107,7 @@ impl Workspace {
         if edits.windows(2).any(|pair| pair[1].range.start < pair[0].range.end) {
             return Err(EditError::BadEdits("two ranges overlap"));
         }
-        self.anchor(location, &base.text, edits, false).await
+        self.anchor(intent, location, &base.text, edits).await
     }
 
     /// Plans to make the whole text `text`, by the fewest lines. Without a `base` the file must not exist.
@@ -113,30 +132,36 @@ impl Workspace {
                 Err(error) => return Err(error.into()),
             }
             let whole = TextEdit { range: 0..0, text: text.to_owned() };
-            return self.anchor(location, &Rope::new(), vec![whole], true).await;
+            return self.anchor(Intent::Create, location, &Rope::new(), vec![whole]).await;
         };
         let (old, new) = (base.text.clone(), text.to_owned());
         let edits = blocking(move || Ok::<_, EditError>(line_edits(&old, &LineEnd::of(&old).convert(&new)))).await?;
-        self.anchor(location, &base.text, edits, false).await
+        self.anchor(Intent::Edit, location, &base.text, edits).await
     }
 
-    async fn anchor(
+    /// As [`Self::plan`], with the texts as they are given.
+    pub(super) async fn anchor(
         &self,
+        intent: Intent,
         location: &Location,
         base: &Rope,
         mut edits: Vec<TextEdit>,
-        create: bool,
     ) -> Result<Plan, EditError> {
         let target = lock(&self.state).target(&location.path);
         // What is on the disk is read when the plan is applied.
         let start = target.as_ref().map_or_else(|| base.clone(), |target| target.text.clone());
+        let opened = target.as_ref().map(|target| (target.opening, target.generation));
+        let (riders, along) = match intent {
+            Intent::Edit => self.riding(location, &start, opened),
+            Intent::Create | Intent::Alone => Default::default(),
+        };
         let (place, from, to) = (location.clone(), base.clone(), start.clone());
         let shifted = blocking(move || {
             let moved = changes(&from, &to);
             for edit in &mut edits {
                 edit.range = shift_by(&edit.range, &moved).ok_or(())?;
             }
-            Ok(pieces(&place, &to, &edits))
+            Ok(pieces(&place, &to, &with_riders(&to, edits, along)))
         });
         let (diff, pieces) = shifted.await.map_err(|()| self.conflict(location, &start))?;
         let mut state = lock(&self.state);
@@ -149,7 +174,8 @@ impl Workspace {
         state.pending.insert(id, Pending { path: location.path.clone(), text: start.clone(), opening, anchors });
         drop(state);
         let (state, location, base) = (self.state.clone(), location.clone(), base.clone());
-        Ok(Plan { state, id, location, base, start, pieces, diff, create })
+        let create = intent == Intent::Create;
+        Ok(Plan { state, id, location, base, start, pieces, diff, create, riders })
     }
 }
 

@@ -33,6 +33,7 @@ struct Unsaved {
 impl Workspace {
     /// Has the editors save what they hold unsaved inside the roots. Untitled buffers have no file and do not count.
     pub async fn save_unsaved(&self) -> SaveOutcome {
+        self.refresh().await;
         self.settle_saved(None).await;
         let mut by_editor: HashMap<EditorId, Vec<Unsaved>> = HashMap::new();
         for unsaved in self.unsaved() {

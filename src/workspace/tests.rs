@@ -4,9 +4,11 @@
 mod diffs;
 mod editor;
 mod files;
+mod ledger;
 mod manners;
 mod paths;
 mod reading;
+mod riders;
 mod typing;
 
 use std::{path::Path, sync::Arc, time::Duration};

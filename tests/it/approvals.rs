@@ -120,6 +120,26 @@ async fn allowing_for_the_session_silences_the_next_of_its_kind() {
 }
 
 #[tokio::test]
+async fn the_rules_that_are_kept_are_those_that_the_person_wrote() {
+    let (ground, mut client, session) = asked().await;
+    let (reply, params) = client.asked("approval/request").await;
+    assert_eq!(params["approval"]["rules"], json!(["edit(a.txt)"]));
+    let rules = json!(["edit(b.txt)", "not a rule("]);
+    reply.send(Ok(json!({"type": "allow", "scope": "project", "rules": rules})));
+    let events = client.events_until(&session, "turnEnded").await;
+    assert_eq!(result(&events)["status"], "ok");
+    let notices: Vec<String> =
+        events.iter().filter(|event| event["type"] == "notice").map(|event| text(&event["message"])).collect();
+    assert!(notices.iter().any(|notice| notice.contains("not a rule(")), "{notices:?}");
+    // What was shown and struck out is asked again.
+    ground.write("a.txt", BEFORE);
+    client.start(&session, "again").await;
+    let (reply, _) = client.asked("approval/request").await;
+    reply.send(Ok(json!({"type": "deny"})));
+    client.events_until(&session, "turnEnded").await;
+}
+
+#[tokio::test]
 async fn the_modes_allow_what_they_say() {
     for (mode, expected) in [("acceptEdits", "one\nTWO\nthree\n"), ("auto", "one\nTWO\nthree\n"), ("plan", BEFORE)] {
         let ground = Ground::new(&editing());

@@ -1,4 +1,5 @@
-//! What a running call wants of the person and the editor: questions, plans, sub-agents, diagnostics.
+//! What a running call wants of the person and the editor: questions, plans, sub-agents, diagnostics, what the
+//! editor shows.
 
 use std::process::Stdio;
 
@@ -240,5 +241,96 @@ async fn an_editor_that_gives_no_diagnostics_is_said_to_give_none() {
     let (mut client, session) = started(&ground, json!({"sessionEvent": true})).await;
     let events = client.events_until(&session, "turnEnded").await;
     assert!(result(&events).contains("no editor that gives diagnostics"), "{}", result(&events));
+    assert!(!client.drain().iter().any(|heard| matches!(heard, Heard::Request { .. })));
+}
+
+/// What the model reads when the editor is asked for what it shows, and this becomes of that.
+async fn looked(answer: Option<Result<Value, pillion::rpc::Error>>) -> String {
+    let ground = Ground::new(&script::always(json!([{"toolCall": {"name": "editor", "input": {}}}])));
+    let (mut client, session) = started(&ground, everything()).await;
+    let (reply, params) = client.asked("editor/context").await;
+    assert_eq!(params, json!({}));
+    let unanswered = match answer {
+        Some(answer) => {
+            reply.send(answer);
+            None
+        }
+        None => Some(reply),
+    };
+    let events = client.events_until(&session, "turnEnded").await;
+    drop(unanswered);
+    result(&events)
+}
+
+#[tokio::test]
+async fn the_editor_says_what_the_person_has_before_them() {
+    let ground = Ground::new(&script::always(json!([{"toolCall": {"name": "editor", "input": {}}}])));
+    let mut client = ground.client(everything()).await;
+    let uri = ground.uri("a.txt");
+    client.open(&uri, "one\ntwo\n");
+    client.open("untitled:7", "new\n");
+    client.change(&uri, 2, json!([{"text": "one\ntwo\nthree\n"}]));
+    let session = client.new_session().await;
+    let cursor = json!({"line": 1, "column": 3});
+    let selection = json!({"startLine": 1, "startColumn": 0, "endLine": 1, "endColumn": 3, "text": "two"});
+    let visible = json!([
+        {"uri": uri, "startLine": 0, "endLine": 2},
+        {"uri": "untitled:7", "startLine": 0, "endLine": 0},
+    ]);
+    let open = json!([uri, "untitled:7", "file:///elsewhere/secret.txt"]);
+    for (version, moved) in [(2, ""), (1, " (it has changed since; look where that is now)")] {
+        client.start(&session, "go").await;
+        let (reply, _) = client.asked("editor/context").await;
+        let active = json!({"uri": uri, "version": version, "cursor": cursor, "selection": selection});
+        reply.send(Ok(json!({"active": active, "visible": visible, "open": open})));
+        let events = client.events_until(&session, "turnEnded").await;
+        let call = events.iter().find(|event| event["type"] == "toolCall").expect("a call");
+        assert_eq!((&call["tool"], &call["class"]), (&json!("editor"), &json!("read")));
+        let expected = format!(
+            "Active: a.txt, the cursor at 2:4{moved}\nVisible: a.txt (lines 1 to 3), untitled:7 (lines 1 to 1)\n\
+             Open: a.txt, untitled:7, /elsewhere/secret.txt\nSelected, from 2:1 to 2:4:\ntwo"
+        );
+        assert_eq!(result(&events), expected);
+    }
+}
+
+#[tokio::test]
+async fn a_selection_outside_the_roots_is_given_and_needs_no_word() {
+    let selection = json!({"startLine": 4, "startColumn": 0, "endLine": 5, "endColumn": 0, "text": "of theirs\n"});
+    let active = json!({"uri": "file:///elsewhere/a.txt", "cursor": {"line": 4, "column": 0}, "selection": selection});
+    let said = looked(Some(Ok(json!({ "active": active })))).await;
+    assert_eq!(said, "Active: /elsewhere/a.txt, the cursor at 5:1\nSelected, from 5:1 to 6:1:\nof theirs\n");
+    assert_eq!(looked(Some(Ok(json!({})))).await, "No file is active.");
+}
+
+#[tokio::test]
+async fn an_editor_that_shows_much_is_told_in_short() {
+    let open: Vec<String> = (0..130).map(|number| format!("untitled:{number}")).collect();
+    let text = "long\n".repeat(100_000);
+    let selection = json!({"startLine": 0, "startColumn": 0, "endLine": 100_000, "endColumn": 0, "text": text});
+    let active = json!({"uri": "untitled:1", "cursor": {"line": 0, "column": 0}, "selection": selection});
+    let said = looked(Some(Ok(json!({ "active": active, "open": open })))).await;
+    assert!(said.contains("untitled:99, and 30 more\n"), "{said}");
+    assert!(said.len() < 130_000 && said.contains("read_output"), "{}", said.len());
+}
+
+#[tokio::test]
+async fn an_editor_that_does_not_say_what_it_shows_is_said_not_to() {
+    let unknown = pillion::rpc::Error::method_not_found("editor/context");
+    let none = "no editor that says what it shows";
+    let failed = "go by their words, or ask them";
+    for (answer, expected) in [
+        (Some(Err(unknown)), none),
+        (Some(Ok(json!({"active": 17}))), failed),
+        (Some(Ok(json!("this one"))), failed),
+        (None, "did not answer in time"),
+    ] {
+        let said = looked(answer).await;
+        assert!(said.contains(expected), "{said}");
+    }
+    let ground = Ground::new(&script::always(json!([{"toolCall": {"name": "editor", "input": {}}}])));
+    let (mut client, session) = started(&ground, json!({"sessionEvent": true})).await;
+    let events = client.events_until(&session, "turnEnded").await;
+    assert!(result(&events).contains(none), "{}", result(&events));
     assert!(!client.drain().iter().any(|heard| matches!(heard, Heard::Request { .. })));
 }

@@ -5,6 +5,7 @@
 mod conversation;
 mod example;
 mod schema;
+mod settings;
 
 use std::{fs, path::PathBuf};
 
@@ -55,6 +56,11 @@ fn the_typescript_types_are_fresh() {
 #[test]
 fn the_lua_types_are_fresh() {
     check("editors/nvim/lua/pillion/protocol.lua", &generate::lua(&generate::schema()));
+}
+
+#[test]
+fn the_settings_of_vs_code_are_fresh() {
+    check("editors/vscode/package.json", &settings::held(&read("editors/vscode/package.json")));
 }
 
 /// One test for the whole file, since two would undo each other's work.

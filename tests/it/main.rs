@@ -1,10 +1,14 @@
 //! Pillion from outside: the real server as a process, real files, real HTTP.
 #![allow(clippy::disallowed_methods, reason = "tests play the person, who has files and programs of their own")]
 
+mod acp;
 mod agent;
 mod approvals;
+mod attach;
 mod background;
 mod batches;
+mod changes;
+mod comments;
 mod compaction;
 mod context;
 mod desk;
@@ -22,9 +26,11 @@ mod moving;
 mod replays;
 mod restart;
 mod route;
+mod serve;
 mod sessions;
 mod store;
 mod support;
 mod terminal;
 mod tools;
+mod trace;
 mod wire;

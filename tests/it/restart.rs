@@ -252,7 +252,8 @@ async fn without_its_model_the_turn_is_closed_as_interrupted() {
     client.start(&session, "go").await;
     client.asked("approval/request").await;
     killed(client).await;
-    std::fs::write(ground.folder().join("config.toml"), "").expect("a configuration of nothing");
+    let without = "[providers.scripted]\nkind = \"scripted\"\n";
+    std::fs::write(ground.folder().join("config.toml"), without).expect("a configuration without its script");
     let mut client = loaded(&ground, &session).await;
     let events = the_whole_turn(&mut client, &session).await;
     assert_eq!(events.last().expect("an end")["stopReason"], "interrupted");

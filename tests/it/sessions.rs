@@ -232,3 +232,91 @@ async fn a_session_loaded_again_while_it_is_replayed_is_shown_once_and_whole() {
     let expected: Vec<u64> = (1..=seqs.len() as u64).collect();
     assert_eq!(seqs, expected);
 }
+
+async fn titles(client: &crate::support::Client) -> Vec<String> {
+    let listed = client.call("session/list", json!({})).await;
+    listed["sessions"].as_array().expect("sessions").iter().map(|session| text(&session["title"])).collect()
+}
+
+#[tokio::test]
+async fn a_session_is_renamed_while_it_is_open_and_when_nobody_has_it_open() {
+    let ground = Ground::new(&script::always(json!([{"text": "x"}])));
+    let mut client = ground.client(everything()).await;
+    let session = client.new_session().await;
+    client.start(&session, "the first words").await;
+    client.events_until(&session, "turnEnded").await;
+    client.call("session/rename", json!({"sessionId": session, "title": "  The\nlogin  "})).await;
+    let renamed = client.events_until(&session, "sessionRenamed").await;
+    assert_eq!(renamed.last().expect("an event")["title"], "The login");
+    assert_eq!(titles(&client).await, ["The login"]);
+    let error = client.refused("session/rename", json!({"sessionId": session, "title": " \n"})).await;
+    assert!(error.contains("at least one"), "{error}");
+
+    client.call("session/close", json!({"sessionId": session})).await;
+    client.call("session/rename", json!({"sessionId": session, "title": "Done"})).await;
+    assert_eq!(titles(&client).await, ["Done"]);
+    let info = client.call("session/load", json!({"sessionId": session})).await;
+    assert_eq!(info["title"], "Done");
+    // A later prompt is no title, and a turn's end keeps the one that there is.
+    client.start(&session, "more").await;
+    client.events_until(&session, "turnEnded").await;
+    client.leave().await;
+    assert_eq!(titles(&ground.client(everything()).await).await, ["Done"]);
+}
+
+#[tokio::test]
+async fn a_session_is_branched_off_at_any_turn_that_ended_and_both_go_on() {
+    let ground = Ground::new(&script::by_prompt(json!({
+        "one": [{"text": "first"}],
+        "two": [{"text": "second"}],
+        "ask": [{"toolCall": {"name": "bash", "input": {"command": "true"}}}],
+        "three": [{"text": "third"}],
+    })));
+    let mut client = ground.client(everything()).await;
+    let session = client.new_session().await;
+    let error = client.refused("session/fork", json!({"sessionId": session})).await;
+    assert!(error.contains("nothing to branch off"), "{error}");
+    let first = client.start(&session, "one").await;
+    client.events_until(&session, "turnEnded").await;
+    client.start(&session, "two").await;
+    client.events_until(&session, "turnEnded").await;
+    // The turn that runs is left out, and goes on.
+    client.start(&session, "ask").await;
+    let (reply, _) = client.asked("approval/request").await;
+
+    for (turn, expected) in [(Value::Null, "firstsecond"), (Value::from(first), "first")] {
+        let fork = client.call("session/fork", json!({"sessionId": session, "turnId": turn})).await;
+        let fork = text(&fork["sessionId"]);
+        assert_ne!(fork, session);
+        let info = client.call("session/load", json!({"sessionId": fork, "fromSeq": 1})).await;
+        assert_eq!((&info["title"], &info["turnId"]), (&json!("one"), &Value::Null));
+        let mut events = Vec::new();
+        while (events.len() as u64) < info["lastSeq"].as_u64().expect("a number") {
+            events.push(client.event(&fork).await.1);
+        }
+        assert_eq!(streamed(&events), expected);
+        client.start(&fork, "three").await;
+        assert_eq!(streamed(&client.events_until(&fork, "turnEnded").await), "third");
+        client.call("session/close", json!({"sessionId": fork})).await;
+    }
+    let error = client.refused("session/fork", json!({"sessionId": session, "turnId": "none"})).await;
+    assert!(error.contains("no such turn"), "{error}");
+    reply.send(Ok(json!({"type": "allow"})));
+    let events = client.events_until(&session, "turnEnded").await;
+    assert_eq!(events.last().expect("an end")["stopReason"], "endTurn");
+}
+
+#[tokio::test]
+async fn a_session_is_deleted_once_nobody_watches_it() {
+    let ground = Ground::new(&script::always(json!([{"text": "x"}])));
+    let mut client = ground.client(everything()).await;
+    let session = client.new_session().await;
+    client.start(&session, "hi").await;
+    client.events_until(&session, "turnEnded").await;
+    let error = client.refused("session/delete", json!({"sessionId": session})).await;
+    assert!(error.contains("session/close"), "{error}");
+    client.call("session/close", json!({"sessionId": session})).await;
+    client.call("session/delete", json!({"sessionId": session})).await;
+    assert_eq!(titles(&client).await, [""; 0]);
+    client.refused("session/load", json!({"sessionId": session})).await;
+}

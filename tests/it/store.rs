@@ -65,7 +65,7 @@ impl Writer {
     fn turn(&mut self, number: u64) -> std::io::Result<()> {
         let turn_id = format!("t{number}");
         let prompt = vec![ContentBlock::Text { text: format!("prompt {number}") }];
-        self.event(&SessionEvent::TurnStarted { turn_id: turn_id.clone(), prompt: prompt.clone() })?;
+        self.event(&SessionEvent::TurnStarted { turn_id: turn_id.clone(), prompt: prompt.clone(), by: None })?;
         self.message(&unresolved_prompt(&prompt))?;
         self.log.sync();
         for piece in ["I ", "will ", "look."] {

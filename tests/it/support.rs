@@ -170,6 +170,7 @@ pub fn everything() -> Value {
         "approvalRequest": true,
         "questionRequest": true,
         "editorDiagnostics": true,
+        "editorContext": true,
         "editorSave": true,
         "sessionEvent": true,
     })
@@ -298,7 +299,6 @@ pub fn streamed(events: &[Value]) -> String {
     deltas.map(|event| event["text"].as_str().expect("a text")).collect()
 }
 
-#[cfg(target_os = "linux")]
 /// Waits until `holds`, asking again and again, for at most [`LIMIT`].
 pub async fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
     let give_up = tokio::time::Instant::now() + LIMIT;

@@ -1,5 +1,7 @@
 //! `pillion run` as a person or a script starts it.
 
+mod stored;
+
 use std::process::{Command, Output, Stdio};
 
 use serde_json::{Value, json};
@@ -34,6 +36,19 @@ fn without_a_terminal_the_answer_is_no_and_says_why() {
     let shown = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(shown.contains("denied: ") && shown.contains("Nobody can be asked here"), "{shown}");
     assert!(!ground.project().join("made.txt").exists());
+}
+
+#[test]
+fn a_model_without_a_key_asks_for_one_edit() {
+    let ground = Ground::new(&json!([]));
+    std::fs::write(ground.folder().join("config.toml"), "").expect("no settings");
+    let run = |ground: &Ground| run(ground, &["--model", "scripted/hello", "--mode", "acceptEdits", "hi"]);
+    let output = run(&ground);
+    let shown = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(output.status.success() && shown.contains("I am a script"), "{shown}");
+    let made = std::fs::read_dir(ground.project()).expect("a project").flatten();
+    let is_made = |entry: &std::fs::DirEntry| entry.file_name().to_string_lossy().starts_with("pillion-was-here-");
+    assert_eq!(made.filter(is_made).count(), 1, "{shown}");
 }
 
 #[test]

@@ -24,7 +24,9 @@ use async_trait::async_trait;
 use pillion::{
     tool::{Context, Desk, Output, Outputs, Prepared, Progress, Proposal, Registry, Standard, ToolError, Web},
     transcript::ResultContent,
-    workspace::{Bins, BufferEdit, BufferSink, Change, EditorId, Limits, PositionEncoding, Seen, SinkError, Workspace},
+    workspace::{
+        Bins, BufferEdit, BufferSink, Change, EditorId, Ledger, Limits, PositionEncoding, Seen, SinkError, Workspace,
+    },
 };
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
@@ -127,12 +129,14 @@ impl Project {
             seen: Arc::clone(&self.seen),
             cancel: self.cancel.clone(),
             progress: Progress::new(move |offset, text| reported.lock().unwrap().push((offset, text))),
+            ledger: Ledger::default(),
             outputs: Arc::clone(&self.outputs),
             budget: self.tools.get(tool).and_then(|tool| tool.budget()).unwrap_or_default(),
             call_id: format!("call_{calls}"),
             hunks: None,
             prepared: Prepared::default(),
             tasks: Arc::default(),
+            terminals: None,
             desk: Desk::unattended(),
         };
         Call { project: self, tool, input, context }

@@ -13,10 +13,18 @@ export interface Requests {
   "session/load": { params: SessionLoadParams; result: SessionInfo };
   /** Stops watching a session. When nobody watches it any more, its turn is cancelled. Its log stays. */
   "session/close": { params: SessionCloseParams; result: Empty };
+  /** Removes a session and its log for good. Refused while anybody watches it: close it first. */
+  "session/delete": { params: SessionDeleteParams; result: Empty };
+  /** Gives a session another title. */
+  "session/rename": { params: SessionRenameParams; result: Empty };
+  /** Branches off: a new session with the same past. It is stored and not open; `session/load` opens it. */
+  "session/fork": { params: SessionForkParams; result: SessionInfo };
   /** Changes model, mode or limits: the mode at once, the rest from the next turn on. */
   "session/configure": { params: SessionConfigureParams; result: SessionInfo };
   /** Makes the conversation of a session in which no turn runs shorter for the model. Answers at once; a turn that is started meanwhile waits for it, and `turn/cancel` stops it. */
   "session/compact": { params: SessionCompactParams; result: Empty };
+  /** Reads events of an open session, for clients that ask instead of listening. */
+  "event/list": { params: EventListParams; result: EventListResponse };
   /** Starts a turn and answers at once. One turn runs at a time in a session. */
   "turn/start": { params: TurnStartParams; result: TurnStartResponse };
   /** Says something to the running turn. */
@@ -27,8 +35,16 @@ export interface Requests {
   "turn/background": { params: TurnBackgroundParams; result: TurnBackgroundResponse };
   /** Answers an approval. The first answer wins. */
   "approval/respond": { params: ApprovalRespondParams; result: ApprovalRespondResponse };
+  /** Lists the approvals and questions that wait for the person. */
+  "approval/list": { params: ApprovalListParams; result: ApprovalListResponse };
   /** Answers a question of the model. The first answer wins. */
   "question/respond": { params: QuestionRespondParams; result: QuestionRespondResponse };
+  /** Lists what the turns of a session changed, as it stands now. */
+  "change/list": { params: ChangeListParams; result: ChangeListResponse };
+  /** Gives a file as it is, and as it would be without what a turn changed. */
+  "change/text": { params: ChangeTextParams; result: ChangeTextResponse };
+  /** Takes changes back, by edits like any other. What the person has changed since stays. */
+  "change/revert": { params: ChangeRevertParams; result: ChangeRevertResponse };
   /** Lists a session's background tasks. */
   "task/list": { params: TaskListParams; result: TaskListResponse };
   /** Reads what a background task has printed until now. */
@@ -51,6 +67,8 @@ export interface ClientRequests {
   "question/request": { params: QuestionRequestParams; result: QuestionAnswer };
   /** Asks for the diagnostics that the editor has. */
   "editor/diagnostics": { params: EditorDiagnosticsParams; result: EditorDiagnosticsResponse };
+  /** Asks what the person has before them. */
+  "editor/context": { params: EditorContextParams; result: EditorContextResponse };
   /** Asks to save buffers before a command reads the disk. */
   "editor/save": { params: EditorSaveParams; result: EditorSaveResponse };
 }
@@ -72,6 +90,17 @@ export interface SessionNewParams {
   /** Folders the session works in, as paths or `file:` URIs; the editor's workspace folders when absent. */
   roots?: string[];
 }
+
+/** How much happens without asking. */
+export type Mode =
+  /** Reading inside the roots is allowed, everything else asks. */
+  | "ask"
+  /** Edits inside the roots are allowed too, except to files that other programs run. */
+  | "acceptEdits"
+  /** Nothing that changes anything may run. */
+  | "plan"
+  /** Everything inside the roots is allowed; what leaves them asks, and so do edits to files that other programs run. */
+  | "auto";
 
 /** What a turn may use up. Absent means the configured default. */
 export interface Limits {
@@ -122,21 +151,10 @@ export interface NamedValue {
   value: string;
 }
 
-/** How much happens without asking. */
-export type Mode =
-  /** Reading inside the roots is allowed, everything else asks. */
-  | "ask"
-  /** Edits inside the roots are allowed too, except to files that other programs run. */
-  | "acceptEdits"
-  /** Nothing that changes anything may run. */
-  | "plan"
-  /** Everything inside the roots is allowed; what leaves them asks, and so do edits to files that other programs run. */
-  | "auto";
-
 /** A session as it is now. */
 export interface SessionInfo {
   sessionId: string;
-  /** The first words of its first prompt; empty before that. */
+  /** What the person called it, else the first words of its first prompt; empty before that. */
   title: string;
   /** Absolute paths. */
   roots: string[];
@@ -203,6 +221,8 @@ export interface SessionLoadParams {
   fromSeq?: number;
   /** As in `session/new`, which keeps none of them. Absent leaves those of a session that is open. */
   mcpServers?: McpServer[];
+  /** The folders it works in from now on, for as long as it is open; as they are when absent. */
+  roots?: string[];
 }
 
 /** Stops watching a session. Its turn is cancelled when nobody watches it any more; its log stays. */
@@ -212,6 +232,25 @@ export interface SessionCloseParams {
 
 /** Nothing more to say. */
 export type Empty = Record<string, never>;
+
+/** Removes a session that nobody watches, for good. */
+export interface SessionDeleteParams {
+  sessionId: string;
+}
+
+/** Gives a session another title. Those who watch it get `sessionRenamed`. */
+export interface SessionRenameParams {
+  sessionId: string;
+  /** Made one line of at most 80 characters. */
+  title: string;
+}
+
+/** Branches off from a session, which stays as it is. */
+export interface SessionForkParams {
+  sessionId: string;
+  /** The last turn that the new session has; all that have ended when absent. */
+  turnId?: string;
+}
 
 /** Changes a session's settings: the mode at once, the rest from the next turn on. What is absent stays. */
 export interface SessionConfigureParams {
@@ -228,512 +267,20 @@ export interface SessionCompactParams {
   instructions?: string;
 }
 
-/** Starts a turn. Answers at once; what happens arrives as `session/event`. */
-export interface TurnStartParams {
+/** Asks for events. */
+export interface EventListParams {
   sessionId: string;
-  prompt: ContentBlock[];
+  /** The number of the first (default 1). */
+  fromSeq?: number;
+  /** The most to return (default 500, at most 5000). */
+  limit?: number;
 }
 
-/** A part of a prompt. What it points to is looked up when the turn begins, in the open buffers first; the event `turnStarted` shows it as it was sent.  A `path` is absolute, relative to the first root, or a `file:` or `untitled:` URI. A file outside the roots is shown to the model this once, since the person has named it. */
-export type ContentBlock =
-  /** Plain text. If the first text of a prompt begins with a slash and a name, it is a command: `/name arguments`. A backslash before the slash makes it plain. */
-  | {
-      type: "text";
-      text: string;
-    }
-  /** A prompt command, by the name that `command/list` gives it. */
-  | {
-      type: "command";
-      name: string;
-      arguments?: string;
-    }
-  /** A whole file, or what is in a folder. A file with an image is shown as one. */
-  | {
-      type: "file";
-      path: string;
-    }
-  /** Lines of a file. */
-  | {
-      type: "range";
-      path: string;
-      /** From 1. */
-      startLine: number;
-      /** From 1, inclusive. */
-      endLine: number;
-    }
-  /** Lines of a file that have a name: a function, a type. */
-  | {
-      type: "symbol";
-      path: string;
-      name: string;
-      /** From 1. */
-      startLine: number;
-      /** From 1, inclusive. */
-      endLine: number;
-    }
-  /** What is in a folder, two levels deep. */
-  | {
-      type: "folder";
-      path: string;
-    }
-  /** What compilers and linters say. */
-  | {
-      type: "diagnostics";
-      problems: Problem[];
-    }
-  /** An address on the web. The model is told of it; fetching it is a tool's, which asks. */
-  | {
-      type: "url";
-      url: string;
-    }
-  /** A text that is in no file or buffer. */
-  | {
-      type: "resource";
-      /** How to name it to the model. */
-      uri: string;
-      text: string;
-    }
-  /** An image, base64-encoded: PNG, JPEG, GIF or WebP, as its first bytes say, of at most 3,750,000 bytes. */
-  | {
-      type: "image";
-      /** For example `image/png`. */
-      mediaType: string;
-      /** Standard base64 with padding. */
-      data: string;
-    }
-  /** Lines of a file or buffer that the person pointed at, as they are on the screen. */
-  | {
-      type: "selection";
-      /** A path or a `file:` or `untitled:` URI. */
-      path: string;
-      /** From 1. */
-      startLine: number;
-      /** From 1, inclusive. */
-      endLine: number;
-      text: string;
-    };
-
-/** What a compiler or a linter says about a line. */
-export interface Problem {
-  path: string;
-  /** From 1. */
-  line: number;
-  severity: ProblemSeverity;
-  message: string;
-  /** What it is called there, for example `E0308`. */
-  code?: string;
-  /** Who says so, for example `rustc`. */
-  source?: string;
-}
-
-/** How much a problem matters. */
-export type ProblemSeverity =
-  | "error"
-  | "warning"
-  | "information"
-  | "hint";
-
-/** The turn that was started. */
-export interface TurnStartResponse {
-  turnId: string;
-}
-
-/** Says something to the running turn. It reaches the model before its next call. */
-export interface TurnSteerParams {
-  sessionId: string;
-  prompt: ContentBlock[];
-}
-
-/** Stops the running turn, its processes and its approvals. `turnEnded` follows within a second. */
-export interface TurnCancelParams {
-  sessionId: string;
-  /** Whether to end what runs in the background of the session, too. */
-  background?: boolean;
-}
-
-/** Whether there was a turn to stop. */
-export interface TurnCancelResponse {
-  cancelled: boolean;
-}
-
-/** Moves a running command into the background, so that the turn goes on. */
-export interface TurnBackgroundParams {
-  sessionId: string;
-  /** The call that runs it; of a sub-agent's call, with the calls around it: `call_1.call_7`. */
-  callId: string;
-}
-
-/** Whether there was a command to move. If so, `taskStarted` follows. */
-export interface TurnBackgroundResponse {
-  moved: boolean;
-}
-
-/** Answers an approval that any client was shown. */
-export interface ApprovalRespondParams {
-  approvalId: string;
-  decision: ApprovalDecision;
-}
-
-/** What the person says. */
-export type ApprovalDecision =
-  /** Run it. */
-  | {
-      type: "allow";
-      /** Only these hunks of the diff, by index from 0. */
-      hunks?: number[];
-      /** Run it with this input instead. */
-      input?: unknown;
-      scope?: ApprovalScope;
-    }
-  /** Do not run it. The model reads the reason. */
-  | {
-      type: "deny";
-      reason?: string;
-    }
-  /** Do not run it, and stop the turn. */
-  | { type: "cancelTurn" };
-
-/** How long an allowance lasts. */
-export type ApprovalScope =
-  /** This call only. */
-  | "once"
-  /** Calls that match the approval's rules, until the session is closed. */
-  | "session"
-  /** The same, kept for this project in the user's configuration folder. */
-  | "project"
-  /** The same, kept for all projects of this user. */
-  | "user";
-
-/** Whether this answer was the first. If not, the approval had been resolved before. */
-export interface ApprovalRespondResponse {
-  accepted: boolean;
-}
-
-/** Answers a question that any client was shown. */
-export interface QuestionRespondParams {
-  questionId: string;
-  answer: QuestionAnswer;
-}
-
-/** What the person says. */
-export type QuestionAnswer =
-  /** One of the choices. */
-  | {
-      type: "choice";
-      /** From 0. */
-      index: number;
-    }
-  /** Words of their own. */
-  | {
-      type: "text";
-      text: string;
-    }
-  /** Nothing: the model is to decide. */
-  | { type: "decline" };
-
-/** Whether this answer was the first. If not, the question had been resolved before. */
-export interface QuestionRespondResponse {
-  accepted: boolean;
-}
-
-/** Lists a session's background tasks. */
-export interface TaskListParams {
-  sessionId: string;
-}
-
-/** In the order in which they were started. */
-export interface TaskListResponse {
-  tasks: Task[];
-}
-
-/** A command that runs in the background, or did. */
-export interface Task {
-  /** `task-1` and so on, counted in its session. */
-  taskId: string;
-  /** The call that started it; of a sub-agent's call, with the calls around it: `call_1.call_7`. */
-  callId: string;
-  /** One line for a person: the command. */
-  title: string;
-  status: TaskStatus;
-  /** Seconds since 1970-01-01T00:00:00Z. */
-  startedAt: number;
-  /** Seconds since 1970-01-01T00:00:00Z, once it ended. */
-  endedAt?: number;
-}
-
-/** Whether a task runs, and how it ended. */
-export type TaskStatus =
-  | "running"
-  | "cancelled"
-  /** By itself; what it said last tells whether well. */
-  | "ended"
-  /** It ran into its time limit. */
-  | "timedOut"
-  /** It ended with the process that ran it. */
-  | "lost";
-
-/** Reads what a task has printed until now. */
-export interface TaskReadParams {
-  sessionId: string;
-  taskId: string;
-}
-
-/** What a task has printed: head and tail, if it was much. */
-export interface TaskReadResponse {
-  task: Task;
-  text: string;
-}
-
-/** Ends a task. Answers at once; `taskEnded` follows when its processes are gone. */
-export interface TaskCancelParams {
-  sessionId: string;
-  taskId: string;
-}
-
-/** Whether it was running. */
-export interface TaskCancelResponse {
-  cancelled: boolean;
-}
-
-/** Lists the prompt commands. */
-export interface CommandListParams {
-  /** Those of this session's roots; of the editor's workspace folders when absent. */
-  sessionId?: string;
-}
-
-/** The commands, by name. */
-export interface CommandListResponse {
-  commands: CommandInfo[];
-}
-
-/** A text that a prompt can name, as `/name arguments` or by a block `command`. */
-export interface CommandInfo {
-  /** Without the slash. */
-  name: string;
-  /** One line. */
-  description: string;
-  /** `user`, `project`, or the name of what else has it. */
-  source: string;
-  /** What may follow the name, for a person: `<issue> [priority]`. */
-  arguments?: string;
-}
-
-/** Lists the models that can be chosen. */
-export type ModelListParams = Record<string, never>;
-
-export interface ModelListResponse {
-  models: ModelInfo[];
-  /** The model a new session gets; absent if none is configured. */
-  default?: string;
-}
-
-/** A model that can be chosen. */
-export interface ModelInfo {
-  /** `provider/model`, as `session/configure` takes it. */
-  id: string;
-  provider: string;
-  /** False if its key is missing; `hint` then says what to set. */
-  ready: boolean;
-  hint?: string;
-  /** The most tokens of one answer; absent if that is not known. */
-  maxOutput?: number;
-  /** Absent if none is known. */
-  prices?: Prices;
-  /** The most tokens that a prompt may have; absent if that is not known. */
-  window?: number;
-}
-
-/** US dollars for a million tokens, at the provider's standard rates as far as Pillion or the configuration knows them; long prompts may cost more. A price that is not known is absent, which is not nought. */
-export interface Prices {
-  /** For tokens read from the provider's cache. */
-  cacheRead?: number;
-  /** For tokens written to it. */
-  cacheWrite?: number;
-  /** For tokens written to it for an hour. */
-  cacheWriteLong?: number;
-  input?: number;
-  output?: number;
-}
-
-/** Lists MCP servers and what has become of them. */
-export interface McpListParams {
-  /** Lists the servers that were brought for this session, too. */
-  sessionId?: string;
-}
-
-export interface McpListResponse {
-  servers: McpServerInfo[];
-}
-
-/** An MCP server as it is now. */
-export interface McpServerInfo {
-  name: string;
-  state: McpServerState;
-  /** How many of its tools the model is offered. */
-  tools: number;
-  /** What failed, while it is not ready. */
-  error?: string;
-}
-
-/** What has become of an MCP server. */
-export type McpServerState =
-  | "ready"
-  /** For the first time, or again after it ended. */
-  | "starting"
-  /** Given up; it is tried again when the settings are read again. */
-  | "failed"
-  /** Switched off in the settings. */
-  | "disabled";
-
-/** The request that puts an [`Approval`] before the person. */
-export interface ApprovalRequestParams {
-  approval: Approval;
-}
-
-/** A call that waits for the person. It has an id, outlives a reconnect, and the first answer wins. */
-export interface Approval {
-  approvalId: string;
-  sessionId: string;
-  turnId: string;
-  callId: string;
-  tool: string;
-  /** What the tool would be given. */
-  input: unknown;
-  class: ToolClass;
-  /** One line for a person, for example `Edit src/main.rs`. */
-  title: string;
-  /** Absolute paths it would touch. */
-  paths: string[];
-  /** True if one of them lies outside the session's roots. */
-  outside: boolean;
-  /** The rules that would silence this call, as they would be stored by `scope` `session`, `project` or `user`. */
-  rules: string[];
-  /** The sub-agent that asks; absent if it is the session's own agent. */
-  agent?: Asker;
-  /** The command line, if it would run one. */
-  command?: string;
-  /** What would change, if it would edit. */
-  diff?: FileDiff;
-  /** Why this one deserves a closer look. */
-  risk?: string;
-}
-
-/** A sub-agent that wants something of the person. */
-export interface Asker {
-  /** The session's own call that it works for; the call that asks is one of those nested in it. */
-  callId: string;
-  /** Its name, after those of the sub-agents around it: `reviewer > sub-agent`. */
-  name: string;
-}
-
-/** What a call may touch. */
-export type ToolClass =
-  /** Looks, changes nothing. */
-  | "read"
-  /** Changes files or buffers, in a way that can be undone. */
-  | "edit"
-  /** Runs a program. */
-  | "execute"
-  /** Reaches the network. */
-  | "network";
-
-/** A change of one file, as text for people and in pieces to choose from. */
-export interface FileDiff {
-  /** Absolute path, or the URI of an untitled buffer. */
-  path: string;
-  /** Unified diff with three lines of context and `a/`, `b/` headers. */
-  unified: string;
-  /** In the order of the file. An approval may allow some of them by index, from 0. */
-  hunks: Hunk[];
-}
-
-/** One contiguous piece of a diff. Lines are counted from 1, as in a unified diff's header. */
-export interface Hunk {
-  oldStart: number;
-  oldLines: number;
-  newStart: number;
-  newLines: number;
-  /** The hunk's lines, each with its ` `, `-` or `+`. */
-  text: string;
-}
-
-/** The request that puts a [`Question`] before the person. */
-export interface QuestionRequestParams {
-  question: Question;
-}
-
-/** A question that waits for the person. It lives as an [`Approval`](super::Approval) does: it has an id, outlives a reconnect, and the first answer wins. */
-export interface Question {
-  questionId: string;
-  sessionId: string;
-  turnId: string;
-  callId: string;
-  text: string;
-  /** What can be chosen; none if the answer is in words. */
-  choices: Choice[];
-  /** Whether an answer in words is welcome. Always true where there are no choices. */
-  allowsText: boolean;
-  /** The sub-agent that asks; absent if it is the session's own agent. */
-  agent?: Asker;
-}
-
-/** An answer to choose. */
-export interface Choice {
-  label: string;
-  /** What it means. */
-  description?: string;
-}
-
-/** Asks the editor what its language servers, compilers and linters say. */
-export interface EditorDiagnosticsParams {
-  /** Only of these documents; of all that the editor knows something about when absent. */
-  uris?: string[];
-}
-
-/** What the editor knows now. A document that was asked for and has nothing wrong is there with no items. */
-export interface EditorDiagnosticsResponse {
-  files?: DocumentDiagnostics[];
-}
-
-/** What is wrong in one document. */
-export interface DocumentDiagnostics {
-  uri: string;
-  items: Diagnostic[];
-  /** The version of the open document that all of them are for. Absent if that is not known; older than the document's if something has not been checked again since it changed. */
-  version?: number;
-}
-
-/** As LSP has it. */
-export interface Diagnostic {
-  range: DiagnosticRange;
-  message: string;
-  /** A number or a string. */
-  code?: unknown;
-  /** 1 error, 2 warning, 3 information, 4 hint. */
-  severity?: number;
-  /** Who says so, for example `rustc`. */
-  source?: string;
-}
-
-export interface DiagnosticRange {
-  start: DiagnosticPosition;
-  end: DiagnosticPosition;
-}
-
-/** Both from 0; characters in the negotiated position encoding. */
-export interface DiagnosticPosition {
-  line: number;
-  character: number;
-}
-
-/** Asks the editor to save these buffers, because a command is about to read the disk. */
-export interface EditorSaveParams {
-  uris: string[];
-}
-
-/** Which buffers could not be saved. */
-export interface EditorSaveResponse {
-  failed?: string[];
+/** Events, in their order. */
+export interface EventListResponse {
+  events: SessionEventNotification[];
+  /** What `fromSeq` is next time: the number of the first event that is not here, whether it is there already or not. */
+  nextSeq: number;
 }
 
 /** A fact in a session's log, as clients get it. */
@@ -742,6 +289,8 @@ export interface SessionEventNotification {
   /** From 1, without gaps. */
   seq: number;
   event: SessionEvent;
+  /** Where adjacent deltas were joined for a subscriber that fell behind: the number of the first of them. `seq` is that of the last. */
+  firstSeq?: number;
 }
 
 /** What happened. The last event of a turn is `turnEnded`, exactly once, and nothing of the turn follows it. */
@@ -751,11 +300,15 @@ export type SessionEvent =
       type: "turnStarted";
       turnId: string;
       prompt: ContentBlock[];
+      /** What the client that sent it calls itself. */
+      by?: string;
     }
   /** The person said this to the running turn. */
   | {
       type: "turnSteered";
       prompt: ContentBlock[];
+      /** What the client that sent it calls itself. */
+      by?: string;
     }
   /** More of the model's answer. Adjacent pieces may arrive as one. */
   | {
@@ -864,6 +417,12 @@ export type SessionEvent =
       /** What failed. */
       error: string;
     }
+  /** What this turn changed in these files or folders is other than it was: more was changed, or something was taken back, maybe long after the turn. `change/list` has it. */
+  | {
+      type: "changes";
+      turnId: string;
+      uris: string[];
+    }
   /** What is to do, as the model sees it now: the whole list each time. */
   | {
       type: "plan";
@@ -874,6 +433,11 @@ export type SessionEvent =
       type: "nested";
       callId: string;
       event: SessionEvent;
+    }
+  /** The person gave the session another title. */
+  | {
+      type: "sessionRenamed";
+      title: string;
     }
   /** The session's settings changed. */
   | {
@@ -921,6 +485,181 @@ export type SessionEvent =
       error?: string;
     };
 
+/** A part of a prompt. What it points to is looked up when the turn begins, in the open buffers first; the event `turnStarted` shows it as it was sent.  A `path` is absolute, relative to the first root, or a `file:` or `untitled:` URI. A file outside the roots is shown to the model this once, since the person has named it. */
+export type ContentBlock =
+  /** Plain text. If the first text of a prompt begins with a slash and a name, it is a command: `/name arguments`. A backslash before the slash makes it plain. */
+  | {
+      type: "text";
+      text: string;
+    }
+  /** A comment of a file that begins with `pillion:` and is the prompt, or a part of it. It is taken out of the file by the turn's first edit there, as one undo step, or at the end of the turn by an edit of its own if there was none. If the person wrote over it meanwhile, or refused that edit, it stays. */
+  | {
+      type: "comment";
+      path: string;
+      /** Where it begins, from 1. */
+      line: number;
+      /** What it says after `pillion:`, line by line, without what makes it a comment. */
+      text: string;
+    }
+  /** A prompt command, by the name that `command/list` gives it. */
+  | {
+      type: "command";
+      name: string;
+      arguments?: string;
+    }
+  /** A whole file, or what is in a folder. A file with an image is shown as one. */
+  | {
+      type: "file";
+      path: string;
+    }
+  /** Lines of a file. */
+  | {
+      type: "range";
+      path: string;
+      /** From 1. */
+      startLine: number;
+      /** From 1, inclusive. */
+      endLine: number;
+    }
+  /** Lines of a file that have a name: a function, a type. */
+  | {
+      type: "symbol";
+      path: string;
+      name: string;
+      /** From 1. */
+      startLine: number;
+      /** From 1, inclusive. */
+      endLine: number;
+    }
+  /** What is in a folder, two levels deep. */
+  | {
+      type: "folder";
+      path: string;
+    }
+  /** What compilers and linters say. */
+  | {
+      type: "diagnostics";
+      problems: Problem[];
+    }
+  /** An address on the web. The model is told of it; fetching it is a tool's, which asks. */
+  | {
+      type: "url";
+      url: string;
+    }
+  /** A text that is in no file or buffer. */
+  | {
+      type: "resource";
+      /** How to name it to the model. */
+      uri: string;
+      text: string;
+    }
+  /** An image, base64-encoded: PNG, JPEG, GIF or WebP, as its first bytes say, of at most 3,750,000 bytes. */
+  | {
+      type: "image";
+      /** For example `image/png`. */
+      mediaType: string;
+      /** Standard base64 with padding. */
+      data: string;
+    }
+  /** Lines of a file or buffer that the person pointed at, as they are on the screen. */
+  | {
+      type: "selection";
+      /** A path or a `file:` or `untitled:` URI. */
+      path: string;
+      /** From 1. */
+      startLine: number;
+      /** From 1, inclusive. */
+      endLine: number;
+      text: string;
+    };
+
+/** What a compiler or a linter says about a line. */
+export interface Problem {
+  path: string;
+  /** From 1. */
+  line: number;
+  severity: ProblemSeverity;
+  message: string;
+  /** What it is called there, for example `E0308`. */
+  code?: string;
+  /** Who says so, for example `rustc`. */
+  source?: string;
+}
+
+/** How much a problem matters. */
+export type ProblemSeverity =
+  | "error"
+  | "warning"
+  | "information"
+  | "hint";
+
+/** What a call may touch. */
+export type ToolClass =
+  /** Looks, changes nothing. */
+  | "read"
+  /** Changes files or buffers, in a way that can be undone. */
+  | "edit"
+  /** Runs a program. */
+  | "execute"
+  /** Reaches the network. */
+  | "network";
+
+/** A call that waits for the person. It has an id, outlives a reconnect, and the first answer wins. */
+export interface Approval {
+  approvalId: string;
+  sessionId: string;
+  turnId: string;
+  callId: string;
+  tool: string;
+  /** What the tool would be given. */
+  input: unknown;
+  class: ToolClass;
+  /** One line for a person, for example `Edit src/main.rs`. */
+  title: string;
+  /** Absolute paths it would touch. */
+  paths: string[];
+  /** True if one of them lies outside the session's roots. */
+  outside: boolean;
+  /** The rules that would silence this call, as they would be stored by `scope` `session`, `project` or `user`. */
+  rules: string[];
+  /** The sub-agent that asks; absent if it is the session's own agent. */
+  agent?: Asker;
+  /** The command line, if it would run one. */
+  command?: string;
+  /** What would change, if it would edit. */
+  diff?: FileDiff;
+  /** Why this one deserves a closer look. */
+  risk?: string;
+}
+
+/** A change of one file, as text for people and in pieces to choose from. */
+export interface FileDiff {
+  /** Absolute path, or the URI of an untitled buffer. */
+  path: string;
+  /** Unified diff with three lines of context and `a/`, `b/` headers. */
+  unified: string;
+  /** In the order of the file. An approval may allow some of them by index, from 0. */
+  hunks: Hunk[];
+}
+
+/** One contiguous piece of a diff. Lines are counted from 1, as in a unified diff's header. */
+export interface Hunk {
+  oldStart: number;
+  oldLines: number;
+  newStart: number;
+  newLines: number;
+  /** The hunk's lines, each with its ` `, `-` or `+`. */
+  text: string;
+}
+
+/** A sub-agent that wants something of the person. */
+export interface Asker {
+  /** The session's own call that it works for; the call that asks is one of those nested in it. */
+  callId: string;
+  /** Its name, after those of the sub-agents around it: `reviewer > sub-agent`. */
+  name: string;
+}
+
 /** How an approval was resolved. */
 export type ApprovalOutcome =
   /** The person allowed it. */
@@ -935,6 +674,17 @@ export type ApprovalOutcome =
     }
   /** The turn ended before anybody answered. */
   | { type: "cancelled" };
+
+/** How long an allowance lasts. */
+export type ApprovalScope =
+  /** This call only. */
+  | "once"
+  /** Calls that match the approval's rules, until the session is closed. */
+  | "session"
+  /** The same, kept for this project in the user's configuration folder. */
+  | "project"
+  /** The same, kept for all projects of this user. */
+  | "user";
 
 /** How a call ended. */
 export type ToolStatus =
@@ -953,6 +703,28 @@ export interface ContextUse {
   window?: number;
 }
 
+/** A question that waits for the person. It lives as an [`Approval`](super::Approval) does: it has an id, outlives a reconnect, and the first answer wins. */
+export interface Question {
+  questionId: string;
+  sessionId: string;
+  turnId: string;
+  callId: string;
+  text: string;
+  /** What can be chosen; none if the answer is in words. */
+  choices: Choice[];
+  /** Whether an answer in words is welcome. Always true where there are no choices. */
+  allowsText: boolean;
+  /** The sub-agent that asks; absent if it is the session's own agent. */
+  agent?: Asker;
+}
+
+/** An answer to choose. */
+export interface Choice {
+  label: string;
+  /** What it means. */
+  description?: string;
+}
+
 /** How a question was resolved. */
 export type QuestionOutcome =
   /** The person answered. */
@@ -965,6 +737,48 @@ export type QuestionOutcome =
   /** The turn ended before anybody answered. */
   | { type: "cancelled" };
 
+/** What the person says. */
+export type QuestionAnswer =
+  /** One of the choices. */
+  | {
+      type: "choice";
+      /** From 0. */
+      index: number;
+    }
+  /** Words of their own. */
+  | {
+      type: "text";
+      text: string;
+    }
+  /** Nothing: the model is to decide. */
+  | { type: "decline" };
+
+/** A command that runs in the background, or did. */
+export interface Task {
+  /** `task-1` and so on, counted in its session. */
+  taskId: string;
+  /** The call that started it; of a sub-agent's call, with the calls around it: `call_1.call_7`. */
+  callId: string;
+  /** One line for a person: the command. */
+  title: string;
+  status: TaskStatus;
+  /** Seconds since 1970-01-01T00:00:00Z. */
+  startedAt: number;
+  /** Seconds since 1970-01-01T00:00:00Z, once it ended. */
+  endedAt?: number;
+}
+
+/** Whether a task runs, and how it ended. */
+export type TaskStatus =
+  | "running"
+  | "cancelled"
+  /** By itself; what it said last tells whether well. */
+  | "ended"
+  /** It ran into its time limit. */
+  | "timedOut"
+  /** It ended with the process that ran it. */
+  | "lost";
+
 /** Something to do. */
 export interface PlanItem {
   text: string;
@@ -976,6 +790,18 @@ export type PlanStatus =
   | "pending"
   | "inProgress"
   | "completed";
+
+/** A text that a prompt can name, as `/name arguments` or by a block `command`. */
+export interface CommandInfo {
+  /** Without the slash. */
+  name: string;
+  /** One line. */
+  description: string;
+  /** `user`, `project`, or the name of what else has it. */
+  source: string;
+  /** What may follow the name, for a person: `<issue> [priority]`. */
+  arguments?: string;
+}
 
 /** How much a notice matters. */
 export type NoticeLevel =
@@ -1012,16 +838,472 @@ export type TurnStopReason =
   /** The process ended in the middle of it. */
   | "interrupted";
 
+/** Starts a turn. Answers at once; what happens arrives as `session/event`. */
+export interface TurnStartParams {
+  sessionId: string;
+  prompt: ContentBlock[];
+  /** A JSON Schema of an object that the last answer is to be, as JSON. Providers do what they can, so it has to be checked. */
+  outputSchema?: unknown;
+  /** If a turn runs, wait for its end, behind those that wait already: the answer comes when the turn begins. Without it, the request is refused with -32003. */
+  queue?: boolean;
+}
+
+/** The turn that was started. */
+export interface TurnStartResponse {
+  turnId: string;
+}
+
+/** Says something to the running turn. It reaches the model before its next call. */
+export interface TurnSteerParams {
+  sessionId: string;
+  prompt: ContentBlock[];
+}
+
+/** Stops the running turn, its processes and its approvals. `turnEnded` follows within a second. */
+export interface TurnCancelParams {
+  sessionId: string;
+  /** Whether to end what runs in the background of the session, too. */
+  background?: boolean;
+}
+
+/** Whether there was a turn to stop. */
+export interface TurnCancelResponse {
+  cancelled: boolean;
+}
+
+/** Moves a running command into the background, so that the turn goes on. */
+export interface TurnBackgroundParams {
+  sessionId: string;
+  /** The call that runs it; of a sub-agent's call, with the calls around it: `call_1.call_7`. */
+  callId: string;
+}
+
+/** Whether there was a command to move. If so, `taskStarted` follows. */
+export interface TurnBackgroundResponse {
+  moved: boolean;
+}
+
+/** Answers an approval that any client was shown. */
+export interface ApprovalRespondParams {
+  approvalId: string;
+  decision: ApprovalDecision;
+}
+
+/** What the person says. */
+export type ApprovalDecision =
+  /** Run it. */
+  | {
+      type: "allow";
+      /** Only these hunks of the diff, by index from 0. */
+      hunks?: number[];
+      /** Run it with this input instead. */
+      input?: unknown;
+      /** Keep these rules for `scope`, instead of those that the approval shows. */
+      rules?: string[];
+      scope?: ApprovalScope;
+    }
+  /** Do not run it. The model reads the reason. */
+  | {
+      type: "deny";
+      reason?: string;
+    }
+  /** Do not run it, and stop the turn. */
+  | { type: "cancelTurn" };
+
+/** Whether this answer was the first. If not, the approval had been resolved before. */
+export interface ApprovalRespondResponse {
+  accepted: boolean;
+}
+
+/** Asks for what waits for the person. */
+export interface ApprovalListParams {
+  /** Only in this session; in all that are open when absent. */
+  sessionId?: string;
+}
+
+/** What waits for the person, in each session in the order in which it came. */
+export interface ApprovalListResponse {
+  approvals: Approval[];
+  questions: Question[];
+}
+
+/** Answers a question that any client was shown. */
+export interface QuestionRespondParams {
+  questionId: string;
+  answer: QuestionAnswer;
+}
+
+/** Whether this answer was the first. If not, the question had been resolved before. */
+export interface QuestionRespondResponse {
+  accepted: boolean;
+}
+
+/** Lists what turns changed. */
+export interface ChangeListParams {
+  sessionId: string;
+  /** Only of this turn. */
+  turnId?: string;
+}
+
+/** In the order in which it was done. */
+export interface ChangeListResponse {
+  changes: FileChange[];
+}
+
+/** What one turn did to one file, or to a folder, as it stands now. All edits of a file in a turn are one change. */
+export interface FileChange {
+  turnId: string;
+  /** The calls that did it, in order; of a sub-agent's call, with the calls around it: `call_1.call_7`. */
+  callIds: string[];
+  /** Where it is now, as the editor that has it open calls it; where it was, if it was deleted. */
+  uri: string;
+  kind: ChangeKind;
+  state: ChangeState;
+  /** Of `edit` and `create`, as they follow each other in the text; what is not in it any more comes last. */
+  hunks: ChangeHunk[];
+  /** Where it was before a `move`. */
+  from?: string;
+}
+
+/** What was done to a file. */
+export type ChangeKind =
+  | "edit"
+  | "delete"
+  | "move"
+  /** It was made, and perhaps edited after that. */
+  | "create";
+
+/** What has become of a change. */
+export type ChangeState =
+  /** It stands and can be taken back; of a file's hunks, at least one. */
+  | "kept"
+  /** It was taken back, by `change/revert` or by hand. */
+  | "reverted"
+  /** Somebody has changed it since: it stays as it is. */
+  | "changedSince";
+
+/** Whole lines that were put in the place of others. */
+export interface ChangeHunk {
+  /** For `change/revert`. It holds until the same turn edits the file again. */
+  id: string;
+  /** What was there before; empty if it only brought something. */
+  old: string;
+  /** What it brought; empty if it only took something away. */
+  new: string;
+  state: ChangeState;
+  /** Where it stands in the text as it is now; of one that was taken back, where the old lines are. Absent if that cannot be told. */
+  range?: DiagnosticRange;
+}
+
+export interface DiagnosticRange {
+  start: DiagnosticPosition;
+  end: DiagnosticPosition;
+}
+
+/** Both from 0; characters in the negotiated position encoding. */
+export interface DiagnosticPosition {
+  line: number;
+  character: number;
+}
+
+/** Asks for the texts of a file that a turn changed. */
+export interface ChangeTextParams {
+  sessionId: string;
+  turnId: string;
+  /** As in `change/list`. */
+  uri: string;
+}
+
+/** Two texts for a diff editor. */
+export interface ChangeTextResponse {
+  /** As it would be without what is left of the turn's changes. */
+  before: string;
+  /** As it is now; empty if it was deleted. */
+  after: string;
+}
+
+/** Takes back what fits all that is given. One of `turnId`, `uri` and `hunks` must be. */
+export interface ChangeRevertParams {
+  sessionId: string;
+  /** By their `id`. */
+  hunks?: string[];
+  turnId?: string;
+  /** As in `change/list`. */
+  uri?: string;
+}
+
+/** What came of it, the latest change first. What had been taken back before is in neither list. */
+export interface ChangeRevertResponse {
+  reverted: RevertedChange[];
+  refused: RefusedChange[];
+}
+
+/** Something that was taken back. */
+export interface RevertedChange {
+  turnId: string;
+  uri: string;
+  /** None of a move or a deletion. */
+  hunks: string[];
+}
+
+/** Something that stays as it is. */
+export interface RefusedChange {
+  turnId: string;
+  uri: string;
+  /** For the person. */
+  reason: string;
+  /** Absent for a move or a deletion. */
+  hunk?: string;
+}
+
+/** Lists a session's background tasks. */
+export interface TaskListParams {
+  sessionId: string;
+}
+
+/** In the order in which they were started. */
+export interface TaskListResponse {
+  tasks: Task[];
+}
+
+/** Reads what a task has printed until now. */
+export interface TaskReadParams {
+  sessionId: string;
+  taskId: string;
+}
+
+/** What a task has printed: head and tail, if it was much. */
+export interface TaskReadResponse {
+  task: Task;
+  text: string;
+}
+
+/** Ends a task. Answers at once; `taskEnded` follows when its processes are gone. */
+export interface TaskCancelParams {
+  sessionId: string;
+  taskId: string;
+}
+
+/** Whether it was running. */
+export interface TaskCancelResponse {
+  cancelled: boolean;
+}
+
+/** Lists the prompt commands. */
+export interface CommandListParams {
+  /** Those of this session's roots; of the editor's workspace folders when absent. */
+  sessionId?: string;
+}
+
+/** The commands, by name. */
+export interface CommandListResponse {
+  commands: CommandInfo[];
+}
+
+/** Lists the models that can be chosen. */
+export type ModelListParams = Record<string, never>;
+
+export interface ModelListResponse {
+  models: ModelInfo[];
+  /** The model a new session gets; absent if none is configured. */
+  default?: string;
+}
+
+/** A model that can be chosen. */
+export interface ModelInfo {
+  /** `provider/model`, as `session/configure` takes it. */
+  id: string;
+  provider: string;
+  /** False if its key is missing; `hint` then says what to set. */
+  ready: boolean;
+  hint?: string;
+  /** The most tokens of one answer; absent if that is not known. */
+  maxOutput?: number;
+  /** Absent if none is known. */
+  prices?: Prices;
+  /** The most tokens that a prompt may have; absent if that is not known. */
+  window?: number;
+}
+
+/** US dollars for a million tokens, at the provider's standard rates as far as Pillion or the configuration knows them; long prompts may cost more. A price that is not known is absent, which is not nought. */
+export interface Prices {
+  /** For tokens read from the provider's cache. */
+  cacheRead?: number;
+  /** For tokens written to it. */
+  cacheWrite?: number;
+  /** For tokens written to it for an hour. */
+  cacheWriteLong?: number;
+  input?: number;
+  output?: number;
+}
+
+/** Lists MCP servers and what has become of them. */
+export interface McpListParams {
+  /** Lists the servers that were brought for this session, too. */
+  sessionId?: string;
+}
+
+export interface McpListResponse {
+  servers: McpServerInfo[];
+}
+
+/** An MCP server as it is now. */
+export interface McpServerInfo {
+  name: string;
+  state: McpServerState;
+  /** How many of its tools the model is offered. */
+  tools: number;
+  /** What failed, while it is not ready. */
+  error?: string;
+}
+
+/** What has become of an MCP server. */
+export type McpServerState =
+  | "ready"
+  /** For the first time, or again after it ended. */
+  | "starting"
+  /** Given up; it is tried again when the settings are read again. */
+  | "failed"
+  /** Switched off in the settings. */
+  | "disabled";
+
+/** The request that puts an [`Approval`] before the person. */
+export interface ApprovalRequestParams {
+  approval: Approval;
+}
+
+/** The request that puts a [`Question`] before the person. */
+export interface QuestionRequestParams {
+  question: Question;
+}
+
+/** Asks the editor what its language servers, compilers and linters say. */
+export interface EditorDiagnosticsParams {
+  /** Only of these documents; of all that the editor knows something about when absent. */
+  uris?: string[];
+}
+
+/** What the editor knows now. A document that was asked for and has nothing wrong is there with no items. */
+export interface EditorDiagnosticsResponse {
+  files?: DocumentDiagnostics[];
+}
+
+/** What is wrong in one document. */
+export interface DocumentDiagnostics {
+  uri: string;
+  items: Diagnostic[];
+  /** The version of the open document that all of them are for. Absent if that is not known; older than the document's if something has not been checked again since it changed. */
+  version?: number;
+}
+
+/** As LSP has it. */
+export interface Diagnostic {
+  range: DiagnosticRange;
+  message: string;
+  /** A number or a string. */
+  code?: unknown;
+  /** 1 error, 2 warning, 3 information, 4 hint. */
+  severity?: number;
+  /** Who says so, for example `rustc`. */
+  source?: string;
+}
+
+/** Asks what the person has before them. */
+export type EditorContextParams = Record<string, never>;
+
+/** What the person has before them now. */
+export interface EditorContextResponse {
+  /** The document that the person is in, or was in last. Pillion's own windows are none. */
+  active?: ActiveDocument;
+  /** The URIs of all that are open, shown or not. */
+  open?: string[];
+  /** Those that are shown in a window, once for each window. */
+  visible?: VisibleDocument[];
+}
+
+/** The document that the person is in. */
+export interface ActiveDocument {
+  uri: string;
+  cursor: EditorPosition;
+  /** Absent if nothing is selected. */
+  selection?: EditorSelection;
+  /** The version of the open document that the places are in, if it is known. */
+  version?: number;
+}
+
+/** Both from 0; columns in the negotiated position encoding. */
+export interface EditorPosition {
+  line: number;
+  column: number;
+}
+
+/** What is selected, by places as that of the cursor; the end is right behind the last character. */
+export interface EditorSelection {
+  startLine: number;
+  startColumn: number;
+  endLine: number;
+  endColumn: number;
+  text: string;
+}
+
+/** What a window shows of a document: lines from 0, both included. */
+export interface VisibleDocument {
+  uri: string;
+  startLine: number;
+  endLine: number;
+}
+
+/** Asks the editor to save these buffers, because a command is about to read the disk. */
+export interface EditorSaveParams {
+  uris: string[];
+}
+
+/** Which buffers could not be saved. */
+export interface EditorSaveResponse {
+  failed?: string[];
+}
+
 /** What a client says under `capabilities.experimental.pillion` of `initialize`. What it does not declare is done by standard LSP means. */
 export interface ClientCapabilities {
   /** It answers `approval/request`; else approvals are `window/showMessageRequest`. */
   approvalRequest?: boolean;
+  /** It answers `editor/context`; else the model is told that it cannot be known. */
+  editorContext?: boolean;
   /** It answers `editor/diagnostics`; else the model is told that there are none to be had. */
   editorDiagnostics?: boolean;
   /** It answers `editor/save`; else commands that see stale files say so. */
   editorSave?: boolean;
   /** It answers `question/request`; else a question with choices is `window/showMessageRequest`, and one without reaches nobody here. */
   questionRequest?: boolean;
-  /** It shows `session/event`; else a turn is shown by `$/progress` and its answer by `window/showMessage`. */
+  /** It shows `session/event`; else turns are started and shown by what every LSP client has. */
   sessionEvent?: boolean;
+}
+
+/** Subscribes to a stored or running session. */
+export interface SessionEventsParams {
+  sessionId: string;
+  /** Replays the events from this number on (1 for all), before any new one. Without it nothing is replayed. */
+  fromSeq?: number;
+}
+
+/** Introduces who attaches. */
+export interface AttachParams {
+  /** Of the protocol; any other than the server's own is refused. */
+  protocolVersion: number;
+  /** Of Pillion. */
+  version: string;
+  /** What the events call it, for example `terminal`. */
+  name: string;
+  /** Only `approvalRequest` and `questionRequest` matter. */
+  capabilities?: ClientCapabilities;
+}
+
+/** Introduces whom it attaches to. */
+export interface AttachResponse {
+  protocolVersion: number;
+  /** Of Pillion. */
+  version: string;
+  processId: number;
+  /** The folders it works in, as absolute paths. */
+  roots: string[];
 }

@@ -5,6 +5,7 @@ use async_trait::async_trait;
 use super::{Strategy, Why, rounds};
 use crate::{
     agent::{Cursor, MutationError},
+    tool::GO_ON,
     transcript::{Content, Message, ResultContent},
 };
 
@@ -45,22 +46,19 @@ fn clip(text: &mut String, characters: usize) {
     if total <= characters {
         return;
     }
-    let note = format!(
-        "\n[{total} characters, clipped here to save room. For the rest call the tool again, or read the `output:` path \
-         if one is named.]"
-    );
-    // Where a path to the rest is named, it stands at the end or in the middle: the beginning and the name are kept.
-    let named = output_path(text).map(|path| format!("\n[{path}]")).unwrap_or_default();
-    let room = characters.saturating_sub(note.chars().count() + named.chars().count());
-    *text = format!("{}{named}{note}", first_characters(text, room));
+    let note = format!("\n[{total} characters, clipped here to save room. For the rest call the tool again.]");
+    // How to read on stands in the middle or at the end.
+    let kept = way_on(text).map(|way| format!("\n{way}")).unwrap_or_default();
+    let room = characters.saturating_sub(note.chars().count() + kept.chars().count());
+    *text = format!("{}{kept}{note}", first_characters(text, room));
 }
 
-/// `output:<call id>`, where a text names one.
-fn output_path(text: &str) -> Option<&str> {
-    let start = text.rfind("output:")?;
-    let path =
-        text[start..].split(|c: char| c.is_whitespace() || matches!(c, '`' | ']' | ')' | ',' | ';' | '"')).next()?;
-    (path.len() > "output:".len() && path.len() <= 200).then_some(path)
+/// The last note of a text that says how to read what was left out of it.
+fn way_on(text: &str) -> Option<&str> {
+    let at = text.rfind(GO_ON)?;
+    let start = text[..at].rfind("[...")?;
+    let end = at + text[at..].find("...]")? + "...]".len();
+    (end - start <= 500).then(|| &text[start..end])
 }
 
 /// At most so many characters of the beginning.

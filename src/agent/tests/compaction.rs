@@ -24,7 +24,7 @@ use crate::{
         retry,
         scripted::Scripted,
     },
-    tool::{Context, Output, Proposal, Registry, ToolError, Typed, typed},
+    tool::{Budget, Context, Output, Outputs, Proposal, Registry, ToolError, Typed, typed},
     transcript::{Content, Cost, Image, ResultContent, Role, is_whole},
     workspace::Workspace,
 };
@@ -136,7 +136,10 @@ async fn old_outputs_are_clipped_between_characters_and_say_how_to_read_on() {
     let image = Image { media_type: "image/png".into(), data: "x".into() };
     let Content::ToolResult(shown) = &mut history[2].content[0] else { panic!("a result") };
     shown.content.push(ResultContent::Image(image));
-    shown.content.push(ResultContent::Text { text: format!("{long} the rest is under `output:c1`.") });
+    // As it is kept for reading back, with the way there in the middle.
+    let (budget, outputs) = (Budget { text: 9_000, ..Budget::default() }, Arc::<Outputs>::default());
+    let text = format!("{long}\n").repeat(3);
+    shown.content.extend(budget.hold(vec![ResultContent::Text { text }], &outputs, "c1").unwrap());
     history.extend(turn(2, 1, &long, true));
     let shorter = by_hand(ClipOutputs { characters: 400, keep_rounds: 2 }, &history).await.unwrap();
     let Content::ToolResult(clipped) = &shorter[2].content[0] else { panic!("a result") };
@@ -148,7 +151,7 @@ async fn old_outputs_are_clipped_between_characters_and_say_how_to_read_on() {
     assert!(text.chars().count() <= 400 && text.starts_with("日本語"), "{text}");
     assert!(text.contains("3500 characters") && text.contains("call the tool again"), "{text}");
     assert!(image.contains("image was left out"), "{image}");
-    assert!(stored.chars().count() <= 400 && stored.contains("[output:c1]"), "{stored}");
+    assert!(stored.chars().count() <= 400 && stored.contains(r#"read_output {"id": "c1""#), "{stored}");
     assert_eq!(shorter[3..], history[3..]);
     // What was clipped is not clipped again.
     assert_eq!(by_hand(ClipOutputs { characters: 400, keep_rounds: 2 }, &shorter).await, None);

@@ -224,6 +224,24 @@ async fn a_cancel_is_heard_at_once_and_not_at_the_next_tick() {
 }
 
 #[tokio::test]
+async fn what_was_answered_and_not_taken_up_is_asked_again_after_a_restart() {
+    let stage = stage();
+    let model = Model::new([calls(&[("a", "change", json!({"do": "ok"}))])]);
+    let agent = agent(&model, &stage);
+    let mut driver = agent.start(go());
+    let first = asked(&mut driver).await;
+    driver.deny(&first.id, None).unwrap();
+    let mut driver = restored(driver, &agent);
+    let again = asked(&mut driver).await;
+    assert_eq!(again.id, first.id);
+    driver.deny(&again.id, None).unwrap();
+    finished(&mut driver).await;
+    let denied = driver.history().iter().flat_map(Message::tool_results).next().unwrap().clone();
+    assert!(format!("{:?}", denied.content).contains("denied this call"), "{denied:?}");
+    assert!(stage.ran.lock().unwrap().is_empty());
+}
+
+#[tokio::test]
 async fn a_step_may_be_given_up_and_taken_again() {
     let stage = stage();
     let model = Model::new([calls(&[("a", "look", json!({"do": "wait"}))])]);

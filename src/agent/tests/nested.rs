@@ -117,6 +117,21 @@ async fn its_approvals_reach_the_person_and_say_who_asks() {
 }
 
 #[tokio::test]
+async fn a_stop_that_is_answered_to_a_nested_agent_ends_the_turn_that_the_person_sees() {
+    let stage = stage();
+    let host = Recorder::asking(&stage, [Some(Answer::CancelTurn)]);
+    let model = Model::new([
+        vec![call("p", json!({"task": "x"})), CALLS],
+        vec![call("deep", json!({"task": "y"})), CALLS],
+        vec![Cue::Call("c", "change", json!({"do": "one"})), CALLS],
+    ]);
+    let outcome = play_nested(&spawning(&model, &stage, vec![]), &host, host.cancel.clone()).await;
+    assert_eq!(outcome.stop_reason, StopReason::Cancelled);
+    assert!(is_whole(&outcome.messages) && stage.ran.lock().unwrap().is_empty());
+    assert_eq!(model.requests.lock().unwrap().len(), 3, "nobody goes on");
+}
+
+#[tokio::test]
 async fn the_policy_is_the_parents_as_it_is_now() {
     let stage = stage();
     let host = Recorder { mode: Mode::Plan, ..Recorder::new(&stage) };

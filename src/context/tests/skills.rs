@@ -14,12 +14,14 @@ async fn call(home: &Home, input: Value) -> Result<Output, ToolError> {
         seen: Arc::default(),
         cancel: CancellationToken::new(),
         progress: Progress::none(),
+        ledger: crate::workspace::Ledger::default(),
         outputs: Arc::default(),
         tasks: Arc::default(),
         call_id: "c".into(),
         hunks: None,
         prepared: Prepared::default(),
         budget: Budget::default(),
+        terminals: None,
         desk: Desk::unattended(),
     };
     let tool = skill_tool(home.places.clone());

@@ -115,13 +115,13 @@ struct ContentChange {
 }
 
 #[derive(Deserialize)]
-struct Range {
-    start: Place,
-    end: Place,
+pub(super) struct Range {
+    pub(super) start: Place,
+    pub(super) end: Place,
 }
 
-#[derive(Deserialize)]
-struct Place {
+#[derive(Clone, Copy, Deserialize)]
+pub(super) struct Place {
     line: Whole,
     character: Whole,
 }

@@ -10,13 +10,15 @@ use super::{handshake::Abilities, plain::Plain};
 use crate::{
     protocol::{
         self, APPROVAL_REQUEST, Approval, ApprovalDecision, ApprovalRequestParams, DiagnosticPosition,
-        DocumentDiagnostics, EDITOR_DIAGNOSTICS, EDITOR_SAVE, EditorDiagnosticsParams, EditorDiagnosticsResponse,
-        EditorSaveParams, EditorSaveResponse, QUESTION_REQUEST, Question, QuestionAnswer, QuestionRequestParams,
-        SESSION_EVENT,
+        DocumentDiagnostics, EDITOR_CONTEXT, EDITOR_DIAGNOSTICS, EDITOR_SAVE, EditorContextParams,
+        EditorContextResponse, EditorDiagnosticsParams, EditorDiagnosticsResponse, EditorSaveParams,
+        EditorSaveResponse, QUESTION_REQUEST, Question, QuestionAnswer, QuestionRequestParams, SESSION_EVENT,
     },
     rpc::{self, CallError, Peer},
-    sidecar::{Attachment, Inquiry, LoggedEvent, Verdict},
-    workspace::{self, BufferEdit, BufferSink, Diagnosed, Position, Severity, SinkError},
+    sidecar::{Attachment, Inquiry, LoggedEvent, Sidecar, Verdict},
+    workspace::{
+        self, Active, BufferEdit, BufferSink, Diagnosed, Focus, Position, Selected, Severity, SinkError, Visible,
+    },
 };
 
 /// An editor may be busy for a while (a modal dialog, a slow plugin), but a turn must not hang on it.
@@ -27,13 +29,14 @@ pub(super) const PERSON_LIMIT: Duration = Duration::from_secs(24 * 60 * 60);
 /// An editor, and what it can do.
 pub(super) struct Editor {
     peer: Peer,
+    name: Option<String>,
     abilities: Abilities,
     plain: Plain,
 }
 
 impl Editor {
-    pub(super) fn new(peer: Peer, abilities: Abilities) -> Self {
-        Self { plain: Plain::new(peer.clone(), abilities), peer, abilities }
+    pub(super) fn new(peer: Peer, name: Option<String>, abilities: Abilities, sidecar: &Sidecar) -> Self {
+        Self { name, plain: Plain::new(peer.clone(), abilities, sidecar), peer, abilities }
     }
 
     pub(super) fn plain(&self) -> &Plain {
@@ -85,6 +88,10 @@ impl Editor {
 }
 
 impl Attachment for Editor {
+    fn name(&self) -> Option<String> {
+        self.name.clone()
+    }
+
     fn event(&self, event: &LoggedEvent) {
         if self.abilities.pillion.session_event {
             self.peer.notify(SESSION_EVENT, event);
@@ -181,6 +188,18 @@ impl BufferSink for Editor {
         }
     }
 
+    async fn focus(&self) -> Result<Option<Focus<String>>, SinkError> {
+        if !self.abilities.pillion.editor_context {
+            return Ok(None);
+        }
+        let params = EditorContextParams {};
+        match self.peer.call::<EditorContextResponse>(EDITOR_CONTEXT, &params, EDITOR_LIMIT).await {
+            Ok(response) => Ok(Some(focus(response))),
+            Err(CallError::Remote { error, .. }) if error.code == rpc::Error::METHOD_NOT_FOUND => Ok(None),
+            Err(error) => Err(SinkError(format!("The editor did not say what it shows: {error}."))),
+        }
+    }
+
     fn can_rename(&self) -> bool {
         self.abilities.renames
     }
@@ -209,6 +228,23 @@ fn diagnosed(document: DocumentDiagnostics) -> Diagnosed {
     };
     let DocumentDiagnostics { uri, version, items } = document;
     Diagnosed { uri, version, items: items.into_iter().map(item).collect() }
+}
+
+fn focus(EditorContextResponse { active, visible, open }: EditorContextResponse) -> Focus<String> {
+    let active = active.map(|active| Active {
+        document: active.uri,
+        version: active.version,
+        has_moved: false,
+        cursor: Position { line: active.cursor.line, column: active.cursor.column },
+        selection: active.selection.map(|selection| Selected {
+            start: Position { line: selection.start_line, column: selection.start_column },
+            end: Position { line: selection.end_line, column: selection.end_column },
+            text: selection.text,
+        }),
+    });
+    let visible =
+        visible.into_iter().map(|one| Visible { document: one.uri, first: one.start_line, last: one.end_line });
+    Focus { active, visible: visible.collect(), open }
 }
 
 fn edit_params(edit: &BufferEdit, has_versions: bool) -> Value {

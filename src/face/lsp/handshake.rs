@@ -5,12 +5,13 @@
 
 use serde_json::{Value, json};
 use tower_lsp::ls_types::{
-    ExecuteCommandOptions, InitializeResult, OneOf, PositionEncodingKind, SaveOptions, ServerCapabilities, ServerInfo,
-    TextDocumentSyncCapability, TextDocumentSyncKind, TextDocumentSyncOptions, TextDocumentSyncSaveOptions,
+    CodeActionKind, CodeActionOptions, CodeActionProviderCapability, CodeLensOptions, ExecuteCommandOptions,
+    HoverProviderCapability, InitializeResult, OneOf, PositionEncodingKind, SaveOptions, ServerCapabilities,
+    ServerInfo, TextDocumentSyncCapability, TextDocumentSyncKind, TextDocumentSyncOptions, TextDocumentSyncSaveOptions,
     WorkspaceFoldersServerCapabilities, WorkspaceServerCapabilities,
 };
 
-use super::commands;
+use super::{commands, offers};
 use crate::{
     protocol::{self, Direction},
     workspace::PositionEncoding,
@@ -25,6 +26,8 @@ pub(super) struct Handshake {
     pub(super) folders: Vec<String>,
     pub(super) encoding: PositionEncoding,
     pub(super) settings: Option<Value>,
+    /// What the editor calls itself.
+    pub(super) name: Option<String>,
     pub(super) abilities: Abilities,
 }
 
@@ -39,6 +42,13 @@ pub(super) struct Abilities {
     /// Edits may move files.
     pub(super) renames: bool,
     pub(super) progress: bool,
+    /// It has code actions, and as literals rather than as bare commands.
+    pub(super) code_actions: bool,
+    pub(super) action_literals: bool,
+    /// Its people can run commands.
+    pub(super) commands: bool,
+    pub(super) lens_refresh: bool,
+    pub(super) show_document: bool,
     pub(super) configuration: bool,
     /// It tells of changed settings only when asked to.
     pub(super) dynamic_configuration: bool,
@@ -47,6 +57,7 @@ pub(super) struct Abilities {
 impl Handshake {
     pub(super) fn read(params: &Value) -> Self {
         let capabilities = &params["capabilities"];
+        let has = |pointer: &str| capabilities.pointer(pointer).is_some_and(Value::is_object);
         let is_on = |pointer: &str| capabilities.pointer(pointer).and_then(Value::as_bool).unwrap_or(false);
         let operations = capabilities.pointer("/workspace/workspaceEdit/resourceOperations").and_then(Value::as_array);
         let renames = operations.is_some_and(|operations| operations.iter().any(|operation| operation == "rename"));
@@ -56,12 +67,18 @@ impl Handshake {
             folders: folders(params),
             encoding: encoding(&capabilities["general"]["positionEncodings"]),
             settings: settings(&params["initializationOptions"]),
+            name: params["clientInfo"]["name"].as_str().map(str::to_owned),
             abilities: Abilities {
                 pillion: serde_json::from_value(pillion).unwrap_or_default(),
                 apply_edit: is_on("/workspace/applyEdit"),
                 document_changes: is_on("/workspace/workspaceEdit/documentChanges"),
                 renames: renames && is_on("/workspace/applyEdit"),
                 progress: is_on("/window/workDoneProgress"),
+                code_actions: has("/textDocument/codeAction"),
+                action_literals: has("/textDocument/codeAction/codeActionLiteralSupport"),
+                commands: has("/workspace/executeCommand"),
+                lens_refresh: is_on("/workspace/codeLens/refreshSupport"),
+                show_document: is_on("/window/showDocument/support"),
                 configuration: is_on("/workspace/configuration"),
                 dynamic_configuration: is_on("/workspace/didChangeConfiguration/dynamicRegistration"),
             },
@@ -69,6 +86,7 @@ impl Handshake {
     }
 
     pub(super) fn answer(&self) -> InitializeResult {
+        let is_plain = self.abilities.is_plain();
         let methods = protocol::METHODS.iter().filter(|method| method.direction == Direction::ToServer);
         let methods: Vec<_> = methods.map(|method| method.name).collect();
         InitializeResult {
@@ -91,10 +109,18 @@ impl Handshake {
                     }),
                     file_operations: None,
                 }),
-                execute_command_provider: Some(ExecuteCommandOptions {
+                execute_command_provider: is_plain.then(|| ExecuteCommandOptions {
                     commands: commands::ALL.map(str::to_owned).to_vec(),
                     ..ExecuteCommandOptions::default()
                 }),
+                code_action_provider: is_plain.then(|| {
+                    CodeActionProviderCapability::Options(CodeActionOptions {
+                        code_action_kinds: Some(offers::KINDS.map(CodeActionKind::from).to_vec()),
+                        ..CodeActionOptions::default()
+                    })
+                }),
+                code_lens_provider: is_plain.then_some(CodeLensOptions { resolve_provider: Some(false) }),
+                hover_provider: is_plain.then_some(HoverProviderCapability::Simple(true)),
                 experimental: Some(json!({
                     "pillion": { "protocolVersion": protocol::VERSION, "methods": methods },
                 })),
@@ -106,6 +132,13 @@ impl Handshake {
             }),
             offset_encoding: None,
         }
+    }
+}
+
+impl Abilities {
+    /// It shows sessions by what every client has. One that shows them itself has commands and menus of its own.
+    pub(super) fn is_plain(self) -> bool {
+        !self.pillion.session_event
     }
 }
 

@@ -1,56 +1,95 @@
 //! Clients without a plugin: a turn, an approval and an answer by what every LSP client has.
 
+mod answer;
+mod progress;
+mod waiting;
+
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
+use ropey::Rope;
 use serde_json::{Value, json};
-use tokio::sync::watch;
+use tokio::{sync::watch, task::JoinHandle};
 
-use super::{editor::PERSON_LIMIT, handshake::Abilities};
+use self::answer::{Answers, Place};
+pub(super) use self::waiting::{detail, has_rule, headline};
+use super::handshake::Abilities;
 use crate::{
-    protocol::{
-        Approval, ApprovalDecision, ApprovalScope, Choice, ContentBlock, NoticeLevel, Question, QuestionAnswer,
-        SessionEvent, TurnStopReason,
-    },
+    protocol::{ContentBlock, NoticeLevel, SessionEvent, TurnStopReason},
     rpc::Peer,
-    sidecar::LoggedEvent,
+    sidecar::{Inquiry, LoggedEvent, Sidecar},
+    store::Store,
+    workspace::Workspace,
 };
 
-/// Between two reports of one turn's progress: as often as an eye follows.
-const REPORT_EVERY: Duration = Duration::from_millis(100);
-const CREATE_LIMIT: Duration = Duration::from_secs(5);
+const REFRESH_LIMIT: Duration = Duration::from_secs(5);
+/// How long the end of a turn waits for that of its progress, which an editor may not have taken up.
+const PROGRESS_END_LIMIT: Duration = Duration::from_secs(1);
 /// Of the final answer in `window/showMessage`, in characters; a popup holds no more.
 const ANSWER_MAX: usize = 8_000;
-/// Of a command or a diff in a question, in characters.
-const DETAIL_MAX: usize = 2_000;
-
-const ALLOW: &str = "Allow";
-const ALLOW_SESSION: &str = "Allow for this session";
-const DENY: &str = "Deny";
-const STOP: &str = "Stop the turn";
-const DECLINE: &str = "Decide yourself";
-
 /// What a client without a plugin is shown.
 #[derive(Clone)]
 pub(super) struct Plain {
     peer: Peer,
     abilities: Abilities,
+    documents: Store,
+    workspace: Arc<Workspace>,
+    state: Arc<Mutex<State>>,
+}
+
+#[derive(Default)]
+struct State {
     /// The running turns, by session.
-    turns: Arc<Mutex<HashMap<Arc<str>, Turn>>>,
+    turns: HashMap<Arc<str>, Turn>,
+    /// What the person is asked.
+    waiting: Vec<Inquiry>,
+    answers: Answers,
+    /// What turns changed, the latest last.
+    changes: Vec<Changed>,
+}
+
+/// A file that a turn changed.
+#[derive(Clone)]
+pub(super) struct Changed {
+    pub(super) session_id: String,
+    pub(super) turn_id: String,
+    uri: String,
 }
 
 struct Turn {
     /// What `$/progress` calls it.
     token: String,
-    /// The answer since the last tool call.
+    /// What was asked, in a line, and where.
+    title: String,
+    place: Option<Place>,
+    /// What was said last, before or after tool calls.
     answer: String,
+    /// There were tool calls since.
+    acts: bool,
     /// How much of `answer` cannot be withdrawn any more.
     stands: usize,
     /// What it is doing, in a line. Dropped at its end.
     status: watch::Sender<String>,
+    /// What shows it.
+    progress: Option<JoinHandle<()>>,
+}
+
+impl Turn {
+    /// What is said after a tool call takes the place of what was said before it.
+    fn say(&mut self, text: &str) {
+        if std::mem::take(&mut self.acts) {
+            self.answer.clear();
+            self.stands = 0;
+        }
+        if self.answer.len() < ANSWER_MAX * 4 {
+            self.answer.push_str(text);
+        }
+        let line = self.answer.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or_default();
+        self.status.send_replace(clip(line, 100));
+    }
 }
 
 /// LSP's `MessageType`.
@@ -62,43 +101,64 @@ enum Level {
 }
 
 impl Plain {
-    pub(super) fn new(peer: Peer, abilities: Abilities) -> Self {
-        Self { peer, abilities, turns: Arc::default() }
+    pub(super) fn new(peer: Peer, abilities: Abilities, sidecar: &Sidecar) -> Self {
+        let (documents, workspace) = (sidecar.store().clone(), sidecar.workspace().clone());
+        Self { peer, abilities, documents, workspace, state: Arc::default() }
+    }
+
+    /// The answer that belongs to this line of a document, as Markdown.
+    pub(super) fn answer_at(&self, uri: &str, now: &Rope, line: usize) -> Option<String> {
+        self.state().answers.at(uri, now, line)
+    }
+
+    /// The latest answer, as Markdown.
+    pub(super) fn last_answer(&self) -> Option<String> {
+        self.state().answers.last()
+    }
+
+    /// The latest change of this document.
+    pub(super) fn change_of(&self, uri: &str) -> Option<Changed> {
+        self.state().changes.iter().rev().find(|change| change.uri == uri).cloned()
+    }
+
+    /// The session and the turn that changed something last.
+    pub(super) fn latest_change(&self) -> Option<(String, String)> {
+        self.state().changes.last().map(|change| (change.session_id.clone(), change.turn_id.clone()))
+    }
+
+    /// Whether a turn runs that was asked for in this document.
+    pub(super) fn works_on(&self, uri: &str) -> bool {
+        self.state().turns.values().any(|turn| turn.place.as_ref().is_some_and(|place| place.is_in(uri)))
     }
 
     /// The session whose turn the editor shows under this token.
     pub(super) fn session(&self, token: &Value) -> Option<Arc<str>> {
-        let turns = self.turns();
-        turns.iter().find(|(_, turn)| token == turn.token.as_str()).map(|(session_id, _)| session_id.clone())
+        let state = self.state();
+        state.turns.iter().find(|(_, turn)| token == turn.token.as_str()).map(|(session_id, _)| session_id.clone())
     }
 
     pub(super) fn event(&self, logged: &LoggedEvent) {
         match &logged.event {
-            SessionEvent::TurnStarted { turn_id, prompt } => self.start(&logged.session_id, turn_id, prompt),
+            SessionEvent::TurnStarted { turn_id, prompt, .. } => self.start(&logged.session_id, turn_id, prompt),
             SessionEvent::MessageDelta { text } => {
-                if let Some(turn) = self.turns().get_mut(&logged.session_id) {
-                    if turn.answer.len() < ANSWER_MAX * 4 {
-                        turn.answer.push_str(text);
-                    }
-                    let line = turn.answer.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or_default();
-                    turn.status.send_replace(clip(line, 100));
+                if let Some(turn) = self.state().turns.get_mut(&logged.session_id) {
+                    turn.say(text);
                 }
             }
             SessionEvent::Superseded => {
-                if let Some(turn) = self.turns().get_mut(&logged.session_id) {
+                if let Some(turn) = self.state().turns.get_mut(&logged.session_id) {
                     turn.answer.truncate(turn.stands);
                 }
             }
             SessionEvent::Usage { .. } => {
-                if let Some(turn) = self.turns().get_mut(&logged.session_id) {
+                if let Some(turn) = self.state().turns.get_mut(&logged.session_id) {
                     turn.stands = turn.answer.len();
                 }
             }
             SessionEvent::ToolPreparing { tool, .. } => self.set_status(logged, format!("Prepares {tool}")),
             SessionEvent::ToolCall { title, .. } => {
-                if let Some(turn) = self.turns().get_mut(&logged.session_id) {
-                    turn.answer.clear();
-                    turn.stands = 0;
+                if let Some(turn) = self.state().turns.get_mut(&logged.session_id) {
+                    turn.acts = true;
                     turn.status.send_replace(clip(title, 100));
                 }
             }
@@ -123,13 +183,25 @@ impl Plain {
                 self.set_status(logged, "Thinks".to_owned());
             }
             SessionEvent::Notice { level: NoticeLevel::Info, message } => {
-                self.peer.notify("window/logMessage", &json!({ "type": Level::Info as u8, "message": message }));
+                self.log(Level::Info, message);
             }
             SessionEvent::Notice { level: NoticeLevel::Warning, message } => self.show(Level::Warning, message),
             SessionEvent::Notice { level: NoticeLevel::Error, message } => self.show(Level::Error, message),
             SessionEvent::TurnEnded { stop_reason, error, .. } => {
-                let answer = self.turns().remove(&logged.session_id).map(|turn| turn.answer).unwrap_or_default();
-                self.end(&answer, *stop_reason, error.as_deref());
+                let turn = self.state().turns.remove(&logged.session_id);
+                self.end(turn, *stop_reason, error.as_deref());
+                self.refresh();
+            }
+            SessionEvent::Changes { turn_id, uris } => {
+                let mut state = self.state();
+                let session_id = logged.session_id.to_string();
+                state.changes.retain(|change| change.turn_id != *turn_id || !uris.contains(&change.uri));
+                let changed = uris.iter().map(|uri| Changed {
+                    session_id: session_id.clone(),
+                    turn_id: turn_id.clone(),
+                    uri: uri.clone(),
+                });
+                state.changes.extend(changed);
             }
             SessionEvent::TurnSteered { .. }
             | SessionEvent::ReasoningDelta { .. }
@@ -140,164 +212,115 @@ impl Plain {
             | SessionEvent::TaskStarted { .. }
             | SessionEvent::TaskEnded { .. }
             | SessionEvent::CommandsChanged { .. }
-            | SessionEvent::SessionConfigured { .. } => {}
+            | SessionEvent::SessionConfigured { .. }
+            | SessionEvent::SessionRenamed { .. } => {}
         }
-    }
-
-    /// Asks by `window/showMessageRequest`. A question that is closed without a choice is a refusal; `None` if the
-    /// editor cannot ask.
-    pub(super) async fn ask(&self, approval: &Approval) -> Option<ApprovalDecision> {
-        let (question, is_whole) = question(approval);
-        // A rule for a command that nobody has seen whole is not to be had here.
-        let has_rule = !approval.rules.is_empty() && (is_whole || approval.command.is_none());
-        let mut actions = vec![ALLOW, ALLOW_SESSION, DENY, STOP];
-        actions.retain(|action| *action != ALLOW_SESSION || has_rule);
-        let actions: Vec<_> = actions.iter().map(|title| json!({ "title": title })).collect();
-        let is_risky = approval.risk.is_some() || approval.outside || !is_whole;
-        let level = if is_risky { Level::Warning } else { Level::Info };
-        let params = json!({ "type": level as u8, "message": question, "actions": actions });
-        let answer = match self.peer.call::<Value>("window/showMessageRequest", &params, PERSON_LIMIT).await {
-            Ok(answer) => answer,
-            Err(error) => {
-                tracing::warn!(%error, "an approval could not be shown");
-                self.unanswered(approval);
-                return None;
-            }
-        };
-        let allow = |scope| ApprovalDecision::Allow { scope, input: None, hunks: None };
-        Some(match answer["title"].as_str() {
-            Some(ALLOW) => allow(ApprovalScope::Once),
-            Some(ALLOW_SESSION) => allow(ApprovalScope::Session),
-            Some(STOP) => ApprovalDecision::CancelTurn,
-            Some(DENY) => ApprovalDecision::Deny { reason: None },
-            _ => ApprovalDecision::Deny { reason: Some("The question was closed without an answer.".to_owned()) },
-        })
-    }
-
-    /// Asks by `window/showMessageRequest`, which can offer choices and nothing else. `None` if that will not do.
-    pub(super) async fn ask_question(&self, question: &Question) -> Option<QuestionAnswer> {
-        if question.choices.is_empty() {
-            return None;
-        }
-        let mut message = format!("Pillion asks: {}", clip(question.text.trim(), DETAIL_MAX));
-        for Choice { label, description } in &question.choices {
-            if let Some(description) = description {
-                message.push_str(&format!("\n- {label}: {}", clip(description, DETAIL_MAX / 10)));
-            }
-        }
-        let labels = question.choices.iter().map(|choice| choice.label.as_str());
-        let actions: Vec<_> = labels.chain([DECLINE]).map(|title| json!({ "title": title })).collect();
-        let params = json!({ "type": Level::Info as u8, "message": message, "actions": actions });
-        let answer = self.peer.call::<Value>("window/showMessageRequest", &params, PERSON_LIMIT).await;
-        let answer = answer.inspect_err(|error| tracing::warn!(%error, "a question could not be shown")).ok()?;
-        let chosen = question.choices.iter().position(|choice| answer["title"] == choice.label.as_str());
-        Some(chosen.map_or(QuestionAnswer::Decline, |index| QuestionAnswer::Choice { index }))
-    }
-
-    /// Says that an approval is still open, though nobody sees it.
-    pub(super) fn unanswered(&self, approval: &Approval) {
-        let message = format!(
-            "Pillion waits for an approval that this editor did not show or answer: {}. Answer it with approval/respond \
-             or the plugin's list of approvals, or stop the turn with the command pillion.stop.",
-            approval.title
-        );
-        self.show(Level::Warning, &message);
     }
 
     fn start(&self, session_id: &Arc<str>, turn_id: &str, prompt: &[ContentBlock]) {
         let token = format!("pillion/{turn_id}");
         let (status, statuses) = watch::channel("Thinks".to_owned());
-        if self.abilities.progress {
-            let title = format!("Pillion: {}", clip(&first_words(prompt), 60));
-            tokio::spawn(show_progress(self.peer.clone(), token.clone(), title, statuses));
-        }
-        self.turns().insert(session_id.clone(), Turn { token, answer: String::new(), stands: 0, status });
+        let title = clip(&first_words(prompt), 60);
+        let progress = if self.abilities.progress {
+            let title = format!("Pillion: {title}");
+            Some(tokio::spawn(progress::show(self.peer.clone(), token.clone(), title, statuses)))
+        } else {
+            self.log(Level::Info, &format!("Pillion works on: {title}"));
+            None
+        };
+        let turn = Turn {
+            token,
+            title,
+            place: Place::of(prompt),
+            answer: String::new(),
+            acts: false,
+            stands: 0,
+            status,
+            progress,
+        };
+        self.state().turns.insert(session_id.clone(), turn);
+        self.refresh();
     }
 
-    fn end(&self, answer: &str, stop_reason: TurnStopReason, error: Option<&str>) {
+    fn end(&self, turn: Option<Turn>, stop_reason: TurnStopReason, error: Option<&str>) {
+        let Some(Turn { title, place, mut answer, progress, .. }) = turn else {
+            return self.show_end("", "", stop_reason, error);
+        };
+        if stop_reason == TurnStopReason::MaxTokens {
+            answer.push_str("\n\n(The answer was cut at the token limit.)");
+        }
+        if !answer.trim().is_empty() {
+            let now = place.as_ref().and_then(|place| place.text(&self.workspace));
+            self.state().answers.keep(title.clone(), answer.clone(), place, now.as_ref());
+        }
+        let Some(progress) = progress else { return self.show_end(&title, &answer, stop_reason, error) };
+        let (plain, error) = (self.clone(), error.map(str::to_owned));
+        tokio::spawn(async move {
+            // Some editors show both on one line, and clear it when progress ends.
+            let _ = tokio::time::timeout(PROGRESS_END_LIMIT, progress).await;
+            plain.show_end(&title, &answer, stop_reason, error.as_deref());
+        });
+    }
+
+    fn show_end(&self, title: &str, answer: &str, stop_reason: TurnStopReason, error: Option<&str>) {
         match (stop_reason, error) {
             (TurnStopReason::Cancelled, _) => self.show(Level::Info, "Pillion was stopped."),
             (_, Some(error)) => self.show(Level::Error, error),
             (TurnStopReason::TurnLimit, None) => {
                 self.show(Level::Warning, "Pillion used up the model calls of one turn. Ask again to go on from here.");
             }
-            (TurnStopReason::MaxTokens, None) => {
-                self.show(Level::Warning, &format!("{answer}\n\n(The answer was cut at the token limit.)"));
-            }
             (TurnStopReason::Refusal, None) => self.show(Level::Warning, "The model declined."),
             (_, None) if answer.trim().is_empty() => self.show(Level::Info, "Pillion is done."),
-            (_, None) => self.show(Level::Info, answer),
+            (_, None) => self.show_answer(title, answer),
+        }
+    }
+
+    /// Says something about what the person has just done.
+    pub(super) fn tell(&self, message: &str) {
+        self.show(Level::Info, message);
+    }
+
+    /// Says why a command was not done: most clients put a command's error where nobody looks.
+    pub(super) fn tell_failure(&self, message: &str) {
+        if self.abilities.is_plain() {
+            self.show(Level::Error, message);
         }
     }
 
     fn show(&self, level: Level, message: &str) {
+        self.say("window/showMessage", level, message);
+    }
+
+    fn log(&self, level: Level, message: &str) {
+        self.say("window/logMessage", level, message);
+    }
+
+    fn say(&self, method: &str, level: Level, message: &str) {
         let message = clip(message.trim(), ANSWER_MAX);
-        self.peer.notify("window/showMessage", &json!({ "type": level as u8, "message": message }));
+        self.peer.notify(method, &json!({ "type": level as u8, "message": message }));
+    }
+
+    /// Has the editor ask for code lenses again: there are others now.
+    fn refresh(&self) {
+        if self.abilities.lens_refresh && self.abilities.is_plain() {
+            let asking = self.peer.request("workspace/codeLens/refresh", &Value::Null, REFRESH_LIMIT);
+            tokio::spawn(async move {
+                if let Err(error) = asking.await {
+                    tracing::debug!(%error, "the editor did not ask for code lenses again");
+                }
+            });
+        }
     }
 
     fn set_status(&self, logged: &LoggedEvent, status: String) {
-        if let Some(turn) = self.turns().get(&logged.session_id) {
+        if let Some(turn) = self.state().turns.get(&logged.session_id) {
             turn.status.send_replace(clip(&status, 100));
         }
     }
 
-    fn turns(&self) -> MutexGuard<'_, HashMap<Arc<str>, Turn>> {
-        self.turns.lock().unwrap_or_else(PoisonError::into_inner)
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// Shows one turn until its status is dropped. Only the latest status counts, so a slow editor costs nothing.
-async fn show_progress(peer: Peer, token: String, title: String, mut statuses: watch::Receiver<String>) {
-    let created = peer.request("window/workDoneProgress/create", &json!({ "token": token }), CREATE_LIMIT).await;
-    if let Err(error) = created {
-        tracing::info!(%error, "the editor shows no progress");
-        return;
-    }
-    let report = |value: Value| peer.notify("$/progress", &json!({ "token": token, "value": value }));
-    let status = statuses.borrow_and_update().clone();
-    report(json!({ "kind": "begin", "title": title, "message": status, "cancellable": true }));
-    while statuses.changed().await.is_ok() {
-        peer.writable().await;
-        let status = statuses.borrow_and_update().clone();
-        report(json!({ "kind": "report", "message": status, "cancellable": true }));
-        tokio::time::sleep(REPORT_EVERY).await;
-    }
-    report(json!({ "kind": "end" }));
-}
-
-/// What the person is asked, and whether it shows the whole command or diff.
-fn question(approval: &Approval) -> (String, bool) {
-    let who = approval.agent.as_ref().map(|agent| format!("'s agent {}", agent.name)).unwrap_or_default();
-    let mut question = format!("Pillion{who} wants to: {}", approval.title);
-    if approval.outside {
-        question.push_str("\nThis is outside the workspace.");
-    }
-    if let Some(risk) = &approval.risk {
-        question.push('\n');
-        question.push_str(risk);
-    }
-    let input = approval.telling_input();
-    let detail = approval.diff.as_ref().map(|diff| diff.unified.as_str()).or(approval.command.as_deref());
-    let detail = detail.or(input.as_deref()).map(str::trim_end).unwrap_or_default();
-    if !detail.is_empty() {
-        question.push_str("\n\n");
-    }
-    match ends(detail, DETAIL_MAX / 2) {
-        None => question.push_str(detail),
-        Some((head, hidden, tail)) => {
-            question.push_str(&format!("{head}\n[{hidden} characters are not shown]\n{tail}"));
-            return (question, false);
-        }
-    }
-    (question, true)
-}
-
-/// So many characters of both ends, and how many stand between them; `None` if none do.
-fn ends(text: &str, each: usize) -> Option<(&str, usize, &str)> {
-    let hidden = text.chars().count().checked_sub(2 * each).filter(|hidden| *hidden > 0)?;
-    let (head_end, _) = text.char_indices().nth(each)?;
-    let (tail_start, _) = text.char_indices().nth(each + hidden)?;
-    Some((&text[..head_end], hidden, &text[tail_start..]))
 }
 
 fn first_words(prompt: &[ContentBlock]) -> String {
@@ -309,7 +332,7 @@ fn first_words(prompt: &[ContentBlock]) -> String {
 }
 
 /// At most so many characters, with a sign where more were.
-fn clip(text: &str, max: usize) -> String {
+pub(super) fn clip(text: &str, max: usize) -> String {
     match text.char_indices().nth(max) {
         Some((end, _)) => format!("{}…", &text[..end]),
         None => text.to_owned(),

@@ -15,7 +15,7 @@ use tower_lsp::{
 };
 
 use super::{
-    commands::Commands,
+    commands::{Caller, Sessions},
     editor::Editor,
     handshake::{self, Handshake},
 };
@@ -36,11 +36,19 @@ pub(super) struct Connected {
     pub(super) buffers: EditorId,
 }
 
+impl Connected {
+    pub(super) fn caller(&self, sidecar: &Sidecar, sessions: &Sessions) -> Caller {
+        let (sidecar, sessions) = (sidecar.clone(), sessions.clone());
+        Caller { sidecar, attachment: self.attachment, plain: self.editor.plain().clone(), sessions }
+    }
+}
+
 /// The handlers behind tower-lsp's service.
 pub(super) struct Server {
     pub(super) sidecar: Sidecar,
     pub(super) connected: Arc<OnceLock<Connected>>,
-    pub(super) commands: Commands,
+    /// Those that commands have begun.
+    pub(super) sessions: Sessions,
 }
 
 impl LanguageServer for Server {
@@ -75,12 +83,17 @@ impl LanguageServer for Server {
 
     async fn execute_command(&self, params: ExecuteCommandParams) -> jsonrpc::Result<Option<Value>> {
         let connected = self.connected.get().ok_or_else(jsonrpc::Error::internal_error)?;
-        let outcome = self.commands.run(&self.sidecar, connected.attachment, &params.command, params.arguments).await;
+        let caller = connected.caller(&self.sidecar, &self.sessions);
+        let outcome = caller.run(&params.command, params.arguments).await;
+        if let Err(error) = &outcome {
+            connected.editor.plain().tell_failure(&error.message);
+        }
         outcome.map(Some).map_err(to_tower)
     }
 
     async fn shutdown(&self) -> jsonrpc::Result<()> {
-        if tokio::time::timeout(SHUTDOWN_LIMIT, self.sidecar.shut_down()).await.is_err() {
+        let editor = self.connected.get().map(|connected| connected.attachment);
+        if tokio::time::timeout(SHUTDOWN_LIMIT, self.sidecar.leave(editor)).await.is_err() {
             tracing::warn!("some turns did not end in time");
         }
         Ok(())

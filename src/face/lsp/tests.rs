@@ -4,11 +4,13 @@ mod approvals;
 mod buffers;
 mod flood;
 mod lifecycle;
+mod offers;
 mod plain;
 
 use std::{sync::Arc, time::Duration};
 
 use serde_json::{Value, json, value::to_raw_value};
+use tempfile::TempDir;
 use tokio::{
     io::{AsyncWriteExt, BufReader, DuplexStream, ReadHalf, WriteHalf},
     sync::mpsc,
@@ -20,6 +22,7 @@ use crate::{
     protocol::{Request, SessionEvent},
     rpc::tests::{LONG, frame, read_message},
     sidecar::{Attachment, Event, LoggedEvent, Reply, Sidecar},
+    store::Store,
     workspace::Workspace,
 };
 
@@ -30,18 +33,22 @@ struct Test {
     hub: mpsc::UnboundedReceiver<Event>,
     workspace: Arc<Workspace>,
     served: JoinHandle<u8>,
+    /// Where the server may keep things.
+    state: TempDir,
 }
 
 impl Test {
     /// Before `initialize`.
     fn new() -> Self {
         let workspace = Workspace::new(Vec::new());
-        let (sidecar, hub) = Sidecar::without_hub(workspace.clone());
+        let state = tempfile::tempdir().unwrap();
+        let (sidecar, hub) =
+            Sidecar::without_hub(workspace.clone(), Store::open(Some(state.path().to_owned())).unwrap());
         let (near, far) = tokio::io::duplex(1 << 16);
         let (reader, writer) = tokio::io::split(near);
         let served = tokio::spawn(serve(reader, writer, sidecar));
         let (reader, writer) = tokio::io::split(far);
-        Self { reader: BufReader::new(reader), writer, hub, workspace, served }
+        Self { reader: BufReader::new(reader), writer, hub, workspace, served, state }
     }
 
     /// After the handshake, with what the hub sees of the client.
@@ -126,7 +133,7 @@ impl Test {
         let mut messages = Vec::new();
         let hub = async {
             while let Some(event) = self.hub.recv().await {
-                if let Event::ShutDown { done } = event {
+                if let Event::ShutDown { done, .. } = event {
                     let _ = done.send(());
                 }
             }
@@ -144,7 +151,7 @@ impl Test {
     /// The client leaves by the book; nothing may have come that the test did not look at.
     async fn close(mut self) {
         self.request("end", "shutdown", Value::Null).await;
-        let Event::ShutDown { done } = self.hub_event().await else { panic!("the hub was not shut down") };
+        let Event::ShutDown { done, .. } = self.hub_event().await else { panic!("the hub was not shut down") };
         done.send(()).unwrap();
         assert_eq!(self.read().await, json!({ "jsonrpc": "2.0", "id": "end", "result": null }));
         self.notify("exit", Value::Null).await;

@@ -1,14 +1,124 @@
-//! Where `tracing` goes: to the standard error, which editors keep as the server's log.
+//! Where `tracing` goes: to the standard error, which editors keep as the server's log, and to a file of its own.
 
-use tracing_subscriber::{filter::Targets, layer::SubscriberExt, util::SubscriberInitExt};
+use std::{
+    fs::File,
+    io::{self, Write},
+    path::PathBuf,
+    sync::{Arc, Mutex, PoisonError},
+};
 
-/// Starts logging at `PILLION_LOG` (a level such as `debug`, or targets such as `warn,pillion::rpc=trace`), by default
-/// warnings and errors.
+use tracing::Level;
+use tracing_subscriber::{
+    Layer,
+    filter::{LevelFilter, Targets},
+    fmt::{MakeWriter, layer},
+    layer::SubscriberExt,
+    util::SubscriberInitExt,
+};
+
+use crate::{config::log_file, mcp};
+
+/// A file that grew beyond this is put aside, in bytes. Chosen: some days of work.
+const LONGEST: u64 = 2 << 20;
+/// How many that were put aside are kept.
+const KEPT: u32 = 3;
+
+/// Starts logging. The standard error gets what `PILLION_LOG` says (a level such as `debug`, or targets such as
+/// `warn,pillion::rpc=trace`), by default warnings and errors. The file gets the same, and everything of note besides:
+/// `logs/pillion.log` in the state folder, with the three before it as `pillion.log.1` to `.3`.
 pub fn start() {
     let wanted = std::env::var("PILLION_LOG").ok();
-    let targets = wanted.and_then(|targets| targets.parse::<Targets>().ok());
-    let targets = targets.unwrap_or_else(|| Targets::new().with_default(tracing::Level::WARN));
-    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_ansi(false);
+    let wanted = wanted.and_then(|targets| targets.parse::<Targets>().ok());
+    // It names the addresses of MCP servers, which may hold keys.
+    let without_keys = |targets: Targets| targets.with_target(mcp::LOG_TARGET, LevelFilter::OFF);
+    let to_stderr = without_keys(wanted.clone().unwrap_or_else(|| Targets::new().with_default(Level::WARN)));
+    let to_file = without_keys(wanted.unwrap_or_default().with_default(Level::INFO));
+    let lines = layer().with_writer(io::stderr).with_ansi(false).with_filter(to_stderr);
+    let file = log_file().map(|path| layer().with_writer(Rotating::new(path)).with_ansi(false).with_filter(to_file));
     // Somebody who embeds the library may have a subscriber of their own.
-    let _ = tracing_subscriber::registry().with(lines).with(targets).try_init();
+    let _ = tracing_subscriber::registry().with(lines).with(file).try_init();
+}
+
+/// A file that is put aside when it has become long. Made at the first line; what cannot be written is let go, since there
+/// is nobody to tell.
+#[derive(Clone)]
+struct Rotating(Arc<Mutex<Open>>);
+
+struct Open {
+    path: PathBuf,
+    file: Option<File>,
+}
+
+impl Rotating {
+    fn new(path: PathBuf) -> Self {
+        Self(Arc::new(Mutex::new(Open { path, file: None })))
+    }
+}
+
+impl<'a> MakeWriter<'a> for Rotating {
+    type Writer = Self;
+
+    fn make_writer(&'a self) -> Self {
+        self.clone()
+    }
+}
+
+impl Write for Rotating {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        let mut open = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Ok(file) = open.file() {
+            let _ = file.write_all(line);
+        }
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Open {
+    #[allow(clippy::disallowed_methods, reason = "Pillion's own file, not the person's")]
+    fn file(&mut self) -> io::Result<&mut File> {
+        if self.file.as_ref().is_none_or(|file| file.metadata().is_ok_and(|metadata| metadata.len() > LONGEST)) {
+            self.file = None;
+            let path = &self.path;
+            // Another process may have done it already, and what it began is short.
+            if path.metadata().is_ok_and(|metadata| metadata.len() > LONGEST) {
+                let named = |number: u32| path.with_extension(format!("log.{number}"));
+                for number in (1..KEPT).rev() {
+                    let _ = std::fs::rename(named(number), named(number + 1));
+                }
+                let _ = std::fs::rename(path, named(1));
+            }
+            self.file = Some(crate::config::private_log(path)?);
+        }
+        self.file.as_mut().ok_or_else(|| io::ErrorKind::NotFound.into())
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::disallowed_methods)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_log_is_put_aside_and_the_oldest_goes() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("logs").join("pillion.log");
+        let mut log = Rotating::new(path.clone());
+        let line = vec![b'x'; LONGEST as usize / 2 + 1];
+        for _ in 0..14 {
+            log.write_all(&line).unwrap();
+        }
+        let mut names: Vec<_> =
+            std::fs::read_dir(path.parent().unwrap()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        names.sort();
+        assert_eq!(names, ["pillion.log", "pillion.log.1", "pillion.log.2", "pillion.log.3"]);
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt;
+            assert_eq!(path.metadata().unwrap().permissions().mode() & 0o777, 0o600);
+        }
+    }
 }

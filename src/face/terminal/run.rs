@@ -1,39 +1,38 @@
 //! `pillion run`: one prompt, headless, on a real project and model.
 
 use std::{
-    collections::VecDeque,
-    io::{self, IsTerminal, Read, Write},
+    io::{self, Read, Write},
     path::PathBuf,
-    sync::Arc,
 };
 
-use futures::{
-    FutureExt,
-    future::{BoxFuture, OptionFuture},
-};
-use serde::de::{DeserializeOwned, IgnoredAny};
-use serde_json::json;
-use tokio::{
-    sync::{mpsc, oneshot},
-    task::JoinHandle,
-};
+use serde::de::IgnoredAny;
+use serde_json::{Value, json};
 
-use super::show::{self, Screen};
+use super::{
+    answer::{self, LastAnswer},
+    dialogue::{Dialogue, NAME},
+    show::Screen,
+};
 use crate::{
-    protocol::{
-        ApprovalDecision, ContentBlock, Mode, Request, SessionConfigureParams, SessionEvent, SessionInfo,
-        SessionLoadParams, SessionNewParams, TurnCancelParams, TurnStartParams, TurnSteerParams, TurnStopReason,
+    face::{
+        attach::{self, Joined},
+        link::Link,
+        roots,
     },
-    sidecar::{Attachment, AttachmentId, Inquiry, LoggedEvent, RequestError, Sidecar, Verdict},
+    protocol::{
+        ContentBlock, Mode, Request, SessionConfigureParams, SessionEvent, SessionInfo, SessionLoadParams,
+        SessionNewParams, TurnCancelParams, TurnStartParams, TurnSteerParams, TurnStopReason,
+    },
+    sidecar::{AttachmentId, RequestError},
     store::Store,
-    workspace::Workspace,
 };
 
 /// Does one job and prints what happens; approvals are asked on the terminal.
 ///
 /// Ends with 0 when the model had said what it wanted to say, 1 when the turn failed or was cut short, 2 when it could
-/// not start, 130 when it was stopped.
+/// not start, 3 when the answer does not fit `--output-schema`, 130 when it was stopped.
 #[derive(Debug, clap::Args)]
+#[command(after_help = EXIT_CODES)]
 pub struct Args {
     /// What to do, or /NAME ARGUMENTS for a prompt command; `-` reads it from the standard input
     prompt: String,
@@ -50,12 +49,25 @@ pub struct Args {
     #[arg(long = "root", conflicts_with = "session")]
     roots: Vec<PathBuf>,
     /// Go on with a stored session
-    #[arg(long)]
+    #[arg(long, value_name = "ID")]
     session: Option<String>,
+    /// Go on with the session that was used last in this folder
+    #[arg(long = "continue", short = 'c', conflicts_with = "session")]
+    go_on: bool,
+    /// A file with a JSON Schema of an object: the last answer is printed as JSON that fits it, and nothing else
+    #[arg(long, value_name = "FILE", conflicts_with = "json")]
+    output_schema: Option<PathBuf>,
+    /// Work alone, even if an editor is open in this folder
+    #[arg(long)]
+    no_attach: bool,
     /// Print one event a line, as JSON
     #[arg(long)]
     json: bool,
 }
+
+const EXIT_CODES: &str = "\
+Exit codes: 0 done; 1 the turn failed or was cut short; 2 it could not start; 3 the answer does not fit \
+--output-schema; 130 stopped by Ctrl-C.";
 
 #[derive(Clone, Copy, Debug, clap::ValueEnum)]
 enum ModeArg {
@@ -77,43 +89,8 @@ impl From<ModeArg> for Mode {
     }
 }
 
-/// What the hub tells the terminal.
-enum Heard {
-    Event(Box<LoggedEvent>),
-    Asked(Box<Asked>),
-}
-
-/// What waits for the person.
-struct Asked {
-    inquiry: Inquiry,
-    answer: oneshot::Sender<Option<Verdict>>,
-}
-
-struct Terminal(mpsc::UnboundedSender<Heard>);
-
-impl Attachment for Terminal {
-    fn event(&self, event: &LoggedEvent) {
-        let _ = self.0.send(Heard::Event(Box::new(event.clone())));
-    }
-
-    // The terminal is written to without a queue of its own: it keeps up by definition.
-    fn is_ready(&self) -> bool {
-        true
-    }
-
-    fn ready(&self) -> BoxFuture<'static, ()> {
-        futures::future::ready(()).boxed()
-    }
-
-    fn ask(&self, inquiry: Inquiry) -> BoxFuture<'static, Option<Verdict>> {
-        let (answer, answered) = oneshot::channel();
-        let _ = self.0.send(Heard::Asked(Box::new(Asked { inquiry, answer })));
-        async move { answered.await.ok().flatten() }.boxed()
-    }
-}
-
 /// Runs the job; returns the exit code.
-pub async fn run(args: Args) -> anyhow::Result<u8> {
+pub async fn run(mut args: Args) -> anyhow::Result<u8> {
     let prompt = match args.prompt.as_str() {
         "-" => {
             let mut prompt = String::new();
@@ -122,44 +99,64 @@ pub async fn run(args: Args) -> anyhow::Result<u8> {
         }
         prompt => prompt.to_owned(),
     };
-    let given = if args.roots.is_empty() { vec![std::env::current_dir()?] } else { args.roots.clone() };
-    let mut roots = Vec::new();
-    for root in given {
-        match std::fs::canonicalize(&root) {
-            Ok(root) => roots.push(root),
-            Err(error) => {
-                writeln!(io::stderr(), "pillion: {} cannot be worked in: {error}", root.display())?;
-                return Ok(2);
-            }
+    let roots = match roots::existing(&args.roots) {
+        Ok(roots) => roots,
+        Err(error) => {
+            writeln!(io::stderr(), "pillion: {error}")?;
+            return Ok(2);
         }
+    };
+    let schema = match args.output_schema.as_deref().map(answer::schema).transpose() {
+        Ok(schema) => schema,
+        Err(error) => {
+            writeln!(io::stderr(), "pillion: {error}")?;
+            return Ok(2);
+        }
+    };
+    if args.go_on {
+        let latest = Store::open(None)?.list(roots.first().map(PathBuf::as_path), None, 1)?.sessions.pop();
+        let Some(latest) = latest else {
+            writeln!(io::stderr(), "pillion: there is no session of this folder to go on with; leave --continue out")?;
+            return Ok(2);
+        };
+        args.session = Some(latest.session_id);
     }
-    let sidecar = Sidecar::start(Workspace::new(roots), Store::open(None)?);
-    sidecar.configure(None);
-    let (sender, heard) = mpsc::unbounded_channel();
-    let me = sidecar.attach(Arc::new(Terminal(sender)));
-    let code = converse(&sidecar, me, heard, &args, prompt).await;
-    sidecar.shut_down().await;
+    let joined = attach::join(roots, attach::Kind::Terminal, NAME, args.no_attach).await?;
+    let link = &joined.link;
+    let screen = if schema.is_some() { Screen::aside() } else { Screen::new() };
+    let (terminal, mut dialogue) = Dialogue::new(screen, args.json);
+    let me = link.attach(terminal);
+    // Who joins a session of others leaves it to them what nobody can be asked here.
+    dialogue.denies = args.session.is_none() || matches!(link, Link::Own(_));
+    let code = converse(&joined, me, dialogue, &args, (prompt, schema)).await;
+    link.detach(me);
+    link.shut_down().await;
     code
 }
 
 async fn converse(
-    sidecar: &Sidecar,
+    joined: &Joined,
     me: AttachmentId,
-    mut heard: mpsc::UnboundedReceiver<Heard>,
+    mut dialogue: Dialogue,
     args: &Args,
-    prompt: String,
+    (prompt, schema): (String, Option<Value>),
 ) -> anyhow::Result<u8> {
+    let link = &joined.link;
     let open = match &args.session {
-        Some(id) => {
-            Request::SessionLoad(SessionLoadParams { session_id: id.clone(), from_seq: None, mcp_servers: None })
-        }
+        Some(id) => Request::SessionLoad(SessionLoadParams {
+            session_id: id.clone(),
+            from_seq: None,
+            roots: None,
+            mcp_servers: None,
+        }),
         None => Request::SessionNew(SessionNewParams {
+            roots: joined.roots.clone(),
             model: args.model.clone(),
             mode: args.mode.map(Into::into),
             ..SessionNewParams::default()
         }),
     };
-    let (session_id, turn_id) = match call::<SessionInfo>(sidecar, me, open).await {
+    let (session_id, turn_id) = match link.call::<SessionInfo>(me, open).await {
         Ok(session) => (session.session_id, session.turn_id),
         Err(error) => return refused(args, &error),
     };
@@ -170,7 +167,7 @@ async fn converse(
             mode: args.mode.map(Into::into),
             limits: None,
         });
-        if let Err(error) = call::<SessionInfo>(sidecar, me, configure).await {
+        if let Err(error) = link.call::<SessionInfo>(me, configure).await {
             return refused(args, &error);
         }
     }
@@ -179,25 +176,20 @@ async fn converse(
     let prompt = shown.map(|path| ContentBlock::File { path }).chain([ContentBlock::Text { text: prompt }]).collect();
     // A turn that was waiting for the person when an earlier process ended waits again.
     let said = match turn_id {
-        None => Request::TurnStart(TurnStartParams { session_id: session_id.clone(), prompt }),
+        None => Request::TurnStart(TurnStartParams {
+            session_id: session_id.clone(),
+            prompt,
+            queue: false,
+            output_schema: schema.clone(),
+        }),
         Some(_) => Request::TurnSteer(TurnSteerParams { session_id: session_id.clone(), prompt }),
     };
-    if let Err(error) = call::<IgnoredAny>(sidecar, me, said).await {
+    if let Err(error) = link.call::<IgnoredAny>(me, said).await {
         return refused(args, &error);
     }
-    let mut screen = Screen::new();
+    let mut answer = LastAnswer::default();
     let mut stops = 0;
-    // One question at a time stands on the terminal, so that an answer hits the one it was meant for.
-    let mut waiting: VecDeque<Asked> = VecDeque::new();
-    let mut asking: Option<JoinHandle<()>> = None;
     loop {
-        while asking.is_none()
-            && let Some(Asked { inquiry, answer }) = waiting.pop_front()
-        {
-            if !answer.is_closed() {
-                asking = decide(&mut screen, args, inquiry, answer);
-            }
-        }
         tokio::select! {
             biased;
             _ = tokio::signal::ctrl_c() => {
@@ -206,59 +198,26 @@ async fn converse(
                     return Ok(130);
                 }
                 let cancel = Request::TurnCancel(TurnCancelParams { session_id: session_id.clone(), background: false });
-                sidecar.request(me, cancel, Box::new(|_| {}));
+                link.request(me, cancel, Box::new(|_| {}));
             }
-            Some(_) = OptionFuture::from(asking.as_mut()) => asking = None,
-            heard = heard.recv() => match heard {
-                None => return Ok(1),
-                Some(Heard::Asked(asked)) => waiting.push_back(*asked),
-                Some(Heard::Event(logged)) => {
-                    if args.json {
-                        writeln!(io::stdout(), "{}", serde_json::to_string(&logged)?)?;
-                    } else {
-                        screen.event(&logged.event);
-                    }
-                    if let SessionEvent::TurnEnded { stop_reason, .. } = logged.event {
-                        return Ok(exit_code(stop_reason));
-                    }
+            event = dialogue.next() => {
+                let Some(event) = event? else {
+                    writeln!(
+                        io::stderr(),
+                        "pillion: the Pillion that this one was attached to has ended. What was said until now is kept; \
+                         go on with: pillion run --session {session_id} PROMPT"
+                    )?;
+                    return Ok(1);
+                };
+                answer.take(&event);
+                if let SessionEvent::TurnEnded { stop_reason, .. } = event {
+                    let code = exit_code(stop_reason);
+                    return match &schema {
+                        Some(schema) if code == 0 => answer.print(schema),
+                        _ => Ok(code),
+                    };
                 }
-            },
-        }
-    }
-}
-
-/// Asks the person on the terminal, on a thread of its own so that a stop is heard meanwhile. Without a terminal an
-/// approval is refused, with the reason, and a question is nobody's.
-fn decide(
-    screen: &mut Screen,
-    args: &Args,
-    inquiry: Inquiry,
-    answer: oneshot::Sender<Option<Verdict>>,
-) -> Option<JoinHandle<()>> {
-    let nobody = args.json || !io::stdin().is_terminal() || !io::stdout().is_terminal();
-    match inquiry {
-        Inquiry::Approval(_) if nobody => {
-            let reason = "Nobody can be asked here: the standard input is no terminal. The person can run this with \
-                          --mode acceptEdits or --mode auto, or in a terminal.";
-            let _ = answer.send(Some(Verdict::Approval(ApprovalDecision::Deny { reason: Some(reason.to_owned()) })));
-            None
-        }
-        Inquiry::Question(_) if nobody => {
-            let _ = answer.send(None);
-            None
-        }
-        Inquiry::Approval(approval) => {
-            screen.approval(&approval);
-            Some(tokio::task::spawn_blocking(move || {
-                let decision = show::ask(&approval).unwrap_or(ApprovalDecision::CancelTurn);
-                let _ = answer.send(Some(Verdict::Approval(decision)));
-            }))
-        }
-        Inquiry::Question(question) => {
-            screen.question(&question);
-            Some(tokio::task::spawn_blocking(move || {
-                let _ = answer.send(Some(Verdict::Question(show::ask_question(&question))));
-            }))
+            }
         }
     }
 }
@@ -282,13 +241,4 @@ fn refused(args: &Args, error: &RequestError) -> anyhow::Result<u8> {
         writeln!(io::stderr(), "pillion: {error}")?;
     }
     Ok(2)
-}
-
-/// One request to the hub, answered.
-async fn call<T: DeserializeOwned>(sidecar: &Sidecar, me: AttachmentId, request: Request) -> Result<T, RequestError> {
-    let (reply, answered) = oneshot::channel();
-    sidecar.request(me, request, Box::new(move |result| drop(reply.send(result))));
-    let gone = || RequestError::new(RequestError::INTERNAL, "Pillion's hub has ended");
-    let result = answered.await.map_err(|_| gone())??;
-    serde_json::from_str(result.get()).map_err(|error| RequestError::new(RequestError::INTERNAL, error.to_string()))
 }

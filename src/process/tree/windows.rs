@@ -74,6 +74,10 @@ impl Tree {
 /// A job object misses nobody.
 pub fn claim_orphans() {}
 
+pub fn count() -> usize {
+    lock().len()
+}
+
 pub async fn end_all() {
     for tree in lock().iter() {
         tree.kill();

@@ -9,13 +9,31 @@ use crate::{
     agent::{Answer, ApprovalRequest, QuestionRequest},
     config::{RuleScope, Rules},
     permission::{self, Rule},
-    protocol::{Approval, ApprovalDecision, ApprovalOutcome, ApprovalScope, Question, QuestionAnswer, QuestionOutcome},
-    session::Waiting,
-    sidecar::{AttachmentId, Event, RequestError},
+    protocol::{
+        Approval, ApprovalDecision, ApprovalListParams, ApprovalListResponse, ApprovalOutcome, ApprovalScope,
+        NoticeLevel, Question, QuestionAnswer, QuestionOutcome,
+    },
+    session::{Session, Waiting},
+    sidecar::{AttachmentId, Event, Inquiry, RequestError},
     tool::Answered,
 };
 
 impl Hub {
+    pub(super) fn list_inquiries(&mut self, params: &ApprovalListParams) -> Result<ApprovalListResponse, RequestError> {
+        if let Some(session_id) = &params.session_id {
+            self.session(session_id)?;
+        }
+        let is_meant = |session: &&Session| params.session_id.as_deref().is_none_or(|id| id == &*session.id);
+        let (mut approvals, mut questions) = (Vec::new(), Vec::new());
+        for inquiry in self.sessions.values().filter(is_meant).flat_map(Session::inquiries) {
+            match inquiry.clone() {
+                Inquiry::Approval(approval) => approvals.push(approval),
+                Inquiry::Question(question) => questions.push(question),
+            }
+        }
+        Ok(ApprovalListResponse { approvals, questions })
+    }
+
     pub(super) fn ask(
         &mut self,
         session_id: &str,
@@ -125,8 +143,11 @@ impl Hub {
     pub(super) fn decide(&mut self, session_id: &str, approval_id: &str, decision: ApprovalDecision) {
         let Some(session) = self.sessions.get_mut(session_id) else { return };
         let (answer, outcome) = match decision {
-            ApprovalDecision::Allow { scope, input, hunks } => {
-                let rules = session.rules_of(approval_id);
+            ApprovalDecision::Allow { scope, input, hunks, rules } => {
+                let rules = match rules {
+                    Some(rules) if scope != ApprovalScope::Once => understood(session, &rules),
+                    _ => session.rules_of(approval_id),
+                };
                 if scope != ApprovalScope::Once {
                     session.add_rules(&rules);
                 }
@@ -150,6 +171,18 @@ impl Hub {
             session.cancel();
         }
     }
+}
+
+/// The rules that the person wrote. One that makes no sense is kept nowhere, which they are told.
+fn understood(session: &mut Session, written: &[String]) -> Vec<Rule> {
+    let mut rules = Vec::new();
+    for rule in written {
+        match rule.parse() {
+            Ok(rule) => rules.push(rule),
+            Err(error) => session.notice(NoticeLevel::Warning, format!("A rule was not kept: {error}")),
+        }
+    }
+    rules
 }
 
 /// Keeps rules on a thread of its own: the disk may be slow, and the hub waits for none.

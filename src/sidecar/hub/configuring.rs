@@ -22,7 +22,7 @@ impl Hub {
         // A key that has a variable of its own stays out of commands like those that every provider has.
         self.tools = Registry::standard_with(Standard {
             shell: Shell { withheld: config.secret_variables(), background_after: config.background_after },
-            bins: Bins { trash: true, kept_in: Some(self.store.deleted()) },
+            bins: self.bins(),
             web: config.tooling.web(),
         });
         if let Err(error) = self.tools.add(skill_tool(config.places.clone())) {
@@ -45,6 +45,11 @@ impl Hub {
             let rules = stored_rules(&session.workspace);
             session.set_stored_rules(rules);
         }
+    }
+
+    /// Where deleted things go.
+    pub(super) fn bins(&self) -> Bins {
+        Bins { trash: true, kept_in: Some(self.store.deleted()) }
     }
 
     pub(super) fn policy(&self, workspace: &Workspace, mode: Mode) -> Policy {

@@ -9,11 +9,14 @@ use super::{Deferred, Hub, answer, not_configured};
 use crate::{
     config::TEMPERATURES,
     protocol::{
-        Limits, Request, SessionConfigureParams, SessionInfo, SessionListParams, SessionListResponse,
-        SessionLoadParams, SessionNewParams,
+        EventListParams, Limits, Request, SessionConfigureParams, SessionDeleteParams, SessionInfo, SessionListParams,
+        SessionListResponse, SessionLoadParams, SessionNewParams,
     },
     session::Session,
-    sidecar::{AttachmentId, Event, Reply, RequestError, replay::Watch, replay::replay},
+    sidecar::{
+        AttachmentId, Event, Reply, RequestError,
+        replay::{Watch, page, replay},
+    },
     store::{Log, Meta, Recovered, Settings, StoreError},
 };
 
@@ -30,7 +33,7 @@ impl Hub {
         params: SessionNewParams,
     ) -> Result<SessionInfo, RequestError> {
         let workspace = match params.roots {
-            None => self.workspace.clone(),
+            None => self.workspace.view(),
             Some(roots) => self.workspace.with_roots(parse_roots(&roots)?),
         };
         let model = match params.model {
@@ -45,7 +48,7 @@ impl Hub {
         let policy = self.policy(&workspace, mode);
         let id: Arc<str> = meta.session_id.as_str().into();
         let mut session = Session::new(id.clone(), workspace, model, limits, policy, log);
-        session.listen_to_tasks(self.way_back());
+        session.listen(self.way_back());
         if let Some(attachment) = self.attachments.get(&from) {
             session.watch(from, attachment.clone());
         }
@@ -80,11 +83,40 @@ impl Hub {
         });
     }
 
+    pub(super) fn list_events(&mut self, params: EventListParams, reply: Reply) {
+        let last = match self.session(&params.session_id) {
+            Ok(session) => session.last_seq,
+            Err(error) => return reply(Err(error)),
+        };
+        let first = params.from_seq.unwrap_or(1).max(1);
+        let limit = u64::from(params.limit.unwrap_or(500).clamp(1, 5_000));
+        let (store, seqs) = (self.store.clone(), first..=last.min(first.saturating_add(limit - 1)));
+        tokio::task::spawn_blocking(move || {
+            answer(reply, page(&store, &params.session_id, seqs).map_err(store_error));
+        });
+    }
+
     pub(super) fn load(&mut self, from: AttachmentId, params: SessionLoadParams, reply: Reply) {
         if let Some(session) = self.sessions.get_mut(params.session_id.as_str()) {
             let Some(attachment) = self.attachments.get(&from).cloned() else {
                 return reply(Err(RequestError::new(RequestError::NOT_FOUND, "This client is gone.")));
             };
+            if let Some(roots) = params.roots {
+                let moved = parse_roots(&roots).and_then(|roots| match session.workspace.roots() == roots {
+                    true => Ok(()),
+                    false if session.turn.is_some() => Err(RequestError::new(
+                        RequestError::BUSY,
+                        "A turn is running in this session's folders. Wait for its end, or stop it, to give it others.",
+                    )),
+                    false => {
+                        session.workspace = self.workspace.with_roots(roots);
+                        Ok(())
+                    }
+                });
+                if let Err(error) = moved {
+                    return reply(Err(error));
+                }
+            }
             let (session_id, last) = (session.id.clone(), session.last_seq);
             let first = params.from_seq.map_or(last + 1, |seq| seq.max(1));
             answer(reply, Ok(session.info()));
@@ -131,7 +163,7 @@ impl Hub {
                 let Loaded { log, mut recovered } = *loaded;
                 let roots = recovered.roots.clone();
                 let same = roots == self.workspace.roots();
-                let workspace = if same { self.workspace.clone() } else { self.workspace.with_roots(roots) };
+                let workspace = if same { self.workspace.view() } else { self.workspace.with_roots(roots) };
                 let settings = recovered.settings.clone();
                 let policy = self.policy(&workspace, settings.mode);
                 let session = Session::new(id.clone(), workspace, settings.model, settings.limits, policy, log);
@@ -142,7 +174,7 @@ impl Hub {
                 let hub = self.way_back();
                 if let Some(session) = self.sessions.get_mut(id) {
                     session.restore(recovered, going_on.is_some());
-                    session.listen_to_tasks(hub);
+                    session.listen(hub);
                 }
                 self.watch_tools(id);
                 self.loading.insert(id.clone(), waiting);
@@ -167,9 +199,8 @@ impl Hub {
         if !self.loading.contains_key(id) || !self.sessions.get(id).is_some_and(is_ready) {
             return;
         }
-        for Deferred { from, request, reply } in self.loading.remove(id).unwrap_or_default() {
-            self.request(from, request, reply);
-        }
+        let deferred = self.loading.remove(id).unwrap_or_default();
+        self.serve_deferred(deferred);
     }
 
     pub(super) fn caught_up(&mut self, session_id: &str, client: AttachmentId, number: u64, seq: u64) {
@@ -209,6 +240,7 @@ impl Hub {
 
     pub(super) fn detach(&mut self, id: AttachmentId) {
         self.attachments.remove(&id);
+        self.unqueue(None, id);
         for session in self.sessions.values_mut() {
             if session.watchers.iter().any(|watcher| watcher.id == id) && session.unwatch(id) {
                 session.cancel_all();
@@ -217,9 +249,13 @@ impl Hub {
         self.drop_idle();
     }
 
-    /// Forgets sessions that nobody watches and nothing runs in, not even in the background; their logs stay.
+    /// Forgets sessions that nobody watches and nothing runs in, not even in the background; their logs stay, but for
+    /// those that are to be deleted.
     pub(super) fn drop_idle(&mut self) {
         self.sessions.retain(|_, session| !session.watchers.is_empty() || session.is_running());
+        for (id, reply) in std::mem::take(&mut self.deleting) {
+            self.delete(SessionDeleteParams { session_id: id }, reply);
+        }
     }
 }
 
@@ -243,9 +279,9 @@ fn parse_roots(roots: &[String]) -> Result<Vec<PathBuf>, RequestError> {
         .collect()
 }
 
-fn store_error(error: StoreError) -> RequestError {
+pub(super) fn store_error(error: StoreError) -> RequestError {
     let code = match &error {
-        StoreError::NotFound { .. } => RequestError::NOT_FOUND,
+        StoreError::NotFound { .. } | StoreError::NoPast { .. } => RequestError::NOT_FOUND,
         StoreError::Busy { .. } => RequestError::BUSY,
         StoreError::BadId { .. } | StoreError::BadCursor { .. } => RequestError::INVALID_PARAMS,
         _ => RequestError::INTERNAL,

@@ -9,9 +9,9 @@ use crate::{
         ContentBlock, Empty, QuestionOutcome, SessionEvent, TurnCancelParams, TurnCancelResponse, TurnStartParams,
         TurnStartResponse, TurnSteerParams,
     },
-    provider::{Cache, Thinking},
-    session::{Prompting, Session, Signal, Turn, TurnHost},
-    sidecar::{Reply, RequestError, agents::with_agents, prompt},
+    provider::{Cache, OutputSchema, Thinking},
+    session::{Prompting, Signal, Turn, TurnHost},
+    sidecar::{AttachmentId, Reply, RequestError, agents::with_agents, prompt},
     store::WaitingTurn,
     transcript::{StopReason, Usage},
 };
@@ -24,26 +24,35 @@ enum Beginning {
 }
 
 impl Hub {
-    pub(super) fn start_turn(&mut self, params: TurnStartParams, reply: Reply) {
+    pub(super) fn start_turn(&mut self, from: AttachmentId, params: TurnStartParams, reply: Reply) {
+        if params.queue && !self.is_ending && self.is_busy(&params.session_id) {
+            return self.queue(from, params, reply);
+        }
         let started = self.prepare_turn(&params);
         let (turn_id, agent) = match started {
             Ok(started) => started,
             Err(error) => return reply(Err(error)),
         };
         answer(reply, Ok(TurnStartResponse { turn_id: turn_id.clone() }));
+        let by = self.name_of(from);
         let Ok(session) = self.session(&params.session_id) else { return };
         session.turn = Some(Turn::new(turn_id.clone()));
         session.name_after(&params.prompt);
-        session.append(SessionEvent::TurnStarted { turn_id, prompt: params.prompt.clone() });
+        session.append(SessionEvent::TurnStarted { turn_id, prompt: params.prompt.clone(), by });
         session.log.sync();
         let session_id = session.id.clone();
         self.run_turn(&session_id, agent, Beginning::Prompt(params.prompt));
     }
 
-    pub(super) fn steer(&mut self, params: TurnSteerParams, reply: Reply) {
+    fn name_of(&self, client: AttachmentId) -> Option<String> {
+        self.attachments.get(&client).and_then(|attachment| attachment.name())
+    }
+
+    pub(super) fn steer(&mut self, from: AttachmentId, params: TurnSteerParams, reply: Reply) {
         if params.prompt.iter().all(is_blank) {
             return reply(Err(empty_prompt()));
         }
+        let by = self.name_of(from);
         let session = match self.session(&params.session_id) {
             Ok(session) => session,
             Err(error) => return reply(Err(error)),
@@ -56,7 +65,7 @@ impl Hub {
         };
         turn.steering.lock().unwrap_or_else(PoisonError::into_inner).push(params.prompt.clone());
         answer(reply, Ok(Empty {}));
-        session.append(SessionEvent::TurnSteered { prompt: params.prompt });
+        session.append(SessionEvent::TurnSteered { prompt: params.prompt, by });
     }
 
     pub(super) fn cancel_turn(&mut self, params: &TurnCancelParams, reply: Reply) {
@@ -94,6 +103,7 @@ impl Hub {
         let commands = self.commands(self.sessions.get(session_id));
         let Some(session) = self.sessions.get(session_id) else { return };
         let Some(turn) = &session.turn else { return };
+        session.scope.ledger.begin_turn(&turn.id);
         tokio::spawn(commands::list(commands.clone(), session_id.clone(), hub.clone()));
         let prompting = Prompting { workspace: workspace.clone(), seen: session.scope.seen.clone(), commands };
         let (host, cancel) = (TurnHost::new(session, turn, prompting, hub.clone()), turn.cancel.clone());
@@ -129,7 +139,15 @@ impl Hub {
             return Err(empty_prompt());
         }
         let turn_id = self.idle(&params.session_id)?;
-        let agent = self.agent_for(&params.session_id)?;
+        let mut agent = self.agent_for(&params.session_id)?;
+        if let Some(schema) = &params.output_schema {
+            if !schema.is_object() {
+                let message = "`outputSchema` must be a JSON Schema: an object.";
+                return Err(RequestError::new(RequestError::INVALID_PARAMS, message));
+            }
+            let shape = OutputSchema { name: "answer".to_owned(), schema: schema.clone() };
+            agent = built(agent.to_builder().output_schema(shape))?;
+        }
         Ok((turn_id, agent))
     }
 
@@ -204,23 +222,10 @@ impl Hub {
         let compaction = Compaction::standard(config.compaction.keep_recent, summariser).at_share(config.compaction.at);
         Ok((agent.workspace(workspace), compaction))
     }
-
-    pub(in crate::sidecar) fn note_end(&mut self) {
-        if !self.shutting_down.is_empty() && !self.sessions.values().any(Session::is_running) {
-            let (done, ended) = (std::mem::take(&mut self.shutting_down), self.end_servers());
-            tokio::spawn(async move {
-                ended.await;
-                for done in done {
-                    let _ = done.send(());
-                }
-            });
-        }
-        self.drop_idle();
-    }
 }
 
 fn is_blank(block: &ContentBlock) -> bool {
-    matches!(block, ContentBlock::Text { text } if text.trim().is_empty())
+    matches!(block, ContentBlock::Text { text } | ContentBlock::Comment { text, .. } if text.trim().is_empty())
 }
 
 fn empty_prompt() -> RequestError {

@@ -30,7 +30,10 @@ fn entries(turns: &[Vec<Round>]) -> Vec<Entry> {
             let name = format!("{turn}r{round_index}");
             entries.extend(round.text.chars().map(|letter| event(delta(&letter.to_string()))));
             if round.steered {
-                entries.push(event(SessionEvent::TurnSteered { prompt: prompt(&format!("steering of {name}")) }));
+                entries.push(event(SessionEvent::TurnSteered {
+                    prompt: prompt(&format!("steering of {name}")),
+                    by: None,
+                }));
             }
             let ids: Vec<String> = (0..round.calls).map(|call| format!("{name}c{call}")).collect();
             let ids: Vec<&str> = ids.iter().map(String::as_str).collect();

@@ -87,6 +87,6 @@ fn what_was_running_is_not_waiting() {
 #[test]
 fn steering_that_was_not_taken_is_not_lost() {
     let mut entries = asking("t1-b#1");
-    entries.push(event(SessionEvent::TurnSteered { prompt: prompt("faster") }));
+    entries.push(event(SessionEvent::TurnSteered { prompt: prompt("faster"), by: None }));
     assert_eq!(recovered(&entries).waiting.expect("it waits").steering, [prompt("faster")]);
 }

@@ -53,7 +53,7 @@ fn errors_name_the_field() {
             "`mode` should be one of \"fast\", \"very_slow\", not a string (\"slow\")",
         ),
         (json!({ "path": "a", "parts": [{ "text": "a" }, {}] }), "`parts[1].text` is missing"),
-        (json!({ "path": "a", "file": 1 }), "there is no `file`; the fields are all, limit, mode, parts, path"),
+        (json!({ "path": "a", "file": 1 }), "there is no `file`; the fields are path, limit, all, mode, parts"),
         (json!([]), "`the input` should be an object, not an array"),
     ];
     for (input, expected) in cases {

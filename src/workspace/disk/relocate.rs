@@ -193,9 +193,28 @@ pub fn keep(path: &Path, bin: &Path) -> io::Result<PathBuf> {
     Ok(to)
 }
 
+/// Moves what [`keep`] or [`trash`] put there back to where it was, with the folders above it. The note of it goes.
+pub fn bring_back(kept: &Path, to: &Path) -> io::Result<()> {
+    relocate(kept, to, true)?;
+    let (Some(folder), Some(name)) = (kept.parent(), kept.file_name()) else { return Ok(()) };
+    // What is left of the bin is of no use, and harmless.
+    if folder.ends_with("files") {
+        let mut note = name.to_owned();
+        note.push(".trashinfo");
+        let _ = fs::remove_file(folder.with_file_name("info").join(note));
+    } else {
+        let _ = fs::remove_dir(folder).and_then(|()| fs::remove_file(folder.with_extension("txt")));
+    }
+    Ok(())
+}
+
 /// Puts it into the platform's trash. Elsewhere than on Windows and macOS that is the user's own of freedesktop.org, and
-/// only for what is on the same device: a trash of another one would be a new folder among the person's files.
-pub fn trash(path: &Path) -> io::Result<()> {
+/// only for what is on the same device: a trash of another one would be a new folder among the person's files. Says where
+/// it is now, if the platform tells.
+pub fn trash(path: &Path) -> io::Result<Option<PathBuf>> {
+    if leads_elsewhere(folder(path)?)? {
+        return Err(io::Error::other("a folder on the way leads somewhere else than it did"));
+    }
     #[cfg(any(windows, target_os = "macos"))]
     {
         #[cfg_attr(windows, expect(unused_mut, reason = "there is a choice on macOS only"))]
@@ -206,20 +225,20 @@ pub fn trash(path: &Path) -> io::Result<()> {
             // The Finder would ask for the right to be told what to do, and make a sound.
             context.set_delete_method(DeleteMethod::NsFileManager);
         }
-        context.delete(path).map_err(io::Error::other)
+        context.delete(path).map(|()| None).map_err(io::Error::other)
     }
     #[cfg(not(any(windows, target_os = "macos")))]
     {
         let data = std::env::var_os("XDG_DATA_HOME").map(PathBuf::from).filter(|folder| folder.is_absolute());
         let home = || etcetera::home_dir().map(|home| home.join(".local/share"));
         let data = data.map_or_else(home, Ok).map_err(io::Error::other)?;
-        trash_in(path, &data.join("Trash"))
+        trash_in(path, &data.join("Trash")).map(Some)
     }
 }
 
 /// By the Trash specification 1.0: a note that takes the name, then the entry itself.
 #[cfg(not(any(windows, target_os = "macos")))]
-fn trash_in(path: &Path, trash: &Path) -> io::Result<()> {
+fn trash_in(path: &Path, trash: &Path) -> io::Result<PathBuf> {
     use std::{fmt::Write as _, io::Write as _};
     let (files, info) = (trash.join("files"), trash.join("info"));
     for folder in [&files, &info] {
@@ -252,13 +271,14 @@ fn trash_in(path: &Path, trash: &Path) -> io::Result<()> {
             file => file?,
         };
         let noted = write!(file, "[Trash Info]\nPath={place}\nDeletionDate={date}\n");
-        let moved = noted.and_then(|()| rename_new(path, &files.join(unique)));
+        let to = files.join(unique);
+        let moved = noted.and_then(|()| rename_new(path, &to));
         if moved.is_err() {
             let _ = fs::remove_file(note);
         }
         match moved {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-            moved => return moved,
+            moved => return moved.map(|()| to),
         }
     }
     Err(io::ErrorKind::AlreadyExists.into())

@@ -1,6 +1,12 @@
 //! Editors that behave, and editors that do not.
 
+use ropey::Rope;
+
 use super::{editor::*, *};
+use crate::workspace::{
+    edit::make,
+    landing::{Expectation, Landing},
+};
 
 const TEXT: &str = "fn main() {\n    old();\n}\n";
 
@@ -148,6 +154,16 @@ fn a_yes_to_a_stale_edit_is_seen_through() {
         assert_eq!(editor.text(), "// mine\nfn main() {\n    new();\n}\n");
         assert_eq!(editor.desk().asked.len(), 2);
     });
+}
+
+#[test]
+fn a_line_feed_that_joins_a_carriage_return_is_looked_for_where_it_is() {
+    let before = Rope::from_str("a\rbb");
+    let edits = [TextEdit { range: 2..3, text: "\n".to_owned() }];
+    let expected = Expectation::new(&before, &edits);
+    assert_eq!(expected.judge(&before), Landing::No);
+    assert_eq!(expected.judge(&make(&before, &edits)), Landing::Exact);
+    assert_eq!(expected.judge(&Rope::from_str("za\r\nb")), Landing::Among);
 }
 
 #[test]

@@ -99,6 +99,22 @@ async fn a_form_is_declined_as_a_whole_also_where_nobody_is() {
 }
 
 #[tokio::test]
+async fn a_question_whose_call_has_ended_is_taken_back() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let until = folder.path().join("left");
+    let script = script::by_prompt(json!({"go": super::calls("ask_and_leave", json!({"until": until}))}));
+    let ground = super::ground!(&script, &[], "");
+    let (mut client, session) = super::ready(&ground).await;
+    client.start(&session, "go").await;
+    let (_reply, _) = client.asked("question/request").await;
+    std::fs::write(&until, "").expect("a file");
+    let events = client.events_until(&session, "turnEnded").await;
+    let resolved = events.iter().find(|event| event["type"] == "questionResolved").expect("it is closed");
+    assert_eq!(resolved["outcome"], json!({"type": "cancelled"}));
+    client.told("$/cancelRequest").await;
+}
+
+#[tokio::test]
 async fn the_model_is_used_only_where_that_is_allowed_and_the_person_agrees() {
     let Some((refused, asked)) = call("sample", false, &[]).await else { return };
     assert!(refused["message"].as_str().is_some_and(|why| why.contains("does not let servers")), "{refused}");

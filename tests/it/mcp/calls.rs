@@ -11,7 +11,7 @@ async fn a_tool_of_a_server_asks_runs_and_can_be_allowed_by_its_name() {
         ground!(&script::by_prompt(json!({"go": calls("echo", json!({"text": "hi", "times": "2"}))})), &[], "");
     let mut client = ground.client(everything()).await;
     let server = until(&client, json!({}), "tests", "ready").await;
-    assert_eq!(server["tools"], 17, "both pages");
+    assert_eq!(server["tools"], 18, "both pages");
     let session = client.new_session().await;
     client.start(&session, "go").await;
     let (reply, params) = client.asked("approval/request").await;

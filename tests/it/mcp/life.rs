@@ -114,7 +114,7 @@ async fn a_project_may_switch_a_server_off_and_hide_tools_but_never_start_one() 
     ground.write(".mcp.json", &json!({"mcpServers": {"evil": {"command": "touch", "args": [marker]}}}).to_string());
     let mut client = ground.client(everything()).await;
     let server = until(&client, json!({}), "tests", "ready").await;
-    assert_eq!(server["tools"], 17 - 3, "all but echo, environment and hang");
+    assert_eq!(server["tools"], 18 - 3, "all but echo, environment and hang");
     let listed = client.call("mcp/list", json!({})).await;
     assert_eq!(listed["servers"].as_array().expect("servers").len(), 1);
     assert!(!std::path::Path::new(&marker).exists());

@@ -63,6 +63,7 @@ fn tools_come_by_name_and_sorted() {
             "delete",
             "diagnostics",
             "edit",
+            "editor",
             "glob",
             "grep",
             "list",
@@ -110,8 +111,8 @@ async fn a_typed_tool_is_described_by_its_docs_and_takes_json() {
     let wrong = json!({ "numbers": ["x"], "from": 1 });
     assert_eq!(
         add(&project, wrong.clone(), wrong).await.unwrap_err(),
-        "wrong input for add, nothing was done: there is no `from`; the fields are numbers, start; \
-         `numbers[0]` should be an integer, not a string (\"x\")"
+        "wrong input for add, nothing was done: `numbers[0]` should be an integer, not a string (\"x\"); \
+         there is no `from`; the fields are numbers, start"
     );
 }
 

@@ -21,7 +21,7 @@ use super::{
 /// A request's text without the marks of Anthropic's breakpoints, which are no part of the prompt; and where its
 /// messages end.
 fn prompt(api: Api, text: &str) -> (String, usize) {
-    let mark = Regex::new(r#""cache_control":\{[^}]*\},"#).unwrap();
+    let mark = Regex::new(r#","cache_control":\{[^}]*\}|"cache_control":\{[^}]*\},"#).unwrap();
     let text = mark.replace_all(text, "").into_owned();
     assert!(!text.contains("cache_control"), "{text}");
     let fields: BTreeMap<String, &RawValue> = serde_json::from_str(&text).unwrap();

@@ -8,6 +8,13 @@
 ---@field model? string `provider/model`; the configured default when absent.
 ---@field roots? string[] Folders the session works in, as paths or `file:` URIs; the editor's workspace folders when absent.
 
+---How much happens without asking.
+---@alias pillion.Mode
+---| "ask" # Reading inside the roots is allowed, everything else asks.
+---| "acceptEdits" # Edits inside the roots are allowed too, except to files that other programs run.
+---| "plan" # Nothing that changes anything may run.
+---| "auto" # Everything inside the roots is allowed; what leaves them asks, and so do edits to files that other programs run.
+
 ---What a turn may use up. Absent means the configured default.
 ---@class pillion.Limits
 ---@field maxTokens? integer The most tokens of one model call.
@@ -49,17 +56,10 @@
 ---@field name string
 ---@field value string
 
----How much happens without asking.
----@alias pillion.Mode
----| "ask" # Reading inside the roots is allowed, everything else asks.
----| "acceptEdits" # Edits inside the roots are allowed too, except to files that other programs run.
----| "plan" # Nothing that changes anything may run.
----| "auto" # Everything inside the roots is allowed; what leaves them asks, and so do edits to files that other programs run.
-
 ---A session as it is now.
 ---@class pillion.SessionInfo
 ---@field sessionId string
----@field title string The first words of its first prompt; empty before that.
+---@field title string What the person called it, else the first words of its first prompt; empty before that.
 ---@field roots string[] Absolute paths.
 ---@field model string `provider/model`.
 ---@field mode pillion.Mode
@@ -100,6 +100,7 @@
 ---@field sessionId string
 ---@field fromSeq? integer Replays the events from this number on (1 for all), before any new one. Without it nothing is replayed.
 ---@field mcpServers? pillion.McpServer[] As in `session/new`, which keeps none of them. Absent leaves those of a session that is open.
+---@field roots? string[] The folders it works in from now on, for as long as it is open; as they are when absent.
 
 ---Stops watching a session. Its turn is cancelled when nobody watches it any more; its log stays.
 ---@class pillion.SessionCloseParams
@@ -107,6 +108,20 @@
 
 ---Nothing more to say.
 ---@class pillion.Empty
+
+---Removes a session that nobody watches, for good.
+---@class pillion.SessionDeleteParams
+---@field sessionId string
+
+---Gives a session another title. Those who watch it get `sessionRenamed`.
+---@class pillion.SessionRenameParams
+---@field sessionId string
+---@field title string Made one line of at most 80 characters.
+
+---Branches off from a session, which stays as it is.
+---@class pillion.SessionForkParams
+---@field sessionId string
+---@field turnId? string The last turn that the new session has; all that have ended when absent.
 
 ---Changes a session's settings: the mode at once, the rest from the next turn on. What is absent stays.
 ---@class pillion.SessionConfigureParams
@@ -120,421 +135,23 @@
 ---@field sessionId string
 ---@field instructions? string What the summary should look to above all.
 
----Starts a turn. Answers at once; what happens arrives as `session/event`.
----@class pillion.TurnStartParams
+---Asks for events.
+---@class pillion.EventListParams
 ---@field sessionId string
----@field prompt pillion.ContentBlock[]
-
----A part of a prompt. What it points to is looked up when the turn begins, in the open buffers first; the event `turnStarted` shows it as it was sent.  A `path` is absolute, relative to the first root, or a `file:` or `untitled:` URI. A file outside the roots is shown to the model this once, since the person has named it.
----@alias pillion.ContentBlock
----| pillion.ContentBlock.Text
----| pillion.ContentBlock.Command
----| pillion.ContentBlock.File
----| pillion.ContentBlock.Range
----| pillion.ContentBlock.Symbol
----| pillion.ContentBlock.Folder
----| pillion.ContentBlock.Diagnostics
----| pillion.ContentBlock.Url
----| pillion.ContentBlock.Resource
----| pillion.ContentBlock.Image
----| pillion.ContentBlock.Selection
-
----Plain text. If the first text of a prompt begins with a slash and a name, it is a command: `/name arguments`. A backslash before the slash makes it plain.
----@class pillion.ContentBlock.Text
----@field type "text"
----@field text string
-
----A prompt command, by the name that `command/list` gives it.
----@class pillion.ContentBlock.Command
----@field type "command"
----@field name string
----@field arguments? string
-
----A whole file, or what is in a folder. A file with an image is shown as one.
----@class pillion.ContentBlock.File
----@field type "file"
----@field path string
-
----Lines of a file.
----@class pillion.ContentBlock.Range
----@field type "range"
----@field path string
----@field startLine integer From 1.
----@field endLine integer From 1, inclusive.
-
----Lines of a file that have a name: a function, a type.
----@class pillion.ContentBlock.Symbol
----@field type "symbol"
----@field path string
----@field name string
----@field startLine integer From 1.
----@field endLine integer From 1, inclusive.
-
----What is in a folder, two levels deep.
----@class pillion.ContentBlock.Folder
----@field type "folder"
----@field path string
-
----What compilers and linters say.
----@class pillion.ContentBlock.Diagnostics
----@field type "diagnostics"
----@field problems pillion.Problem[]
-
----An address on the web. The model is told of it; fetching it is a tool's, which asks.
----@class pillion.ContentBlock.Url
----@field type "url"
----@field url string
-
----A text that is in no file or buffer.
----@class pillion.ContentBlock.Resource
----@field type "resource"
----@field uri string How to name it to the model.
----@field text string
-
----An image, base64-encoded: PNG, JPEG, GIF or WebP, as its first bytes say, of at most 3,750,000 bytes.
----@class pillion.ContentBlock.Image
----@field type "image"
----@field mediaType string For example `image/png`.
----@field data string Standard base64 with padding.
-
----Lines of a file or buffer that the person pointed at, as they are on the screen.
----@class pillion.ContentBlock.Selection
----@field type "selection"
----@field path string A path or a `file:` or `untitled:` URI.
----@field startLine integer From 1.
----@field endLine integer From 1, inclusive.
----@field text string
-
----What a compiler or a linter says about a line.
----@class pillion.Problem
----@field path string
----@field line integer From 1.
----@field severity pillion.ProblemSeverity
----@field message string
----@field code? string What it is called there, for example `E0308`.
----@field source? string Who says so, for example `rustc`.
-
----How much a problem matters.
----@alias pillion.ProblemSeverity
----| "error"
----| "warning"
----| "information"
----| "hint"
-
----The turn that was started.
----@class pillion.TurnStartResponse
----@field turnId string
-
----Says something to the running turn. It reaches the model before its next call.
----@class pillion.TurnSteerParams
----@field sessionId string
----@field prompt pillion.ContentBlock[]
-
----Stops the running turn, its processes and its approvals. `turnEnded` follows within a second.
----@class pillion.TurnCancelParams
----@field sessionId string
----@field background? boolean Whether to end what runs in the background of the session, too.
-
----Whether there was a turn to stop.
----@class pillion.TurnCancelResponse
----@field cancelled boolean
-
----Moves a running command into the background, so that the turn goes on.
----@class pillion.TurnBackgroundParams
----@field sessionId string
----@field callId string The call that runs it; of a sub-agent's call, with the calls around it: `call_1.call_7`.
-
----Whether there was a command to move. If so, `taskStarted` follows.
----@class pillion.TurnBackgroundResponse
----@field moved boolean
-
----Answers an approval that any client was shown.
----@class pillion.ApprovalRespondParams
----@field approvalId string
----@field decision pillion.ApprovalDecision
-
----What the person says.
----@alias pillion.ApprovalDecision
----| pillion.ApprovalDecision.Allow
----| pillion.ApprovalDecision.Deny
----| pillion.ApprovalDecision.CancelTurn
-
----Run it.
----@class pillion.ApprovalDecision.Allow
----@field type "allow"
----@field hunks? integer[] Only these hunks of the diff, by index from 0.
----@field input? any Run it with this input instead.
----@field scope? pillion.ApprovalScope
-
----Do not run it. The model reads the reason.
----@class pillion.ApprovalDecision.Deny
----@field type "deny"
----@field reason? string
-
----Do not run it, and stop the turn.
----@class pillion.ApprovalDecision.CancelTurn
----@field type "cancelTurn"
-
----How long an allowance lasts.
----@alias pillion.ApprovalScope
----| "once" # This call only.
----| "session" # Calls that match the approval's rules, until the session is closed.
----| "project" # The same, kept for this project in the user's configuration folder.
----| "user" # The same, kept for all projects of this user.
-
----Whether this answer was the first. If not, the approval had been resolved before.
----@class pillion.ApprovalRespondResponse
----@field accepted boolean
-
----Answers a question that any client was shown.
----@class pillion.QuestionRespondParams
----@field questionId string
----@field answer pillion.QuestionAnswer
-
----What the person says.
----@alias pillion.QuestionAnswer
----| pillion.QuestionAnswer.Choice
----| pillion.QuestionAnswer.Text
----| pillion.QuestionAnswer.Decline
-
----One of the choices.
----@class pillion.QuestionAnswer.Choice
----@field type "choice"
----@field index integer From 0.
-
----Words of their own.
----@class pillion.QuestionAnswer.Text
----@field type "text"
----@field text string
-
----Nothing: the model is to decide.
----@class pillion.QuestionAnswer.Decline
----@field type "decline"
-
----Whether this answer was the first. If not, the question had been resolved before.
----@class pillion.QuestionRespondResponse
----@field accepted boolean
-
----Lists a session's background tasks.
----@class pillion.TaskListParams
----@field sessionId string
-
----In the order in which they were started.
----@class pillion.TaskListResponse
----@field tasks pillion.Task[]
-
----A command that runs in the background, or did.
----@class pillion.Task
----@field taskId string `task-1` and so on, counted in its session.
----@field callId string The call that started it; of a sub-agent's call, with the calls around it: `call_1.call_7`.
----@field title string One line for a person: the command.
----@field status pillion.TaskStatus
----@field startedAt integer Seconds since 1970-01-01T00:00:00Z.
----@field endedAt? integer Seconds since 1970-01-01T00:00:00Z, once it ended.
-
----Whether a task runs, and how it ended.
----@alias pillion.TaskStatus
----| "running"
----| "cancelled"
----| "ended" # By itself; what it said last tells whether well.
----| "timedOut" # It ran into its time limit.
----| "lost" # It ended with the process that ran it.
-
----Reads what a task has printed until now.
----@class pillion.TaskReadParams
----@field sessionId string
----@field taskId string
-
----What a task has printed: head and tail, if it was much.
----@class pillion.TaskReadResponse
----@field task pillion.Task
----@field text string
-
----Ends a task. Answers at once; `taskEnded` follows when its processes are gone.
----@class pillion.TaskCancelParams
----@field sessionId string
----@field taskId string
-
----Whether it was running.
----@class pillion.TaskCancelResponse
----@field cancelled boolean
-
----Lists the prompt commands.
----@class pillion.CommandListParams
----@field sessionId? string Those of this session's roots; of the editor's workspace folders when absent.
-
----The commands, by name.
----@class pillion.CommandListResponse
----@field commands pillion.CommandInfo[]
-
----A text that a prompt can name, as `/name arguments` or by a block `command`.
----@class pillion.CommandInfo
----@field name string Without the slash.
----@field description string One line.
----@field source string `user`, `project`, or the name of what else has it.
----@field arguments? string What may follow the name, for a person: `<issue> [priority]`.
-
----Lists the models that can be chosen.
----@class pillion.ModelListParams
-
----
----@class pillion.ModelListResponse
----@field models pillion.ModelInfo[]
----@field default? string The model a new session gets; absent if none is configured.
-
----A model that can be chosen.
----@class pillion.ModelInfo
----@field id string `provider/model`, as `session/configure` takes it.
----@field provider string
----@field ready boolean False if its key is missing; `hint` then says what to set.
----@field hint? string
----@field maxOutput? integer The most tokens of one answer; absent if that is not known.
----@field prices? pillion.Prices Absent if none is known.
----@field window? integer The most tokens that a prompt may have; absent if that is not known.
-
----US dollars for a million tokens, at the provider's standard rates as far as Pillion or the configuration knows them; long prompts may cost more. A price that is not known is absent, which is not nought.
----@class pillion.Prices
----@field cacheRead? number For tokens read from the provider's cache.
----@field cacheWrite? number For tokens written to it.
----@field cacheWriteLong? number For tokens written to it for an hour.
----@field input? number
----@field output? number
-
----Lists MCP servers and what has become of them.
----@class pillion.McpListParams
----@field sessionId? string Lists the servers that were brought for this session, too.
-
----
----@class pillion.McpListResponse
----@field servers pillion.McpServerInfo[]
-
----An MCP server as it is now.
----@class pillion.McpServerInfo
----@field name string
----@field state pillion.McpServerState
----@field tools integer How many of its tools the model is offered.
----@field error? string What failed, while it is not ready.
-
----What has become of an MCP server.
----@alias pillion.McpServerState
----| "ready"
----| "starting" # For the first time, or again after it ended.
----| "failed" # Given up; it is tried again when the settings are read again.
----| "disabled" # Switched off in the settings.
-
----The request that puts an [`Approval`] before the person.
----@class pillion.ApprovalRequestParams
----@field approval pillion.Approval
-
----A call that waits for the person. It has an id, outlives a reconnect, and the first answer wins.
----@class pillion.Approval
----@field approvalId string
----@field sessionId string
----@field turnId string
----@field callId string
----@field tool string
----@field input any What the tool would be given.
----@field class pillion.ToolClass
----@field title string One line for a person, for example `Edit src/main.rs`.
----@field paths string[] Absolute paths it would touch.
----@field outside boolean True if one of them lies outside the session's roots.
----@field rules string[] The rules that would silence this call, as they would be stored by `scope` `session`, `project` or `user`.
----@field agent? pillion.Asker The sub-agent that asks; absent if it is the session's own agent.
----@field command? string The command line, if it would run one.
----@field diff? pillion.FileDiff What would change, if it would edit.
----@field risk? string Why this one deserves a closer look.
-
----A sub-agent that wants something of the person.
----@class pillion.Asker
----@field callId string The session's own call that it works for; the call that asks is one of those nested in it.
----@field name string Its name, after those of the sub-agents around it: `reviewer > sub-agent`.
-
----What a call may touch.
----@alias pillion.ToolClass
----| "read" # Looks, changes nothing.
----| "edit" # Changes files or buffers, in a way that can be undone.
----| "execute" # Runs a program.
----| "network" # Reaches the network.
-
----A change of one file, as text for people and in pieces to choose from.
----@class pillion.FileDiff
----@field path string Absolute path, or the URI of an untitled buffer.
----@field unified string Unified diff with three lines of context and `a/`, `b/` headers.
----@field hunks pillion.Hunk[] In the order of the file. An approval may allow some of them by index, from 0.
-
----One contiguous piece of a diff. Lines are counted from 1, as in a unified diff's header.
----@class pillion.Hunk
----@field oldStart integer
----@field oldLines integer
----@field newStart integer
----@field newLines integer
----@field text string The hunk's lines, each with its ` `, `-` or `+`.
-
----The request that puts a [`Question`] before the person.
----@class pillion.QuestionRequestParams
----@field question pillion.Question
-
----A question that waits for the person. It lives as an [`Approval`](super::Approval) does: it has an id, outlives a reconnect, and the first answer wins.
----@class pillion.Question
----@field questionId string
----@field sessionId string
----@field turnId string
----@field callId string
----@field text string
----@field choices pillion.Choice[] What can be chosen; none if the answer is in words.
----@field allowsText boolean Whether an answer in words is welcome. Always true where there are no choices.
----@field agent? pillion.Asker The sub-agent that asks; absent if it is the session's own agent.
-
----An answer to choose.
----@class pillion.Choice
----@field label string
----@field description? string What it means.
-
----Asks the editor what its language servers, compilers and linters say.
----@class pillion.EditorDiagnosticsParams
----@field uris? string[] Only of these documents; of all that the editor knows something about when absent.
-
----What the editor knows now. A document that was asked for and has nothing wrong is there with no items.
----@class pillion.EditorDiagnosticsResponse
----@field files? pillion.DocumentDiagnostics[]
-
----What is wrong in one document.
----@class pillion.DocumentDiagnostics
----@field uri string
----@field items pillion.Diagnostic[]
----@field version? integer The version of the open document that all of them are for. Absent if that is not known; older than the document's if something has not been checked again since it changed.
-
----As LSP has it.
----@class pillion.Diagnostic
----@field range pillion.DiagnosticRange
----@field message string
----@field code? any A number or a string.
----@field severity? integer 1 error, 2 warning, 3 information, 4 hint.
----@field source? string Who says so, for example `rustc`.
-
----
----@class pillion.DiagnosticRange
----@field start pillion.DiagnosticPosition
----@field end pillion.DiagnosticPosition
-
----Both from 0; characters in the negotiated position encoding.
----@class pillion.DiagnosticPosition
----@field line integer
----@field character integer
-
----Asks the editor to save these buffers, because a command is about to read the disk.
----@class pillion.EditorSaveParams
----@field uris string[]
-
----Which buffers could not be saved.
----@class pillion.EditorSaveResponse
----@field failed? string[]
+---@field fromSeq? integer The number of the first (default 1).
+---@field limit? integer The most to return (default 500, at most 5000).
+
+---Events, in their order.
+---@class pillion.EventListResponse
+---@field events pillion.SessionEventNotification[]
+---@field nextSeq integer What `fromSeq` is next time: the number of the first event that is not here, whether it is there already or not.
 
 ---A fact in a session's log, as clients get it.
 ---@class pillion.SessionEventNotification
 ---@field sessionId string
 ---@field seq integer From 1, without gaps.
 ---@field event pillion.SessionEvent
+---@field firstSeq? integer Where adjacent deltas were joined for a subscriber that fell behind: the number of the first of them. `seq` is that of the last.
 
 ---What happened. The last event of a turn is `turnEnded`, exactly once, and nothing of the turn follows it.
 ---@alias pillion.SessionEvent
@@ -556,8 +173,10 @@
 ---| pillion.SessionEvent.TaskStarted
 ---| pillion.SessionEvent.TaskEnded
 ---| pillion.SessionEvent.Fallback
+---| pillion.SessionEvent.Changes
 ---| pillion.SessionEvent.Plan
 ---| pillion.SessionEvent.Nested
+---| pillion.SessionEvent.SessionRenamed
 ---| pillion.SessionEvent.SessionConfigured
 ---| pillion.SessionEvent.CommandsChanged
 ---| pillion.SessionEvent.ToolsChanged
@@ -570,11 +189,13 @@
 ---@field type "turnStarted"
 ---@field turnId string
 ---@field prompt pillion.ContentBlock[]
+---@field by? string What the client that sent it calls itself.
 
 ---The person said this to the running turn.
 ---@class pillion.SessionEvent.TurnSteered
 ---@field type "turnSteered"
 ---@field prompt pillion.ContentBlock[]
+---@field by? string What the client that sent it calls itself.
 
 ---More of the model's answer. Adjacent pieces may arrive as one.
 ---@class pillion.SessionEvent.MessageDelta
@@ -674,6 +295,12 @@
 ---@field to string `provider/model`.
 ---@field error string What failed.
 
+---What this turn changed in these files or folders is other than it was: more was changed, or something was taken back, maybe long after the turn. `change/list` has it.
+---@class pillion.SessionEvent.Changes
+---@field type "changes"
+---@field turnId string
+---@field uris string[]
+
 ---What is to do, as the model sees it now: the whole list each time.
 ---@class pillion.SessionEvent.Plan
 ---@field type "plan"
@@ -684,6 +311,11 @@
 ---@field type "nested"
 ---@field callId string
 ---@field event pillion.SessionEvent
+
+---The person gave the session another title.
+---@class pillion.SessionEvent.SessionRenamed
+---@field type "sessionRenamed"
+---@field title string
 
 ---The session's settings changed.
 ---@class pillion.SessionEvent.SessionConfigured
@@ -725,6 +357,154 @@
 ---@field usage pillion.Usage Summed over the turn.
 ---@field error? string What failed, and what to do.
 
+---A part of a prompt. What it points to is looked up when the turn begins, in the open buffers first; the event `turnStarted` shows it as it was sent.  A `path` is absolute, relative to the first root, or a `file:` or `untitled:` URI. A file outside the roots is shown to the model this once, since the person has named it.
+---@alias pillion.ContentBlock
+---| pillion.ContentBlock.Text
+---| pillion.ContentBlock.Comment
+---| pillion.ContentBlock.Command
+---| pillion.ContentBlock.File
+---| pillion.ContentBlock.Range
+---| pillion.ContentBlock.Symbol
+---| pillion.ContentBlock.Folder
+---| pillion.ContentBlock.Diagnostics
+---| pillion.ContentBlock.Url
+---| pillion.ContentBlock.Resource
+---| pillion.ContentBlock.Image
+---| pillion.ContentBlock.Selection
+
+---Plain text. If the first text of a prompt begins with a slash and a name, it is a command: `/name arguments`. A backslash before the slash makes it plain.
+---@class pillion.ContentBlock.Text
+---@field type "text"
+---@field text string
+
+---A comment of a file that begins with `pillion:` and is the prompt, or a part of it. It is taken out of the file by the turn's first edit there, as one undo step, or at the end of the turn by an edit of its own if there was none. If the person wrote over it meanwhile, or refused that edit, it stays.
+---@class pillion.ContentBlock.Comment
+---@field type "comment"
+---@field path string
+---@field line integer Where it begins, from 1.
+---@field text string What it says after `pillion:`, line by line, without what makes it a comment.
+
+---A prompt command, by the name that `command/list` gives it.
+---@class pillion.ContentBlock.Command
+---@field type "command"
+---@field name string
+---@field arguments? string
+
+---A whole file, or what is in a folder. A file with an image is shown as one.
+---@class pillion.ContentBlock.File
+---@field type "file"
+---@field path string
+
+---Lines of a file.
+---@class pillion.ContentBlock.Range
+---@field type "range"
+---@field path string
+---@field startLine integer From 1.
+---@field endLine integer From 1, inclusive.
+
+---Lines of a file that have a name: a function, a type.
+---@class pillion.ContentBlock.Symbol
+---@field type "symbol"
+---@field path string
+---@field name string
+---@field startLine integer From 1.
+---@field endLine integer From 1, inclusive.
+
+---What is in a folder, two levels deep.
+---@class pillion.ContentBlock.Folder
+---@field type "folder"
+---@field path string
+
+---What compilers and linters say.
+---@class pillion.ContentBlock.Diagnostics
+---@field type "diagnostics"
+---@field problems pillion.Problem[]
+
+---An address on the web. The model is told of it; fetching it is a tool's, which asks.
+---@class pillion.ContentBlock.Url
+---@field type "url"
+---@field url string
+
+---A text that is in no file or buffer.
+---@class pillion.ContentBlock.Resource
+---@field type "resource"
+---@field uri string How to name it to the model.
+---@field text string
+
+---An image, base64-encoded: PNG, JPEG, GIF or WebP, as its first bytes say, of at most 3,750,000 bytes.
+---@class pillion.ContentBlock.Image
+---@field type "image"
+---@field mediaType string For example `image/png`.
+---@field data string Standard base64 with padding.
+
+---Lines of a file or buffer that the person pointed at, as they are on the screen.
+---@class pillion.ContentBlock.Selection
+---@field type "selection"
+---@field path string A path or a `file:` or `untitled:` URI.
+---@field startLine integer From 1.
+---@field endLine integer From 1, inclusive.
+---@field text string
+
+---What a compiler or a linter says about a line.
+---@class pillion.Problem
+---@field path string
+---@field line integer From 1.
+---@field severity pillion.ProblemSeverity
+---@field message string
+---@field code? string What it is called there, for example `E0308`.
+---@field source? string Who says so, for example `rustc`.
+
+---How much a problem matters.
+---@alias pillion.ProblemSeverity
+---| "error"
+---| "warning"
+---| "information"
+---| "hint"
+
+---What a call may touch.
+---@alias pillion.ToolClass
+---| "read" # Looks, changes nothing.
+---| "edit" # Changes files or buffers, in a way that can be undone.
+---| "execute" # Runs a program.
+---| "network" # Reaches the network.
+
+---A call that waits for the person. It has an id, outlives a reconnect, and the first answer wins.
+---@class pillion.Approval
+---@field approvalId string
+---@field sessionId string
+---@field turnId string
+---@field callId string
+---@field tool string
+---@field input any What the tool would be given.
+---@field class pillion.ToolClass
+---@field title string One line for a person, for example `Edit src/main.rs`.
+---@field paths string[] Absolute paths it would touch.
+---@field outside boolean True if one of them lies outside the session's roots.
+---@field rules string[] The rules that would silence this call, as they would be stored by `scope` `session`, `project` or `user`.
+---@field agent? pillion.Asker The sub-agent that asks; absent if it is the session's own agent.
+---@field command? string The command line, if it would run one.
+---@field diff? pillion.FileDiff What would change, if it would edit.
+---@field risk? string Why this one deserves a closer look.
+
+---A change of one file, as text for people and in pieces to choose from.
+---@class pillion.FileDiff
+---@field path string Absolute path, or the URI of an untitled buffer.
+---@field unified string Unified diff with three lines of context and `a/`, `b/` headers.
+---@field hunks pillion.Hunk[] In the order of the file. An approval may allow some of them by index, from 0.
+
+---One contiguous piece of a diff. Lines are counted from 1, as in a unified diff's header.
+---@class pillion.Hunk
+---@field oldStart integer
+---@field oldLines integer
+---@field newStart integer
+---@field newLines integer
+---@field text string The hunk's lines, each with its ` `, `-` or `+`.
+
+---A sub-agent that wants something of the person.
+---@class pillion.Asker
+---@field callId string The session's own call that it works for; the call that asks is one of those nested in it.
+---@field name string Its name, after those of the sub-agents around it: `reviewer > sub-agent`.
+
 ---How an approval was resolved.
 ---@alias pillion.ApprovalOutcome
 ---| pillion.ApprovalOutcome.Allowed
@@ -745,6 +525,13 @@
 ---@class pillion.ApprovalOutcome.Cancelled
 ---@field type "cancelled"
 
+---How long an allowance lasts.
+---@alias pillion.ApprovalScope
+---| "once" # This call only.
+---| "session" # Calls that match the approval's rules, until the session is closed.
+---| "project" # The same, kept for this project in the user's configuration folder.
+---| "user" # The same, kept for all projects of this user.
+
 ---How a call ended.
 ---@alias pillion.ToolStatus
 ---| "ok"
@@ -757,6 +544,22 @@
 ---@field tokens integer As the provider counted them, or estimated where it did not.
 ---@field share? number `tokens / window`, from 0; above 1 what comes next does not fit.
 ---@field window? integer The most tokens that a prompt may have; absent if that is not known.
+
+---A question that waits for the person. It lives as an [`Approval`](super::Approval) does: it has an id, outlives a reconnect, and the first answer wins.
+---@class pillion.Question
+---@field questionId string
+---@field sessionId string
+---@field turnId string
+---@field callId string
+---@field text string
+---@field choices pillion.Choice[] What can be chosen; none if the answer is in words.
+---@field allowsText boolean Whether an answer in words is welcome. Always true where there are no choices.
+---@field agent? pillion.Asker The sub-agent that asks; absent if it is the session's own agent.
+
+---An answer to choose.
+---@class pillion.Choice
+---@field label string
+---@field description? string What it means.
 
 ---How a question was resolved.
 ---@alias pillion.QuestionOutcome
@@ -777,6 +580,43 @@
 ---@class pillion.QuestionOutcome.Cancelled
 ---@field type "cancelled"
 
+---What the person says.
+---@alias pillion.QuestionAnswer
+---| pillion.QuestionAnswer.Choice
+---| pillion.QuestionAnswer.Text
+---| pillion.QuestionAnswer.Decline
+
+---One of the choices.
+---@class pillion.QuestionAnswer.Choice
+---@field type "choice"
+---@field index integer From 0.
+
+---Words of their own.
+---@class pillion.QuestionAnswer.Text
+---@field type "text"
+---@field text string
+
+---Nothing: the model is to decide.
+---@class pillion.QuestionAnswer.Decline
+---@field type "decline"
+
+---A command that runs in the background, or did.
+---@class pillion.Task
+---@field taskId string `task-1` and so on, counted in its session.
+---@field callId string The call that started it; of a sub-agent's call, with the calls around it: `call_1.call_7`.
+---@field title string One line for a person: the command.
+---@field status pillion.TaskStatus
+---@field startedAt integer Seconds since 1970-01-01T00:00:00Z.
+---@field endedAt? integer Seconds since 1970-01-01T00:00:00Z, once it ended.
+
+---Whether a task runs, and how it ended.
+---@alias pillion.TaskStatus
+---| "running"
+---| "cancelled"
+---| "ended" # By itself; what it said last tells whether well.
+---| "timedOut" # It ran into its time limit.
+---| "lost" # It ended with the process that ran it.
+
 ---Something to do.
 ---@class pillion.PlanItem
 ---@field text string
@@ -787,6 +627,13 @@
 ---| "pending"
 ---| "inProgress"
 ---| "completed"
+
+---A text that a prompt can name, as `/name arguments` or by a block `command`.
+---@class pillion.CommandInfo
+---@field name string Without the slash.
+---@field description string One line.
+---@field source string `user`, `project`, or the name of what else has it.
+---@field arguments? string What may follow the name, for a person: `<issue> [priority]`.
 
 ---How much a notice matters.
 ---@alias pillion.NoticeLevel
@@ -812,13 +659,359 @@
 ---| "error" # It failed; `error` says how.
 ---| "interrupted" # The process ended in the middle of it.
 
+---Starts a turn. Answers at once; what happens arrives as `session/event`.
+---@class pillion.TurnStartParams
+---@field sessionId string
+---@field prompt pillion.ContentBlock[]
+---@field outputSchema? any A JSON Schema of an object that the last answer is to be, as JSON. Providers do what they can, so it has to be checked.
+---@field queue? boolean If a turn runs, wait for its end, behind those that wait already: the answer comes when the turn begins. Without it, the request is refused with -32003.
+
+---The turn that was started.
+---@class pillion.TurnStartResponse
+---@field turnId string
+
+---Says something to the running turn. It reaches the model before its next call.
+---@class pillion.TurnSteerParams
+---@field sessionId string
+---@field prompt pillion.ContentBlock[]
+
+---Stops the running turn, its processes and its approvals. `turnEnded` follows within a second.
+---@class pillion.TurnCancelParams
+---@field sessionId string
+---@field background? boolean Whether to end what runs in the background of the session, too.
+
+---Whether there was a turn to stop.
+---@class pillion.TurnCancelResponse
+---@field cancelled boolean
+
+---Moves a running command into the background, so that the turn goes on.
+---@class pillion.TurnBackgroundParams
+---@field sessionId string
+---@field callId string The call that runs it; of a sub-agent's call, with the calls around it: `call_1.call_7`.
+
+---Whether there was a command to move. If so, `taskStarted` follows.
+---@class pillion.TurnBackgroundResponse
+---@field moved boolean
+
+---Answers an approval that any client was shown.
+---@class pillion.ApprovalRespondParams
+---@field approvalId string
+---@field decision pillion.ApprovalDecision
+
+---What the person says.
+---@alias pillion.ApprovalDecision
+---| pillion.ApprovalDecision.Allow
+---| pillion.ApprovalDecision.Deny
+---| pillion.ApprovalDecision.CancelTurn
+
+---Run it.
+---@class pillion.ApprovalDecision.Allow
+---@field type "allow"
+---@field hunks? integer[] Only these hunks of the diff, by index from 0.
+---@field input? any Run it with this input instead.
+---@field rules? string[] Keep these rules for `scope`, instead of those that the approval shows.
+---@field scope? pillion.ApprovalScope
+
+---Do not run it. The model reads the reason.
+---@class pillion.ApprovalDecision.Deny
+---@field type "deny"
+---@field reason? string
+
+---Do not run it, and stop the turn.
+---@class pillion.ApprovalDecision.CancelTurn
+---@field type "cancelTurn"
+
+---Whether this answer was the first. If not, the approval had been resolved before.
+---@class pillion.ApprovalRespondResponse
+---@field accepted boolean
+
+---Asks for what waits for the person.
+---@class pillion.ApprovalListParams
+---@field sessionId? string Only in this session; in all that are open when absent.
+
+---What waits for the person, in each session in the order in which it came.
+---@class pillion.ApprovalListResponse
+---@field approvals pillion.Approval[]
+---@field questions pillion.Question[]
+
+---Answers a question that any client was shown.
+---@class pillion.QuestionRespondParams
+---@field questionId string
+---@field answer pillion.QuestionAnswer
+
+---Whether this answer was the first. If not, the question had been resolved before.
+---@class pillion.QuestionRespondResponse
+---@field accepted boolean
+
+---Lists what turns changed.
+---@class pillion.ChangeListParams
+---@field sessionId string
+---@field turnId? string Only of this turn.
+
+---In the order in which it was done.
+---@class pillion.ChangeListResponse
+---@field changes pillion.FileChange[]
+
+---What one turn did to one file, or to a folder, as it stands now. All edits of a file in a turn are one change.
+---@class pillion.FileChange
+---@field turnId string
+---@field callIds string[] The calls that did it, in order; of a sub-agent's call, with the calls around it: `call_1.call_7`.
+---@field uri string Where it is now, as the editor that has it open calls it; where it was, if it was deleted.
+---@field kind pillion.ChangeKind
+---@field state pillion.ChangeState
+---@field hunks pillion.ChangeHunk[] Of `edit` and `create`, as they follow each other in the text; what is not in it any more comes last.
+---@field from? string Where it was before a `move`.
+
+---What was done to a file.
+---@alias pillion.ChangeKind
+---| "edit"
+---| "delete"
+---| "move"
+---| "create" # It was made, and perhaps edited after that.
+
+---What has become of a change.
+---@alias pillion.ChangeState
+---| "kept" # It stands and can be taken back; of a file's hunks, at least one.
+---| "reverted" # It was taken back, by `change/revert` or by hand.
+---| "changedSince" # Somebody has changed it since: it stays as it is.
+
+---Whole lines that were put in the place of others.
+---@class pillion.ChangeHunk
+---@field id string For `change/revert`. It holds until the same turn edits the file again.
+---@field old string What was there before; empty if it only brought something.
+---@field new string What it brought; empty if it only took something away.
+---@field state pillion.ChangeState
+---@field range? pillion.DiagnosticRange Where it stands in the text as it is now; of one that was taken back, where the old lines are. Absent if that cannot be told.
+
+---
+---@class pillion.DiagnosticRange
+---@field start pillion.DiagnosticPosition
+---@field end pillion.DiagnosticPosition
+
+---Both from 0; characters in the negotiated position encoding.
+---@class pillion.DiagnosticPosition
+---@field line integer
+---@field character integer
+
+---Asks for the texts of a file that a turn changed.
+---@class pillion.ChangeTextParams
+---@field sessionId string
+---@field turnId string
+---@field uri string As in `change/list`.
+
+---Two texts for a diff editor.
+---@class pillion.ChangeTextResponse
+---@field before string As it would be without what is left of the turn's changes.
+---@field after string As it is now; empty if it was deleted.
+
+---Takes back what fits all that is given. One of `turnId`, `uri` and `hunks` must be.
+---@class pillion.ChangeRevertParams
+---@field sessionId string
+---@field hunks? string[] By their `id`.
+---@field turnId? string
+---@field uri? string As in `change/list`.
+
+---What came of it, the latest change first. What had been taken back before is in neither list.
+---@class pillion.ChangeRevertResponse
+---@field reverted pillion.RevertedChange[]
+---@field refused pillion.RefusedChange[]
+
+---Something that was taken back.
+---@class pillion.RevertedChange
+---@field turnId string
+---@field uri string
+---@field hunks string[] None of a move or a deletion.
+
+---Something that stays as it is.
+---@class pillion.RefusedChange
+---@field turnId string
+---@field uri string
+---@field reason string For the person.
+---@field hunk? string Absent for a move or a deletion.
+
+---Lists a session's background tasks.
+---@class pillion.TaskListParams
+---@field sessionId string
+
+---In the order in which they were started.
+---@class pillion.TaskListResponse
+---@field tasks pillion.Task[]
+
+---Reads what a task has printed until now.
+---@class pillion.TaskReadParams
+---@field sessionId string
+---@field taskId string
+
+---What a task has printed: head and tail, if it was much.
+---@class pillion.TaskReadResponse
+---@field task pillion.Task
+---@field text string
+
+---Ends a task. Answers at once; `taskEnded` follows when its processes are gone.
+---@class pillion.TaskCancelParams
+---@field sessionId string
+---@field taskId string
+
+---Whether it was running.
+---@class pillion.TaskCancelResponse
+---@field cancelled boolean
+
+---Lists the prompt commands.
+---@class pillion.CommandListParams
+---@field sessionId? string Those of this session's roots; of the editor's workspace folders when absent.
+
+---The commands, by name.
+---@class pillion.CommandListResponse
+---@field commands pillion.CommandInfo[]
+
+---Lists the models that can be chosen.
+---@class pillion.ModelListParams
+
+---
+---@class pillion.ModelListResponse
+---@field models pillion.ModelInfo[]
+---@field default? string The model a new session gets; absent if none is configured.
+
+---A model that can be chosen.
+---@class pillion.ModelInfo
+---@field id string `provider/model`, as `session/configure` takes it.
+---@field provider string
+---@field ready boolean False if its key is missing; `hint` then says what to set.
+---@field hint? string
+---@field maxOutput? integer The most tokens of one answer; absent if that is not known.
+---@field prices? pillion.Prices Absent if none is known.
+---@field window? integer The most tokens that a prompt may have; absent if that is not known.
+
+---US dollars for a million tokens, at the provider's standard rates as far as Pillion or the configuration knows them; long prompts may cost more. A price that is not known is absent, which is not nought.
+---@class pillion.Prices
+---@field cacheRead? number For tokens read from the provider's cache.
+---@field cacheWrite? number For tokens written to it.
+---@field cacheWriteLong? number For tokens written to it for an hour.
+---@field input? number
+---@field output? number
+
+---Lists MCP servers and what has become of them.
+---@class pillion.McpListParams
+---@field sessionId? string Lists the servers that were brought for this session, too.
+
+---
+---@class pillion.McpListResponse
+---@field servers pillion.McpServerInfo[]
+
+---An MCP server as it is now.
+---@class pillion.McpServerInfo
+---@field name string
+---@field state pillion.McpServerState
+---@field tools integer How many of its tools the model is offered.
+---@field error? string What failed, while it is not ready.
+
+---What has become of an MCP server.
+---@alias pillion.McpServerState
+---| "ready"
+---| "starting" # For the first time, or again after it ended.
+---| "failed" # Given up; it is tried again when the settings are read again.
+---| "disabled" # Switched off in the settings.
+
+---The request that puts an [`Approval`] before the person.
+---@class pillion.ApprovalRequestParams
+---@field approval pillion.Approval
+
+---The request that puts a [`Question`] before the person.
+---@class pillion.QuestionRequestParams
+---@field question pillion.Question
+
+---Asks the editor what its language servers, compilers and linters say.
+---@class pillion.EditorDiagnosticsParams
+---@field uris? string[] Only of these documents; of all that the editor knows something about when absent.
+
+---What the editor knows now. A document that was asked for and has nothing wrong is there with no items.
+---@class pillion.EditorDiagnosticsResponse
+---@field files? pillion.DocumentDiagnostics[]
+
+---What is wrong in one document.
+---@class pillion.DocumentDiagnostics
+---@field uri string
+---@field items pillion.Diagnostic[]
+---@field version? integer The version of the open document that all of them are for. Absent if that is not known; older than the document's if something has not been checked again since it changed.
+
+---As LSP has it.
+---@class pillion.Diagnostic
+---@field range pillion.DiagnosticRange
+---@field message string
+---@field code? any A number or a string.
+---@field severity? integer 1 error, 2 warning, 3 information, 4 hint.
+---@field source? string Who says so, for example `rustc`.
+
+---Asks what the person has before them.
+---@class pillion.EditorContextParams
+
+---What the person has before them now.
+---@class pillion.EditorContextResponse
+---@field active? pillion.ActiveDocument The document that the person is in, or was in last. Pillion's own windows are none.
+---@field open? string[] The URIs of all that are open, shown or not.
+---@field visible? pillion.VisibleDocument[] Those that are shown in a window, once for each window.
+
+---The document that the person is in.
+---@class pillion.ActiveDocument
+---@field uri string
+---@field cursor pillion.EditorPosition
+---@field selection? pillion.EditorSelection Absent if nothing is selected.
+---@field version? integer The version of the open document that the places are in, if it is known.
+
+---Both from 0; columns in the negotiated position encoding.
+---@class pillion.EditorPosition
+---@field line integer
+---@field column integer
+
+---What is selected, by places as that of the cursor; the end is right behind the last character.
+---@class pillion.EditorSelection
+---@field startLine integer
+---@field startColumn integer
+---@field endLine integer
+---@field endColumn integer
+---@field text string
+
+---What a window shows of a document: lines from 0, both included.
+---@class pillion.VisibleDocument
+---@field uri string
+---@field startLine integer
+---@field endLine integer
+
+---Asks the editor to save these buffers, because a command is about to read the disk.
+---@class pillion.EditorSaveParams
+---@field uris string[]
+
+---Which buffers could not be saved.
+---@class pillion.EditorSaveResponse
+---@field failed? string[]
+
 ---What a client says under `capabilities.experimental.pillion` of `initialize`. What it does not declare is done by standard LSP means.
 ---@class pillion.ClientCapabilities
 ---@field approvalRequest? boolean It answers `approval/request`; else approvals are `window/showMessageRequest`.
+---@field editorContext? boolean It answers `editor/context`; else the model is told that it cannot be known.
 ---@field editorDiagnostics? boolean It answers `editor/diagnostics`; else the model is told that there are none to be had.
 ---@field editorSave? boolean It answers `editor/save`; else commands that see stale files say so.
 ---@field questionRequest? boolean It answers `question/request`; else a question with choices is `window/showMessageRequest`, and one without reaches nobody here.
----@field sessionEvent? boolean It shows `session/event`; else a turn is shown by `$/progress` and its answer by `window/showMessage`.
+---@field sessionEvent? boolean It shows `session/event`; else turns are started and shown by what every LSP client has.
+
+---Subscribes to a stored or running session.
+---@class pillion.SessionEventsParams
+---@field sessionId string
+---@field fromSeq? integer Replays the events from this number on (1 for all), before any new one. Without it nothing is replayed.
+
+---Introduces who attaches.
+---@class pillion.AttachParams
+---@field protocolVersion integer Of the protocol; any other than the server's own is refused.
+---@field version string Of Pillion.
+---@field name string What the events call it, for example `terminal`.
+---@field capabilities? pillion.ClientCapabilities Only `approvalRequest` and `questionRequest` matter.
+
+---Introduces whom it attaches to.
+---@class pillion.AttachResponse
+---@field protocolVersion integer
+---@field version string Of Pillion.
+---@field processId integer
+---@field roots string[] The folders it works in, as absolute paths.
 
 local M = {}
 
@@ -841,6 +1034,18 @@ M.SESSION_LOAD = 'session/load'
 ---Request to the server: `pillion.SessionCloseParams` -> `pillion.Empty`
 M.SESSION_CLOSE = 'session/close'
 
+---Removes a session and its log for good. Refused while anybody watches it: close it first.
+---Request to the server: `pillion.SessionDeleteParams` -> `pillion.Empty`
+M.SESSION_DELETE = 'session/delete'
+
+---Gives a session another title.
+---Request to the server: `pillion.SessionRenameParams` -> `pillion.Empty`
+M.SESSION_RENAME = 'session/rename'
+
+---Branches off: a new session with the same past. It is stored and not open; `session/load` opens it.
+---Request to the server: `pillion.SessionForkParams` -> `pillion.SessionInfo`
+M.SESSION_FORK = 'session/fork'
+
 ---Changes model, mode or limits: the mode at once, the rest from the next turn on.
 ---Request to the server: `pillion.SessionConfigureParams` -> `pillion.SessionInfo`
 M.SESSION_CONFIGURE = 'session/configure'
@@ -848,6 +1053,10 @@ M.SESSION_CONFIGURE = 'session/configure'
 ---Makes the conversation of a session in which no turn runs shorter for the model. Answers at once; a turn that is started meanwhile waits for it, and `turn/cancel` stops it.
 ---Request to the server: `pillion.SessionCompactParams` -> `pillion.Empty`
 M.SESSION_COMPACT = 'session/compact'
+
+---Reads events of an open session, for clients that ask instead of listening.
+---Request to the server: `pillion.EventListParams` -> `pillion.EventListResponse`
+M.EVENT_LIST = 'event/list'
 
 ---Starts a turn and answers at once. One turn runs at a time in a session.
 ---Request to the server: `pillion.TurnStartParams` -> `pillion.TurnStartResponse`
@@ -869,9 +1078,25 @@ M.TURN_BACKGROUND = 'turn/background'
 ---Request to the server: `pillion.ApprovalRespondParams` -> `pillion.ApprovalRespondResponse`
 M.APPROVAL_RESPOND = 'approval/respond'
 
+---Lists the approvals and questions that wait for the person.
+---Request to the server: `pillion.ApprovalListParams` -> `pillion.ApprovalListResponse`
+M.APPROVAL_LIST = 'approval/list'
+
 ---Answers a question of the model. The first answer wins.
 ---Request to the server: `pillion.QuestionRespondParams` -> `pillion.QuestionRespondResponse`
 M.QUESTION_RESPOND = 'question/respond'
+
+---Lists what the turns of a session changed, as it stands now.
+---Request to the server: `pillion.ChangeListParams` -> `pillion.ChangeListResponse`
+M.CHANGE_LIST = 'change/list'
+
+---Gives a file as it is, and as it would be without what a turn changed.
+---Request to the server: `pillion.ChangeTextParams` -> `pillion.ChangeTextResponse`
+M.CHANGE_TEXT = 'change/text'
+
+---Takes changes back, by edits like any other. What the person has changed since stays.
+---Request to the server: `pillion.ChangeRevertParams` -> `pillion.ChangeRevertResponse`
+M.CHANGE_REVERT = 'change/revert'
 
 ---Lists a session's background tasks.
 ---Request to the server: `pillion.TaskListParams` -> `pillion.TaskListResponse`
@@ -908,6 +1133,10 @@ M.QUESTION_REQUEST = 'question/request'
 ---Asks for the diagnostics that the editor has.
 ---Request from the server: `pillion.EditorDiagnosticsParams` -> `pillion.EditorDiagnosticsResponse`
 M.EDITOR_DIAGNOSTICS = 'editor/diagnostics'
+
+---Asks what the person has before them.
+---Request from the server: `pillion.EditorContextParams` -> `pillion.EditorContextResponse`
+M.EDITOR_CONTEXT = 'editor/context'
 
 ---Asks to save buffers before a command reads the disk.
 ---Request from the server: `pillion.EditorSaveParams` -> `pillion.EditorSaveResponse`

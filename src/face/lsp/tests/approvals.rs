@@ -2,11 +2,14 @@
 
 use std::sync::Arc;
 
-use serde_json::{Value, json};
+use serde_json::{Value, json, value::to_raw_value};
 
-use super::Test;
+use super::{Test, buffers::document};
 use crate::{
-    protocol::{Approval, ApprovalDecision, ApprovalScope, FileDiff, ToolClass},
+    protocol::{
+        Approval, ApprovalDecision, ApprovalRespondParams, ApprovalRespondResponse, ApprovalScope, FileDiff, Request,
+        ToolClass,
+    },
     rpc::{Error, tests::LONG},
     sidecar::{Attachment, Inquiry, Verdict},
 };
@@ -47,7 +50,7 @@ pub(super) fn ask(
 }
 
 fn allow(scope: ApprovalScope) -> Option<ApprovalDecision> {
-    Some(ApprovalDecision::Allow { scope, input: None, hunks: None })
+    Some(ApprovalDecision::Allow { scope, input: None, hunks: None, rules: None })
 }
 
 #[tokio::test]
@@ -57,7 +60,8 @@ async fn an_editor_with_a_plugin_is_asked_by_our_request() {
     let asked = test.expect("approval/request").await;
     assert_eq!(asked["params"], json!({ "approval": approval() }));
     test.respond(&asked, json!({ "type": "allow", "scope": "session", "hunks": [0] })).await;
-    let expect = ApprovalDecision::Allow { scope: ApprovalScope::Session, input: None, hunks: Some(vec![0]) };
+    let expect =
+        ApprovalDecision::Allow { scope: ApprovalScope::Session, input: None, hunks: Some(vec![0]), rules: None };
     assert_eq!(answer.await.unwrap(), Some(expect));
 
     // Answered elsewhere: the popup is told to close, and a late answer does no harm.
@@ -104,19 +108,92 @@ async fn any_editor_is_asked_by_a_message() {
         test.respond(&asked, answer).await;
         assert_eq!(decision.await.unwrap(), expect);
     }
-    // Closed without a choice, or answered by nonsense: not allowed.
-    for answer in [Value::Null, json!("Allow"), json!({ "title": "Yes" })] {
-        let decision = tokio::spawn(ask(&client, approval()));
-        let asked = test.expect("window/showMessageRequest").await;
-        test.respond(&asked, answer).await;
-        assert!(matches!(decision.await.unwrap(), Some(ApprovalDecision::Deny { reason: Some(_) })));
-    }
-    // An editor that cannot even do that: nobody was asked, and the person is told.
+    // Closed without a choice: not allowed.
     let decision = tokio::spawn(ask(&client, approval()));
     let asked = test.expect("window/showMessageRequest").await;
-    test.refuse(&asked, Error::METHOD_NOT_FOUND).await;
-    assert_eq!(decision.await.unwrap(), None);
-    test.expect("window/showMessage").await;
+    test.respond(&asked, Value::Null).await;
+    assert!(matches!(decision.await.unwrap(), Some(ApprovalDecision::Deny { reason: Some(_) })));
+    test.close().await;
+}
+
+/// An editor that cannot or will not ask: by refusing, by nonsense.
+const WRONG_ANSWERS: [Option<&str>; 4] = [None, Some(r#""Allow""#), Some(r#"{ "title": "Yes" }"#), Some("[]")];
+
+impl Test {
+    /// Answers a popup in a way that is no answer.
+    async fn answer_wrongly(&mut self, asked: &Value, answer: Option<&str>) {
+        match answer {
+            None => self.refuse(asked, Error::METHOD_NOT_FOUND).await,
+            Some(answer) => self.respond(asked, serde_json::from_str(answer).unwrap()).await,
+        }
+    }
+}
+
+#[tokio::test]
+async fn where_nothing_can_be_shown_the_answer_is_no_and_the_log_says_why() {
+    let (mut test, client) = Test::open(json!({})).await;
+    for answer in WRONG_ANSWERS {
+        let decision = tokio::spawn(ask(&client, approval()));
+        let asked = test.expect("window/showMessageRequest").await;
+        test.answer_wrongly(&asked, answer).await;
+        let Some(ApprovalDecision::Deny { reason: Some(reason) }) = decision.await.unwrap() else {
+            panic!("{answer:?}")
+        };
+        assert!(reason.contains("could not ask"), "{reason}");
+        let log = test.expect("window/logMessage").await;
+        assert!(log["params"]["message"].as_str().unwrap().contains("Edit a.rs"), "{log}");
+    }
+    test.close().await;
+}
+
+#[tokio::test]
+async fn where_a_popup_fails_code_actions_and_commands_answer() {
+    let capabilities = json!({
+        "textDocument": { "codeAction": { "codeActionLiteralSupport": {} } }, "workspace": { "executeCommand": {} },
+    });
+    let (mut test, client) = Test::open(capabilities).await;
+    test.notify("textDocument/didOpen", document("untitled:a", "text\n")).await;
+    for answer in WRONG_ANSWERS {
+        let decision = tokio::spawn(ask(&client, approval()));
+        let asked = test.expect("window/showMessageRequest").await;
+        test.answer_wrongly(&asked, answer).await;
+        let told = test.expect("window/showMessage").await;
+        assert!(told["params"]["message"].as_str().unwrap().contains("pillion.approve"), "{told}");
+        // It stays open, and there are other ways.
+        let actions = test.actions("untitled:a", (0, 0)).await;
+        let titles: Vec<_> = actions.iter().map(|action| action["title"].as_str().unwrap()).collect();
+        let expect =
+            ["allow", "allow for this session", "deny", "show"].map(|way| format!("Pillion: {way}: Edit a.rs"));
+        assert_eq!(titles, expect);
+        test.request("run", "workspace/executeCommand", actions[0]["command"].clone()).await;
+        let (request, reply) = test.hub_request().await;
+        let Request::ApprovalRespond(ApprovalRespondParams { approval_id, decision: answered }) = request else {
+            panic!("{request:?}")
+        };
+        assert_eq!((approval_id.as_str(), Some(answered)), ("a1", allow(ApprovalScope::Once)));
+        reply(Ok(to_raw_value(&ApprovalRespondResponse { accepted: true }).unwrap()));
+        assert_eq!(test.read().await["result"], json!({ "accepted": true }));
+        // The hub withdraws it; then there is nothing left to answer.
+        decision.abort();
+        assert!(decision.await.unwrap_err().is_cancelled());
+        assert_eq!(test.actions("untitled:a", (0, 0)).await, Vec::<Value>::new());
+        test.request("run", "workspace/executeCommand", json!({ "command": "pillion.deny" })).await;
+        test.expect("window/showMessage").await;
+        test.expect_error("run", Error::INVALID_PARAMS).await;
+    }
+    test.close().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_never_answers_a_popup_is_told_of_the_other_ways() {
+    let (mut test, client) = Test::open(json!({ "workspace": { "executeCommand": {} } })).await;
+    let decision = tokio::spawn(ask(&client, approval()));
+    let asked = test.expect("window/showMessageRequest").await;
+    let told = test.expect("window/showMessage").await;
+    assert!(told["params"]["message"].as_str().unwrap().contains("pillion.approve"), "{told}");
+    // A late answer counts all the same.
+    test.respond(&asked, json!({ "title": "Deny" })).await;
+    assert_eq!(decision.await.unwrap(), Some(ApprovalDecision::Deny { reason: None }));
     test.close().await;
 }
 

@@ -8,7 +8,9 @@ use crate::{
     face::lsp::{editor::Editor, handshake::Handshake},
     protocol::Request,
     rpc::{Connection, Error, Settings, tests::frame},
-    workspace::{BufferEdit, BufferSink, Position},
+    sidecar::Sidecar,
+    store::Store,
+    workspace::{BufferEdit, BufferSink, Position, Workspace},
 };
 
 pub(super) fn change(version: i32, start: (u32, u32), end: (u32, u32), text: &str) -> Value {
@@ -158,7 +160,11 @@ async fn with_sink<T>(
     let (near, far) = tokio::io::duplex(1 << 16);
     let connection = Connection::new(Settings::LSP);
     let peer = connection.peer().clone();
-    let sink = Editor::new(peer.clone(), Handshake::read(&json!({ "capabilities": capabilities })).abilities);
+    let state = tempfile::tempdir().unwrap();
+    let store = Store::open(Some(state.path().to_owned())).unwrap();
+    let (sidecar, _hub) = Sidecar::without_hub(Workspace::new(Vec::new()), store);
+    let abilities = Handshake::read(&json!({ "capabilities": capabilities })).abilities;
+    let sink = Editor::new(peer.clone(), None, abilities, &sidecar);
     let mut service = Nothing;
     let served = async {
         let (reader, writer) = tokio::io::split(near);

@@ -95,7 +95,7 @@ async fn typing_goes_on_beside_everything_else() {
         expect.push_str(&text);
     }
     test.notify("textDocument/didOpen", document("untitled:a", "")).await;
-    let Test { reader, mut writer, hub, workspace, served } = test;
+    let Test { reader, mut writer, hub, workspace, served, state } = test;
     let writing = tokio::spawn(async move {
         for (index, message) in messages.lines().enumerate() {
             if index == 1_000 {
@@ -108,7 +108,7 @@ async fn typing_goes_on_beside_everything_else() {
         }
         writer
     });
-    let mut test = Test { reader, writer: tokio::io::split(tokio::io::duplex(1).0).1, hub, workspace, served };
+    let mut test = Test { reader, writer: tokio::io::split(tokio::io::duplex(1).0).1, hub, workspace, served, state };
     let (request, reply) = test.hub_request().await;
     assert!(matches!(request, Request::TurnCancel(_)));
     reply(Ok(to_raw_value(&TurnCancelResponse { cancelled: true }).unwrap()));

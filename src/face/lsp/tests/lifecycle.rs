@@ -23,17 +23,29 @@ async fn the_answer_to_initialize() {
     let methods = METHODS.iter().filter(|method| method.direction == Direction::ToServer);
     let methods: Vec<_> = methods.map(|method| method.name).collect();
     assert!(methods.contains(&"turn/start") && !methods.contains(&"approval/request"), "{methods:?}");
-    let expect = json!({
-        "capabilities": {
-            "positionEncoding": "utf-8",
-            "textDocumentSync": { "openClose": true, "change": 2, "save": { "includeText": false } },
-            "workspace": { "workspaceFolders": { "supported": true, "changeNotifications": true } },
-            "executeCommandProvider": { "commands": ["pillion.ask", "pillion.stop"] },
-            "experimental": { "pillion": { "protocolVersion": 1, "methods": methods } },
-        },
-        "serverInfo": { "name": "pillion", "version": env!("CARGO_PKG_VERSION") },
+    let capabilities = json!({
+        "positionEncoding": "utf-8",
+        "textDocumentSync": { "openClose": true, "change": 2, "save": { "includeText": false } },
+        "workspace": { "workspaceFolders": { "supported": true, "changeNotifications": true } },
+        "experimental": { "pillion": { "protocolVersion": 1, "methods": methods } },
     });
-    assert_eq!(answer, json!({ "jsonrpc": "2.0", "id": 1, "result": expect }));
+    let mut plain = capabilities.clone();
+    let all = ["ask", "stop", "approve", "deny", "show", "changes", "revert", "sessions", "new", "mode", "model"];
+    plain["executeCommandProvider"] = json!({ "commands": all.map(|name| format!("pillion.{name}")) });
+    plain["codeActionProvider"] = json!({ "codeActionKinds": ["quickfix", "refactor", "refactor.rewrite"] });
+    plain["codeLensProvider"] = json!({ "resolveProvider": false });
+    plain["hoverProvider"] = json!(true);
+    let answered = |capabilities| {
+        let server = json!({ "name": "pillion", "version": env!("CARGO_PKG_VERSION") });
+        json!({ "jsonrpc": "2.0", "id": 1, "result": { "capabilities": capabilities, "serverInfo": server } })
+    };
+    assert_eq!(answer, answered(plain));
+    // An editor with a plugin has commands and menus of its own.
+    let mut with_plugin = Test::new();
+    let general = json!({ "positionEncodings": ["utf-8"] });
+    let declared = json!({ "general": general, "experimental": { "pillion": { "sessionEvent": true } } });
+    with_plugin.request(1, "initialize", json!({ "capabilities": declared })).await;
+    assert_eq!(with_plugin.read().await, answered(capabilities));
     // Only once.
     test.request(2, "initialize", json!({ "capabilities": {} })).await;
     test.expect_error(2, Error::INVALID_REQUEST).await;
@@ -55,7 +67,7 @@ async fn nothing_is_served_before_initialize_and_after_shutdown() {
         test.expect_error(method, Error::INVALID_REQUEST).await;
     }
     // The answer to `shutdown` waits for the turns to end.
-    let Event::ShutDown { done } = test.hub_event().await else { panic!("the hub was not shut down") };
+    let Event::ShutDown { done, .. } = test.hub_event().await else { panic!("the hub was not shut down") };
     done.send(()).unwrap();
     assert_eq!(test.read().await, json!({ "jsonrpc": "2.0", "id": 1, "result": null }));
     test.notify("exit", Value::Null).await;
@@ -85,7 +97,7 @@ async fn the_end_of_input_inside_a_message_ends_the_turns() {
     test.writer.write_all(b"Content-Length: 100\r\n\r\n{\"jsonrpc\"").await.unwrap();
     test.writer.shutdown().await.unwrap();
     assert!(matches!(test.hub_event().await, Event::Detached { .. }));
-    let Event::ShutDown { done } = test.hub_event().await else { panic!("the hub was not shut down") };
+    let Event::ShutDown { done, .. } = test.hub_event().await else { panic!("the hub was not shut down") };
     assert!(!test.served.is_finished(), "the face ends before the turns do");
     done.send(()).unwrap();
     assert_eq!(test.end().await.1, 1);

@@ -14,15 +14,15 @@ use crate::{
 
 fn started(seq: u64) -> crate::sidecar::LoggedEvent {
     let prompt = vec![ContentBlock::Text { text: "\nFix the test\nplease".to_owned() }];
-    logged(seq, SessionEvent::TurnStarted { turn_id: "t1".to_owned(), prompt })
+    logged(seq, SessionEvent::TurnStarted { turn_id: "t1".to_owned(), prompt, by: None })
 }
 
-fn ended(seq: u64, stop_reason: TurnStopReason, error: Option<&str>) -> crate::sidecar::LoggedEvent {
+pub(super) fn ended(seq: u64, stop_reason: TurnStopReason, error: Option<&str>) -> crate::sidecar::LoggedEvent {
     let (turn_id, error) = ("t1".to_owned(), error.map(str::to_owned));
     logged(seq, SessionEvent::TurnEnded { turn_id, stop_reason, usage: Usage::default(), error })
 }
 
-fn delta(seq: u64, text: &str) -> crate::sidecar::LoggedEvent {
+pub(super) fn delta(seq: u64, text: &str) -> crate::sidecar::LoggedEvent {
     logged(seq, SessionEvent::MessageDelta { text: text.to_owned() })
 }
 
@@ -86,6 +86,10 @@ async fn an_editor_that_shows_no_progress_gets_the_answer_all_the_same() {
             let create = test.expect("window/workDoneProgress/create").await;
             test.refuse(&create, Error::METHOD_NOT_FOUND).await;
         }
+        if capabilities == json!({}) {
+            let log = test.expect("window/logMessage").await;
+            assert!(log["params"]["message"].as_str().unwrap().contains("Fix the test"), "{log}");
+        }
         client.event(&delta(2, "Done."));
         client.event(&ended(3, TurnStopReason::EndTurn, None));
         assert_eq!(test.expect("window/showMessage").await["params"], json!({ "type": 3, "message": "Done." }));
@@ -112,7 +116,7 @@ async fn failures_and_notices_are_messages() {
     test.close().await;
 }
 
-fn session_info(reply: Reply) {
+pub(super) fn session_info(reply: Reply) {
     let info = SessionInfo {
         session_id: "s1".to_owned(),
         title: String::new(),
@@ -152,6 +156,7 @@ async fn commands_ask_and_stop() {
     let (request, reply) = test.hub_request().await;
     assert!(matches!(request, Request::TurnStart(params) if params.session_id == "s1"));
     reply(Err(RequestError { code: RequestError::BUSY, message: "busy".to_owned() }));
+    test.expect("window/showMessage").await;
     test.expect_error(2, RequestError::BUSY).await;
 
     test.request(3, "workspace/executeCommand", json!({ "command": "pillion.stop" })).await;
@@ -161,8 +166,10 @@ async fn commands_ask_and_stop() {
     assert_eq!(test.read().await["result"], json!({ "cancelled": 1 }));
 
     test.request(4, "workspace/executeCommand", json!({ "command": "other", "arguments": [] })).await;
+    test.expect("window/showMessage").await;
     test.expect_error(4, Error::INVALID_PARAMS).await;
     test.request(5, "workspace/executeCommand", json!({ "command": "pillion.ask", "arguments": [5] })).await;
+    test.expect("window/showMessage").await;
     test.expect_error(5, Error::INVALID_PARAMS).await;
     test.close().await;
 }

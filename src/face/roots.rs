@@ -1,0 +1,16 @@
+//! The folders that a person in a shell wants worked in.
+
+use std::path::PathBuf;
+
+/// These folders, or the current one if there are none, without symlinks.
+///
+/// # Errors
+/// Which of them is not there, for the person to read.
+pub fn existing(given: &[PathBuf]) -> Result<Vec<PathBuf>, String> {
+    let here = [PathBuf::from(".")];
+    let given = if given.is_empty() { &here[..] } else { given };
+    let find = |root: &PathBuf| {
+        std::fs::canonicalize(root).map_err(|error| format!("{} cannot be worked in: {error}", root.display()))
+    };
+    given.iter().map(find).collect()
+}

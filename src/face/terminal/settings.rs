@@ -1,0 +1,91 @@
+//! `pillion config`: what is set, where, and what is wrong with it.
+
+use std::{
+    io::{self, IsTerminal, Write},
+    path::PathBuf,
+};
+
+use crate::config::{Config, Origin};
+
+/// Check the settings, or show what is in force
+///
+/// The editor's own settings are not among them: they are known only while it runs.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Command {
+    /// Say what is wrong; ends with 1 if anything is
+    Check {
+        #[command(flatten)]
+        place: Place,
+    },
+    /// Show what is set and in force; what is not shown has its default. Secrets are hidden
+    Show {
+        /// Say of each where it is set
+        #[arg(long)]
+        origin: bool,
+        /// Print one setting a line, as JSON
+        #[arg(long)]
+        json: bool,
+        #[command(flatten)]
+        place: Place,
+    },
+}
+
+#[derive(Debug, clap::Args)]
+struct Place {
+    /// The project's folder, instead of the current one
+    #[arg(long = "root", value_name = "FOLDER")]
+    root: Option<PathBuf>,
+}
+
+impl Place {
+    fn roots(self) -> io::Result<Vec<PathBuf>> {
+        Ok(vec![self.root.map_or_else(std::env::current_dir, Ok)?])
+    }
+}
+
+/// Returns the exit code.
+pub fn run(args: Args) -> anyhow::Result<u8> {
+    match args.command {
+        Command::Check { place } => {
+            let (_, warnings) = Config::load(&place.roots()?, None);
+            for warning in &warnings {
+                writeln!(io::stdout(), "{warning}")?;
+            }
+            if warnings.is_empty() && io::stdout().is_terminal() {
+                writeln!(io::stdout(), "Nothing is wrong.")?;
+            }
+            Ok(u8::from(!warnings.is_empty()))
+        }
+        Command::Show { origin, json, place } => {
+            let (origins, warnings) = Config::origins(&place.roots()?);
+            let longest = origins.iter().map(|origin| origin.name.chars().count()).max().unwrap_or_default();
+            let mut out = io::stdout();
+            for Origin { name, value, place } in &origins {
+                if json {
+                    let line = serde_json::json!({"name": name, "value": value, "origin": place});
+                    writeln!(out, "{line}")?;
+                } else if origin {
+                    writeln!(out, "{name:longest$} = {value}  # {place}")?;
+                } else {
+                    writeln!(out, "{name} = {value}")?;
+                }
+            }
+            if origins.is_empty() && out.is_terminal() {
+                writeln!(
+                    out,
+                    "Nothing is set: all is as it comes. `pillion doctor` says where your settings would be."
+                )?;
+            }
+            for warning in warnings {
+                writeln!(io::stderr(), "pillion: {warning}")?;
+            }
+            Ok(0)
+        }
+    }
+}

@@ -1,0 +1,190 @@
+//! Who gets in, and for how long.
+
+use std::{os::unix::fs::PermissionsExt, process::Stdio, sync::Arc};
+
+use jsonrpsee::{core::client::ClientT, rpc_params};
+use serde_json::{Value, json};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpStream, UnixStream},
+};
+
+use super::{
+    served::{self, Served, TOKEN},
+    talking,
+};
+use crate::support::LIMIT;
+
+fn status(answer: &str) -> &str {
+    answer.split(' ').nth(1).unwrap_or_default()
+}
+
+#[tokio::test]
+async fn name_origin_and_token_are_asked_for() {
+    let ground = talking();
+    let served = Served::start(&ground, &["--origin", "https://ride.example", "--host", "pillion.lan"]).await;
+    let token = format!("authorization: Bearer {TOKEN}\r\n");
+    for (path, headers, expected) in [
+        ("/metrics", format!("host: localhost\r\n{token}"), "200"),
+        ("/metrics", "host: localhost\r\n".to_owned(), "401"),
+        ("/metrics", "host: localhost\r\nauthorization: Bearer another-token-of-tests\r\n".to_owned(), "401"),
+        ("/metrics", format!("host: rebound.example\r\n{token}"), "421"),
+        ("/metrics", format!("host: pillion.lan\r\n{token}"), "200"),
+        ("/metrics", format!("host: localhost\r\norigin: https://other.example\r\n{token}"), "403"),
+        ("/metrics", format!("host: localhost\r\norigin: https://ride.example\r\n{token}"), "200"),
+        ("/healthz", "host: localhost\r\n".to_owned(), "200"),
+        ("/readyz", "host: localhost\r\n".to_owned(), "200"),
+        ("/healthz", "host: rebound.example\r\n".to_owned(), "421"),
+        ("/", format!("host: localhost\r\n{token}"), "405"),
+    ] {
+        let answer = served.get(path, &headers).await;
+        assert_eq!(status(&answer), expected, "{path} {headers}: {answer}");
+    }
+    let upgrade = "upgrade: websocket\r\nconnection: upgrade\r\nsec-websocket-version: 13\r\n\
+                   sec-websocket-key: AAAAAAAAAAAAAAAAAAAAAA==\r\nhost: localhost\r\n";
+    assert_eq!(status(&served.get("/", upgrade).await), "401", "a WebSocket is refused before it is one");
+    let preflight =
+        "OPTIONS / HTTP/1.1\r\nconnection: close\r\nhost: localhost\r\norigin: https://ride.example\r\n\r\n";
+    let answer = served.raw(preflight).await;
+    assert!(
+        status(&answer) == "204" && answer.contains("access-control-allow-origin: https://ride.example"),
+        "{answer}"
+    );
+    served.stop().await;
+}
+
+#[tokio::test]
+async fn the_token_is_made_once_told_once_and_kept_private() {
+    let ground = talking();
+    let mut told = Vec::new();
+    for _ in 0..2 {
+        let served = start_without_token(&ground).await;
+        let log = served::read(&ground.folder().join("stderr.log"));
+        let token = served::read(&ground.state().join("serve-token"));
+        told.push(log.matches(token.trim()).count());
+        let headers = format!("host: localhost\r\nauthorization: Bearer {}\r\n", token.trim());
+        assert_eq!(status(&served.get("/metrics", &headers).await), "200");
+        served.stop().await;
+    }
+    assert_eq!(told, [1, 1], "told at the first start alone");
+    let file = ground.state().join("serve-token");
+    let mode = |mode| std::fs::set_permissions(&file, std::fs::Permissions::from_mode(mode)).expect("permissions");
+    assert_eq!(std::fs::metadata(&file).expect("the file").permissions().mode() & 0o777, 0o600);
+    mode(0o644);
+    let refused = served::command(&ground, &[]).env_remove("PILLION_SERVE_TOKEN").stderr(Stdio::piped()).output().await;
+    let refused = refused.expect("it runs");
+    assert_eq!(refused.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("chmod 600"), "{refused:?}");
+}
+
+async fn start_without_token(ground: &crate::support::Ground) -> Served {
+    use tokio::io::AsyncBufReadExt;
+    let mut command = served::command(ground, &[]);
+    let mut child = command.env_remove("PILLION_SERVE_TOKEN").stdout(Stdio::piped()).spawn().expect("it starts");
+    let mut lines = tokio::io::BufReader::new(child.stdout.take().expect("stdout")).lines();
+    let line = lines.next_line().await.expect("a line").expect("where it listens");
+    Served { child, address: line.trim_start_matches("http://").to_owned() }
+}
+
+#[tokio::test]
+async fn what_other_machines_reach_is_meant() {
+    let ground = talking();
+    let refused = served::command(&ground, &["--listen", "0.0.0.0:0"]).stderr(Stdio::piped()).output().await;
+    let refused = refused.expect("it runs");
+    assert_eq!(refused.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("--allow-remote"), "{refused:?}");
+    let served = Served::start(&ground, &["--listen", "0.0.0.0:0", "--allow-remote"]).await;
+    served.stop().await;
+}
+
+#[tokio::test]
+async fn a_unix_socket_is_for_this_user_and_needs_no_token() {
+    let ground = talking();
+    let path = ground.folder().join("serve.sock");
+    let socket = path.to_string_lossy().into_owned();
+    let served = Served::start(&ground, &["--socket", &socket]).await;
+    assert_eq!(std::fs::metadata(&path).expect("the socket").permissions().mode() & 0o777, 0o600);
+    let mut stream = UnixStream::connect(&path).await.expect("a connection");
+    let body = json!({"jsonrpc": "2.0", "id": 1, "method": "session/new"}).to_string();
+    let request = format!(
+        "POST / HTTP/1.1\r\nhost: pillion\r\nconnection: close\r\ncontent-type: application/json\r\n\
+         content-length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    stream.write_all(request.as_bytes()).await.expect("it is taken");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.expect("an answer");
+    assert!(answer.contains("sessionId"), "{answer}");
+
+    // One that was killed leaves its file behind, and the next one takes its place.
+    let Served { mut child, .. } = served;
+    child.kill().await.expect("kill -9");
+    assert!(path.exists());
+    Served::start(&ground, &["--socket", &socket]).await.stop().await;
+    assert!(!path.exists(), "it goes with the server");
+}
+
+#[tokio::test]
+async fn silent_connections_are_ended_and_there_are_not_too_many() {
+    let ground = talking();
+    let served = Served::start(&ground, &["--idle-timeout", "1", "--max-connections", "2"]).await;
+    let mut silent = Vec::new();
+    for _ in 0..2 {
+        silent.push(TcpStream::connect(&served.address).await.expect("a connection"));
+    }
+    let ended = |mut stream: TcpStream| async move {
+        let mut rest = Vec::new();
+        let _ = tokio::time::timeout(LIMIT, stream.read_to_end(&mut rest)).await.expect("it is ended");
+        String::from_utf8_lossy(&rest).into_owned()
+    };
+    let answer = ended(TcpStream::connect(&served.address).await.expect("a connection")).await;
+    assert!(answer.starts_with("HTTP/1.1 503"), "{answer}");
+    for stream in silent {
+        assert_eq!(ended(stream).await, "");
+    }
+    // A WebSocket that answers pings is not silent, however little it says.
+    let client = served.websocket().await;
+    let began = std::time::Instant::now();
+    while began.elapsed() < std::time::Duration::from_secs(3) {
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    }
+    let models: Value = client.request("model/list", rpc_params![]).await.expect("it is still there");
+    assert_eq!(models["default"], "scripted/any");
+    served.stop().await;
+}
+
+#[tokio::test]
+async fn tls_is_spoken_with_the_given_certificate() {
+    let ground = talking();
+    let signed = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).expect("a certificate");
+    let (certificate, key) = (ground.folder().join("cert.pem"), ground.folder().join("key.pem"));
+    std::fs::write(&certificate, signed.cert.pem()).expect("a file");
+    std::fs::write(&key, signed.signing_key.serialize_pem()).expect("a file");
+    let (certificate, key) = (certificate.to_string_lossy(), key.to_string_lossy());
+    let served = Served::start(&ground, &["--tls-cert", &certificate, "--tls-key", &key]).await;
+
+    let mut roots = rustls::RootCertStore::empty();
+    roots.add(signed.cert.der().clone()).expect("a certificate");
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = rustls::ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
+    let config = config.expect("versions").with_root_certificates(roots).with_no_client_auth();
+    let stream = TcpStream::connect(&served.address).await.expect("a connection");
+    let name = "localhost".try_into().expect("a name");
+    let mut stream =
+        tokio_rustls::TlsConnector::from(Arc::new(config)).connect(name, stream).await.expect("they agree on TLS");
+    stream.write_all(b"GET /healthz HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n").await.expect("taken");
+    let mut answer = String::new();
+    let _ = stream.read_to_string(&mut answer).await;
+    assert_eq!(status(&answer), "200", "{answer}");
+    drop(stream);
+    // Who speaks no TLS harms nobody.
+    let plain = served.raw("GET /healthz HTTP/1.1\r\n\r\n").await;
+    assert!(!plain.contains("200"), "{plain}");
+    served.stop().await;
+
+    let refused =
+        served::command(&ground, &["--tls-cert", &key, "--tls-key", &key]).stderr(Stdio::piped()).output().await;
+    let refused = refused.expect("it runs");
+    assert_eq!(refused.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("there is no certificate in it"), "{refused:?}");
+}
