@@ -1,6 +1,4 @@
--- What a person's init.lua would hold: the plugin on the runtime path, and where the binary is.
-vim.opt.runtimepath:prepend(vim.env.PLUGIN)
-vim.o.statusline = "%f %m %= %{v:lua.require'pillion'.statusline()}"
+-- The seat of whoever tests; what a person's own init.lua would hold is in the file CASE_INIT.
 vim.o.shortmess = vim.o.shortmess .. 'I'
 
 -- How many keys have arrived, so that whoever types can wait for it.
@@ -20,4 +18,4 @@ assert(vim.uv.new_timer()):start(
   end)
 )
 
-require('pillion').setup({ cmd = { vim.env.PILLION_BINARY, 'lsp' } })
+dofile(vim.env.CASE_INIT)

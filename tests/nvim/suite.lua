@@ -14,7 +14,22 @@ local person = require('person')
 ---@field files table<string, string> what is in the project
 ---@field steps table[] what the model says; see tests/model_server.py
 ---@field open string the file the person has open
+---@field init string? what is in the person's init.lua, if not as for all
+---@field screen integer[]? columns and lines
+---@field in_terminal boolean? whether it plays nowhere else
+---@field needs string? the oldest Neovim that can do it
 ---@field run fun(me: test.Person, fake: test.Model, place: test.Place)
+
+-- What a person's init.lua holds: the plugin on the runtime path, and where the binary is.
+local usual_init = [[
+vim.opt.runtimepath:prepend(vim.env.PLUGIN)
+vim.o.statusline = "%f %m %= %{v:lua.require'pillion'.statusline()}"
+require('pillion').setup({
+  cmd = { vim.env.PILLION_BINARY, 'lsp' },
+  -- Whoever tests does not rest for as long as a person.
+  approval = { idle_ms = 300 },
+})
+]]
 
 ---@param name string
 ---@param files table<string, string>
@@ -38,6 +53,9 @@ local function play(case, wire, in_terminal)
   local seat = in_terminal and 'tmux' or 'headless'
   check.prefix(('nvim %d.%d %s %s'):format(vim.version().major, vim.version().minor, seat, wire))
   local folder = project(case.name:gsub('%W+', '-'), case.files)
+  local init = assert(io.open(folder .. '/init.lua', 'w'))
+  init:write(case.init or usual_init)
+  init:close()
   local fake, me
   check.run(case.name, function()
     fake = model.start(folder, case.steps)
@@ -47,6 +65,7 @@ local function play(case, wire, in_terminal)
       model = fake,
       wire = wire,
       in_terminal = in_terminal,
+      screen = case.screen or { 120, 36 },
     }
     me = person.sit_down(place, case.open)
     case.run(me, fake, place)
@@ -61,13 +80,36 @@ local function play(case, wire, in_terminal)
   end
 end
 
+---@param variable string
+---@param all string[]
+---@return string[]
+local function choice(variable, all)
+  local chosen = vim.split(vim.env[variable] or '', ' ', { trimempty = true })
+  return #chosen > 0 and chosen or all
+end
+
+local files = choice('CASES', {
+  'asking',
+  'following',
+  'prompting',
+  'editing',
+  'approving',
+  'reviewing',
+  'answering',
+  'stopping',
+  'living',
+  'loading',
+  'showing',
+})
 local only = vim.env.ONLY and vim.regex('\\v' .. vim.env.ONLY)
-for _, in_terminal in ipairs({ false, true }) do
-  for _, wire in ipairs({ 'anthropic', 'openai' }) do
-    for _, file in ipairs({ 'asking', 'editing', 'approving', 'answering', 'stopping', 'living' }) do
+for _, seat in ipairs(choice('SEATS', { 'headless', 'tmux' })) do
+  for _, wire in ipairs(choice('WIRES', { 'anthropic', 'openai' })) do
+    for _, file in ipairs(files) do
       for _, case in ipairs(require(file)) do
-        if not only or only:match_str(case.name) then
-          play(case, wire, in_terminal)
+        local can = (not case.needs or vim.fn.has('nvim-' .. case.needs) == 1)
+          and (seat == 'tmux' or not case.in_terminal)
+        if can and (not only or only:match_str(case.name)) then
+          play(case, wire, seat == 'tmux')
         end
       end
     end

@@ -136,8 +136,49 @@ return {
         end]])
       me:type(':Pillion look at it<CR>')
       done(me)
-      check.check('the model was sent the fresh ones', fake:was_sent('1:3 warning[7] (checker): fresh news'))
+      -- Columns are counted as the editor and the server agreed: Neovim 0.10 speaks UTF-16.
+      local column = vim.fn.has('nvim-0.11') == 1 and 3 or 2
+      local fresh = ('1:%d warning[7] (checker): fresh news'):format(column)
+      check.check('the model was sent the fresh ones', fake:was_sent(fresh), table.concat(fake:requests(), '\n'))
       check.check('and not the old ones', not fake:was_sent('old news'))
+    end,
+  },
+  {
+    name = 'what the person has before them',
+    files = { ['focus.txt'] = 'one\ntwo é three\nfour\n' },
+    open = 'focus.txt',
+    steps = say.turn('what is this', { { { tool = 'editor', input = vim.empty_dict() } }, { { text = 'Looked.' } } }),
+    run = function(me, fake)
+      me:lua([[
+        vim.cmd('badd beside.txt')
+        vim.fn.bufload('beside.txt')
+        vim.cmd('belowright new')
+        vim.api.nvim_buf_set_lines(0, 0, -1, true, { 'nameless' })
+        vim.cmd('wincmd p')]])
+      me:type('jwv<Esc>')
+      me:type(':Pillion what is this<CR>')
+      done(me)
+      -- Columns are counted as the editor and the server agreed: Neovim 0.10 speaks UTF-16.
+      local behind = vim.fn.has('nvim-0.11') == 1 and 7 or 6
+      local sent = fake:requests()[#fake:requests()]
+      check.check('the cursor', fake:was_sent('Active: focus.txt, the cursor at 2:5'), sent)
+      check.check('the selection', fake:was_sent(('Selected, from 2:5 to 2:%d:\\n\\u00e9'):format(behind)), sent)
+      check.check('what is visible', fake:was_sent('focus.txt (lines 1 to 3), untitled:'), sent)
+      check.check('what is open', fake:was_sent('Open: focus.txt, beside.txt, untitled:'), sent)
+      local prompt = [[
+        local context, client = require('pillion.context'), vim.lsp.get_clients({ name = 'pillion' })[1]
+        return context.read(client).active]]
+      me:type('ggVj')
+      local selection = me:lua(prompt).selection
+      check.equal('lines that are being selected', selection.text, 'one\ntwo é three')
+      check.equal('from their beginning', selection.startColumn, 0)
+      me:type('<Esc>:Pillion<CR>')
+      check.wait('a prompt waits for words', function()
+        return me:lua([[return vim.bo.filetype == 'pillionprompt']])
+      end)
+      local active = me:lua(prompt)
+      check.check('the prompt is not it', vim.endswith(active.uri, 'focus.txt'), active.uri)
+      check.equal('what was selected before', active.selection.text, 'one\ntwo é three')
     end,
   },
 }

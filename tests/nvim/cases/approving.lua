@@ -99,7 +99,7 @@ return {
     run = function(me)
       me:type(':Pillion the first<CR>')
       me:expect_popup('list.txt')
-      check.check('the popup says what would be allowed', me:popup():find('s and p allow', 1, true), me:popup())
+      check.check('the popup says what would be allowed', me:popup():find('s, p and u allow', 1, true), me:popup())
       me:type('s')
       done(me)
       me:type(':Pillion the second<CR>')

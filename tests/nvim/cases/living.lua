@@ -101,6 +101,60 @@ return {
     end,
   },
   {
+    name = 'a session is renamed, branched off and deleted',
+    files = { ['a.txt'] = 'a\n' },
+    open = 'a.txt',
+    steps = say.turn('hello there', { { { text = 'General greeting.' } } }),
+    run = function(me)
+      me:type(':Pillion hello there<CR>')
+      check.wait('the turn ends', function()
+        return me:chat():find('· Done', 1, true)
+      end)
+      local knows = me:lua([[
+        local client = require('pillion.client').get(vim.fn.getcwd()).client
+        return vim.list_contains(client.server_capabilities.experimental.pillion.methods, 'session/fork')]])
+      if not knows then
+        return check.skip('fork, rename and delete', 'this binary does not know session/fork')
+      end
+      me:lua([[
+        vim.ui.select = function(items, options, choose)
+          _G.offered = vim.tbl_map(options.format_item or tostring, items)
+          choose(items[options.kind == 'pillion.confirm' and 2 or #items])
+        end
+        vim.ui.input = function(_, use)
+          use('Greetings')
+        end]])
+      me:type(':PillionSessions rename<CR>')
+      check.eventually('it has another title', function()
+        return me:lua([[return require('pillion').current().title]]) == 'Greetings'
+      end)
+      me:type(':PillionSessions fork<CR>')
+      check.eventually('the branch has the same past', function()
+        return me:lua([[
+          local count = 0
+          for _, buf in ipairs(vim.api.nvim_list_bufs()) do
+            local text = table.concat(vim.api.nvim_buf_get_lines(buf, 0, -1, true), ' ')
+            if vim.bo[buf].filetype == 'pillion' and text:find('General greeting.', 1, true) then
+              count = count + 1
+            end
+          end
+          return count]]) == 2
+      end)
+      me:type(':PillionSessions delete<CR>')
+      check.eventually('one is deleted', function()
+        return me:messages():find('deleted: ', 1, true)
+      end)
+      me:lua([[
+        vim.ui.select = function(items)
+          _G.left = #items
+        end]])
+      me:type(':PillionSessions<CR>')
+      check.eventually('and one is left', function()
+        return me:lua('return left') == 1
+      end)
+    end,
+  },
+  {
     name = 'a busy provider is tried again',
     files = { ['a.txt'] = 'a\n' },
     open = 'a.txt',

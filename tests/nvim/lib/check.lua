@@ -31,6 +31,13 @@ function M.check(name, ok, detail)
   end
 end
 
+-- Says that something was not checked, and why.
+---@param name string
+---@param why string
+function M.skip(name, why)
+  say(('skipped %s: %s: %s'):format(prefix, name, why))
+end
+
 ---@param name string
 ---@param got any
 ---@param expected any

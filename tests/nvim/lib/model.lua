@@ -38,6 +38,22 @@ function Model:release(gate)
   vim.fn.writefile({}, self.folder .. '/gates/' .. gate)
 end
 
+-- Has the model follow other steps from now on.
+---@param steps table[]
+function Model:replace(steps)
+  local body = vim.json.encode({ steps = steps })
+  local ran = vim
+    .system({
+      'python3',
+      '-c',
+      'import sys, urllib.request as r; r.urlopen(sys.argv[1], sys.argv[2].encode())',
+      self.url .. '/__scenario',
+      body,
+    })
+    :wait()
+  assert(ran.code == 0, ran.stderr)
+end
+
 -- What the model was sent so far, one string of JSON a request.
 ---@return string[]
 function Model:requests()

@@ -11,8 +11,6 @@ local M = {}
 local Person = {}
 Person.__index = Person
 
-local COLUMNS, LINES = 120, 36
-
 ---@param folder string
 ---@param model test.Model
 ---@param wire string
@@ -20,7 +18,9 @@ local COLUMNS, LINES = 120, 36
 local function environment(folder, model, wire)
   local env = {
     SUITE_PID = tostring(vim.uv.os_getpid()),
+    CASE_INIT = folder .. '/init.lua',
     HOME = folder .. '/home',
+    PATH = folder .. '/bin:' .. vim.env.PATH,
     TERM = 'xterm-256color',
     NVIM_LOG_FILE = folder .. '/nvim.log',
     PILLION_MODEL = wire .. '/fake',
@@ -43,15 +43,19 @@ end
 ---@field model test.Model
 ---@field wire 'anthropic'|'openai'
 ---@field in_terminal boolean
+---@field screen integer[] columns and lines
 
 -- Sits down in `place.project` with a file open.
 ---@param place test.Place
 ---@param file string
 ---@return test.Person
 function M.sit_down(place, file)
+  local columns, lines = unpack(place.screen)
   local socket = place.folder .. '/nvim.sock'
   vim.fn.delete(socket)
   vim.fn.mkdir(place.folder .. '/home', 'p')
+  vim.fn.mkdir(place.folder .. '/bin', 'p')
+  vim.uv.fs_symlink(vim.env.PILLION_BINARY, place.folder .. '/bin/pillion')
   vim.fn.writefile({ '[retry]', 'tries = 3', 'first_wait = 0.1' }, place.folder .. '/config.toml')
   local env = environment(place.folder, place.model, place.wire)
   local cmd = { vim.env.NVIM, '-u', vim.env.SUITE .. '/init.lua', '-i', 'NONE', '-n', '--listen', socket }
@@ -64,14 +68,14 @@ function M.sit_down(place, file)
       table.insert(assignments, key .. '=' .. value)
     end
     local line = vim.list_extend(assignments, vim.list_extend(cmd, { file }))
-    local start = { 'new-session', '-d', '-x', COLUMNS, '-y', LINES, '-c', place.project }
+    local start = { 'new-session', '-d', '-x', columns, '-y', lines, '-c', place.project }
     self:run_tmux(vim.list_extend(start, { table.concat(vim.tbl_map(vim.fn.shellescape, line), ' ') }))
     self:run_tmux({ 'set-option', '-s', 'escape-time', '0' })
   else
-    vim.list_extend(cmd, { '--embed', '--cmd', ('set columns=%d lines=%d'):format(COLUMNS, LINES), file })
+    vim.list_extend(cmd, { '--embed', '--cmd', ('set columns=%d lines=%d'):format(columns, lines), file })
     self.job = vim.fn.jobstart(cmd, { rpc = true, cwd = place.project, env = env })
     -- A screen is attached, so that redraws, popups and messages are those of a real one.
-    vim.rpcrequest(self.job, 'nvim_ui_attach', COLUMNS, LINES, { rgb = true })
+    vim.rpcrequest(self.job, 'nvim_ui_attach', columns, lines, { rgb = true })
   end
   self.channel = check.wait('Neovim listens', function()
     local ok, channel = pcall(vim.fn.sockconnect, 'pipe', socket, { rpc = true })
@@ -115,8 +119,7 @@ function Person:mode()
   return vim.rpcrequest(self.channel, 'nvim_get_mode').mode
 end
 
-local tmux_names =
-  { ['<CR>'] = 'Enter', ['<Esc>'] = 'Escape', ['<C-c>'] = 'C-c', ['<C-r>'] = 'C-r', ['<Down>'] = 'Down' }
+local tmux_names = { ['<CR>'] = 'Enter', ['<Esc>'] = 'Escape', ['<Up>'] = 'Up', ['<Down>'] = 'Down', ['<Tab>'] = 'Tab' }
 
 ---@private
 ---@param text string
@@ -130,7 +133,7 @@ function Person:send(text, special)
     self:run_tmux({ 'send-keys', '-l', '--', text })
   end
   if special then
-    self:run_tmux({ 'send-keys', (assert(tmux_names[special], special)) })
+    self:run_tmux({ 'send-keys', tmux_names[special] or assert(special:match('^<(C%-%a)>$'), special) })
   end
 end
 
@@ -260,6 +263,15 @@ function Person:screen(name)
   file:write(screen)
   file:close()
   return screen
+end
+
+-- The screen with its colours, and where the cursor is, from 0.
+---@return string[] lines, integer row, integer column
+function Person:picture()
+  local cursor = self:run_tmux({ 'display-message', '-p', '#{cursor_y} #{cursor_x}' })
+  local row, column = cursor:match('(%d+) (%d+)')
+  local screen = self:run_tmux({ 'capture-pane', '-p', '-e', '-N' })
+  return vim.split((screen:gsub('\n$', '')), '\n', { plain = true }), tonumber(row), tonumber(column)
 end
 
 -- What is to be known when something failed.

@@ -27,6 +27,11 @@ end
 
 -- Shows what is to be shown now.
 function M.refresh()
+  if package.loaded['pillion.review'] then
+    require('pillion.review').sync(function(waiting)
+      return vim.tbl_contains(queue, waiting)
+    end)
+  end
   attention.watch('approval', #queue > 0)
   require('pillion.popup').show(first(), #queue)
   require('pillion.statusline').changed()
@@ -77,6 +82,44 @@ function M.answer(waiting, decision)
   else
     client.notify('this call no longer waits for an answer', vim.log.levels.INFO)
   end
+end
+
+---@param waiting pillion.Waiting
+---@param scope pillion.ApprovalScope
+local function allow(waiting, scope)
+  local hunks = require('pillion.diff').chosen(waiting.chosen)
+  if hunks and #hunks == 0 then
+    client.notify('no hunk is chosen; h chooses one, d denies all', vim.log.levels.WARN)
+    return
+  end
+  M.answer(waiting, { type = 'allow', scope = scope, hunks = hunks })
+end
+
+-- The answers, by the keys that give them wherever a call is shown.
+---@param waiting pillion.Waiting
+---@return table<string, fun()>
+function M.actions(waiting)
+  local actions = {
+    d = function()
+      M.answer(waiting, { type = 'deny' })
+    end,
+    r = function()
+      vim.ui.input({ prompt = 'Why not? ' }, function(reason)
+        if reason then
+          M.answer(waiting, { type = 'deny', reason = reason ~= '' and reason or nil })
+        end
+      end)
+    end,
+    c = function()
+      M.answer(waiting, { type = 'cancelTurn' })
+    end,
+  }
+  for key, scope in pairs({ a = 'once', s = 'session', p = 'project', u = 'user' }) do
+    actions[key] = function()
+      allow(waiting, scope)
+    end
+  end
+  return actions
 end
 
 -- Puts one off; it goes on waiting.

@@ -1,37 +1,34 @@
 -- A chat's buffer: Markdown that grows at its end. Writes are collected and shown about forty times a second, however
 -- fast they come.
+local fold = require('pillion.fold')
+local lines = require('pillion.line')
+
 local M = {}
 
 ---@class pillion.Chat
 ---@field buf integer
 ---@field session pillion.Session
+---@field folds pillion.Folds
 ---@field private kind string? of what was written last
 ---@field private pending { kind: string, text: string, line: pillion.Line? }[]
 ---@field private dirty table<pillion.Line, true>
 ---@field private scheduled boolean
----@field private levels table<integer, string> fold level by line, from 1; absent means none
----@field private calls table<integer, pillion.Call> by line, from 1
----@field private draft { row: integer, column: integer, kind: string? }? where what the model is saying begins, from 0
+---@field private lines table<integer, pillion.Line> by their marks
+---@field private drafts pillion.Draft[] what may still be withdrawn
 local Chat = {}
 Chat.__index = Chat
 
----@class pillion.Line a line that may change after it was written
----@field private chat pillion.Chat
----@field private text string
----@field private call pillion.Call?
----@field private row integer? from 0, once it was written
----@field private mark integer?
-local Line = {}
-Line.__index = Line
+---@class pillion.Draft a piece of what the model is saying: from one mark to another, or to the end
+---@field first integer
+---@field last integer?
+---@field before string? the kind of what stands before it
 
 local FLUSH_MS = 25
-local namespace = vim.api.nvim_create_namespace('pillion.chat')
+local namespace = vim.api.nvim_create_namespace('pillion.drafts')
 local chats = {} ---@type table<integer, pillion.Chat>
 
 -- What runs together with more of its kind.
 local joined = { answer = true, reasoning = true }
-
-local highlights = { waiting = 'DiagnosticWarn', failed = 'DiagnosticError', running = 'Special' }
 
 ---@param session pillion.Session
 ---@return pillion.Chat
@@ -44,11 +41,12 @@ function M.new(session)
   local self = setmetatable({
     buf = buf,
     session = session,
+    folds = fold.new(),
     pending = {},
     dirty = {},
     scheduled = false,
-    levels = {},
-    calls = {},
+    lines = {},
+    drafts = {},
   }, Chat)
   chats[buf] = self
   vim.treesitter.language.register('markdown', 'pillion')
@@ -77,55 +75,45 @@ function M.of(buf)
   return chats[buf]
 end
 
--- The 'foldexpr' of a chat.
----@return string
-function M.fold_level()
-  local self = chats[vim.api.nvim_get_current_buf()]
-  return self and self.levels[vim.v.lnum] or '0'
-end
-
--- The 'foldtext' of a chat.
----@return string
-function M.fold_text()
-  local lines = vim.v.foldend - vim.v.foldstart + 1
-  return ('· Thinking (%d %s)'):format(lines, lines == 1 and 'line' or 'lines')
-end
-
 -- Adds to what is written, in a block of its own if the kind is another than before. Prompts never run together.
 ---@param kind 'prompt'|'answer'|'reasoning'
 ---@param text string
 function Chat:write(kind, text)
-  table.insert(self.pending, { kind = kind, text = (text:gsub('\r', '')) })
-  self:flush_soon()
+  self:enqueue({ kind = kind, text = (text:gsub('\r', '')) })
 end
 
--- Takes back what the model has said since [Chat:keep], or since anything else was written.
+-- Takes back what the model has said since [Chat:keep].
 function Chat:withdraw()
-  table.insert(self.pending, { kind = 'withdraw', text = '' })
-  self:flush_soon()
+  self:enqueue({ kind = 'withdraw', text = '' })
 end
 
 -- What the model has said so far stays.
 function Chat:keep()
-  table.insert(self.pending, { kind = 'keep', text = '' })
-  self:flush_soon()
+  self:enqueue({ kind = 'keep', text = '' })
 end
 
 ---@param text string one line
 ---@param call pillion.Call? what it stands for
+---@param parent pillion.Line? the line it is folded below
 ---@return pillion.Line
-function Chat:line(text, call)
-  local line = setmetatable({ chat = self, text = text, call = call }, Line)
-  table.insert(self.pending, { kind = 'line', text = '', line = line })
-  self:flush_soon()
+function Chat:line(text, call, parent)
+  local line = lines.new(self, text, call, parent)
+  self:enqueue({ kind = parent and 'child' or 'line', text = '', line = line })
   return line
 end
 
----@param text string one line
-function Line:set(text)
-  self.text = text
-  self.chat.dirty[self] = true
-  self.chat:flush_soon()
+-- Shows a line anew, soon.
+---@param line pillion.Line
+function Chat:touch(line)
+  self.dirty[line] = true
+  self:flush_soon()
+end
+
+---@private
+---@param entry { kind: string, text: string, line: pillion.Line? }
+function Chat:enqueue(entry)
+  table.insert(self.pending, entry)
+  self:flush_soon()
 end
 
 ---@private
@@ -148,6 +136,13 @@ function Chat:followers()
   end, vim.fn.win_findbuf(self.buf))
 end
 
+---@private
+---@return integer row, integer column of the end, from 0
+function Chat:ending()
+  local row = vim.api.nvim_buf_line_count(self.buf) - 1
+  return row, #vim.api.nvim_buf_get_lines(self.buf, row, row + 1, true)[1]
+end
+
 function Chat:flush()
   if not vim.api.nvim_buf_is_loaded(self.buf) then
     return
@@ -158,22 +153,20 @@ function Chat:flush()
   vim.bo[self.buf].modifiable = true
   local from = 1
   while from <= #pending do
-    local kind, texts = pending[from].kind, { pending[from].text }
+    local entry, texts = pending[from], { pending[from].text }
     local to = from + 1
-    while joined[kind] and to <= #pending and pending[to].kind == kind do
+    while joined[entry.kind] and to <= #pending and pending[to].kind == entry.kind do
       table.insert(texts, pending[to].text)
       to = to + 1
     end
-    local line = pending[from].line
-    if kind == 'withdraw' then
+    if entry.kind == 'withdraw' then
       self:take_back()
-    elseif kind == 'keep' then
-      self.draft = nil
+    elseif entry.kind == 'keep' then
+      self.drafts = {}
+    elseif entry.line then
+      self:put_line(entry.line, entry.kind)
     else
-      self:put(kind, line and line.text:gsub('\n', ' ') or table.concat(texts))
-    end
-    if line then
-      line:place(vim.api.nvim_buf_line_count(self.buf) - 1)
+      self:put(entry.kind, table.concat(texts))
     end
     from = to
   end
@@ -181,9 +174,9 @@ function Chat:flush()
     line:show()
   end
   vim.bo[self.buf].modifiable = false
-  local last = vim.api.nvim_buf_get_lines(self.buf, -2, -1, true)[1]
+  local row, column = self:ending()
   for _, window in ipairs(followers) do
-    pcall(vim.api.nvim_win_set_cursor, window, { vim.api.nvim_buf_line_count(self.buf), #last })
+    pcall(vim.api.nvim_win_set_cursor, window, { row + 1, column })
   end
 end
 
@@ -198,24 +191,55 @@ function Chat:separator(kind)
   elseif kind == 'line' and before == 'line' then
     return '\n'
   end
-  local lines = vim.api.nvim_buf_get_lines(self.buf, -3, -1, false)
-  local gap = lines[#lines] ~= '' and '\n\n' or (lines[#lines - 1] ~= '' and '\n' or '')
+  local last = vim.api.nvim_buf_get_lines(self.buf, -3, -1, false)
+  local gap = last[#last] ~= '' and '\n\n' or (last[#last - 1] ~= '' and '\n' or '')
   return before == 'prompt' and kind ~= 'prompt' and gap .. '## Pillion\n\n' or gap
 end
 
 ---@private
+---@param row integer
+---@param column integer
+---@return integer
+function Chat:mark(row, column)
+  return vim.api.nvim_buf_set_extmark(self.buf, namespace, row, column, { right_gravity = false })
+end
+
+---@private
+---@param mark integer
+---@return integer row, integer column
+function Chat:place_of(mark)
+  local at = vim.api.nvim_buf_get_extmark_by_id(self.buf, namespace, mark, {})
+  return at[1], at[2]
+end
+
+---@private
 function Chat:take_back()
-  local draft = self.draft
-  if not draft then
-    return
+  for index = #self.drafts, 1, -1 do
+    local draft = self.drafts[index]
+    local row, column = self:place_of(draft.first)
+    local last_row, last_column = self:ending()
+    if draft.last then
+      last_row, last_column = self:place_of(draft.last)
+    else
+      self.kind = draft.before
+    end
+    self.folds:splice(row + 2, last_row - row, {})
+    vim.api.nvim_buf_set_text(self.buf, row, column, last_row, last_column, { '' })
   end
-  local count = vim.api.nvim_buf_line_count(self.buf)
-  for number = draft.row + 2, count do
-    self.levels[number] = nil
+  self.drafts = {}
+end
+
+-- Begins a draft, or ends it, as what comes next wants it.
+---@private
+---@param kind string
+function Chat:note_draft(kind)
+  local draft = self.drafts[#self.drafts]
+  local is_open = draft and not draft.last
+  if joined[kind] and not is_open then
+    table.insert(self.drafts, { first = self:mark(self:ending()), before = self.kind })
+  elseif not joined[kind] and is_open then
+    draft.last = self:mark(self:ending())
   end
-  local last = vim.api.nvim_buf_get_lines(self.buf, -2, -1, true)[1]
-  vim.api.nvim_buf_set_text(self.buf, draft.row, draft.column, count - 1, #last, { '' })
-  self.kind, self.draft = draft.kind, nil
 end
 
 ---@private
@@ -223,58 +247,55 @@ end
 ---@param text string
 function Chat:put(kind, text)
   local separator = self:separator(kind)
-  local row = vim.api.nvim_buf_line_count(self.buf) - 1
-  local column = #vim.api.nvim_buf_get_lines(self.buf, row, row + 1, true)[1]
-  if kind == 'line' or kind == 'prompt' then
-    self.draft = nil
-  elseif not self.draft then
-    self.draft = { row = row, column = column, kind = self.kind }
-  end
-  local lines = vim.split(separator .. text, '\n', { plain = true })
-  if kind == 'reasoning' then
-    local _, skipped = separator:gsub('\n', '')
-    local first = row + 1 + skipped
-    for number = first, row + #lines do
-      self.levels[number] = self.levels[number] or ((number == first and self.kind ~= kind) and '>1' or '1')
-    end
+  self:note_draft(kind)
+  local row, column = self:ending()
+  local added = vim.split(separator .. text, '\n', { plain = true })
+  local _, skipped = separator:gsub('\n', '')
+  local levels = {}
+  for index = 2, #added do
+    local is_inside = kind == 'reasoning' and index > skipped
+    local is_first = index == skipped + 1 and self.kind ~= kind
+    levels[index - 1] = is_inside and (is_first and '>1' or '1') or '0'
   end
   self.kind = kind
-  vim.api.nvim_buf_set_text(self.buf, row, column, row, column, lines)
+  self.folds:splice(row + 2, 0, levels)
+  vim.api.nvim_buf_set_text(self.buf, row, column, row, column, added)
 end
 
 ---@private
----@param row integer
-function Line:place(row)
-  self.row = row
-  self.chat.calls[row + 1] = self.call
-  self:paint()
-end
-
----@private
-function Line:show()
-  if self.row then
-    vim.api.nvim_buf_set_lines(self.chat.buf, self.row, self.row + 1, true, { (self.text:gsub('\n', ' ')) })
-    self:paint()
+---@param line pillion.Line
+---@param kind 'line'|'child'
+function Chat:put_line(line, kind)
+  local row
+  if kind == 'child' then
+    row = line:insert()
+  else
+    self:put(kind, line:content())
+    row = vim.api.nvim_buf_line_count(self.buf) - 1
+  end
+  if row then
+    self.lines[line:place(row)] = line
   end
 end
 
----@private
-function Line:paint()
-  self.mark = vim.api.nvim_buf_set_extmark(self.chat.buf, namespace, self.row, 0, {
-    id = self.mark,
-    end_row = self.row,
-    end_col = #vim.api.nvim_buf_get_lines(self.chat.buf, self.row, self.row + 1, true)[1],
-    hl_group = self.call and highlights[self.call.state] or 'Comment',
-    -- Above tree-sitter's.
-    priority = 200,
-  })
+-- The line that may change, at a place.
+---@param number integer from 1
+---@return pillion.Line?
+function Chat:line_at(number)
+  local mark = lines.mark_at(self.buf, number - 1)
+  return mark and self.lines[mark]
 end
 
--- The call on a line, if there is one.
+-- The call on a line, or the one that the line is folded below.
 ---@param number integer from 1
 ---@return pillion.Call?
 function Chat:call_at(number)
-  return self.calls[number]
+  local line = self:line_at(number)
+  while not line and number > 1 and self.folds:level(number):match('^%d') and self.folds:level(number) ~= '0' do
+    number = number - 1
+    line = self:line_at(number)
+  end
+  return line and line.call
 end
 
 return M

@@ -10,37 +10,33 @@ local function dress(window)
   options.number, options.relativenumber, options.signcolumn = false, false, 'no'
   options.spell, options.list, options.cursorline = false, false, false
   options.foldmethod = 'expr'
-  options.foldexpr = "v:lua.require'pillion.chat'.fold_level()"
-  options.foldtext = "v:lua.require'pillion.chat'.fold_text()"
-  options.foldlevel = config.options.chat.fold_reasoning and 0 or 99
+  options.foldexpr = "v:lua.require'pillion.fold'.level()"
+  options.foldtext = "v:lua.require'pillion.fold'.text()"
+  options.foldlevel = config.options.chat.folded and 0 or 99
   options.foldenable, options.foldminlines = true, 0
-  options.winfixwidth = true
+  options.fillchars, options.winhighlight = 'fold: ,eob: ', 'Folded:Normal'
+  options.winfixwidth, options.conceallevel = true, 2
   options.statusline = " %{v:lua.require'pillion.statusline'.chat()}"
 end
 
--- What a call was given, printed and changed.
----@param call pillion.Call
-local function look_closer(call)
-  local lines = { '# ' .. call.title, '', '```json' }
-  vim.list_extend(lines, require('pillion.json').lines(call.input))
-  table.insert(lines, '```')
-  if call.diff then
-    vim.list_extend(lines, { '', '```diff' })
-    vim.list_extend(lines, vim.split(vim.trim(call.diff.unified), '\n', { plain = true }))
-    table.insert(lines, '```')
-  end
-  if call.output ~= '' then
-    vim.list_extend(lines, { '', '````' })
-    vim.list_extend(lines, vim.split((call.output:gsub('\r', '')), '\n', { plain = true }))
-    table.insert(lines, '````')
-  end
-  local _, window = vim.lsp.util.open_floating_preview(lines, 'markdown', {
-    focus_id = 'pillion.call',
+-- Shows Markdown in a float, and goes there; `q` closes it.
+---@param lines string[]
+function M.float(lines)
+  local buf, window = vim.lsp.util.open_floating_preview(lines, 'markdown', {
+    focus_id = 'pillion.float',
     border = 'rounded',
     max_width = math.floor(vim.o.columns * 0.8),
     max_height = math.floor(vim.o.lines * 0.8),
   })
   vim.api.nvim_set_current_win(window)
+  vim.keymap.set('n', 'q', '<Cmd>close<CR>', { buffer = buf, nowait = true })
+end
+
+-- What a call was given, printed and changed, whole.
+---@param call pillion.Call
+local function look_closer(call)
+  local lines = { '# ' .. require('pillion.text').first_line(call.title), '' }
+  M.float(vim.list_extend(lines, require('pillion.details').all(call)))
 end
 
 -- Sets a new chat's keys, and what any window that shows it looks like.
@@ -61,6 +57,9 @@ function M.prepare(chat)
     else
       require('pillion').ask('')
     end
+  end)
+  key({ '<Tab>' }, 'open or close a fold', function()
+    pcall(vim.cmd.normal, { 'za', bang = true })
   end)
   key({ '<C-c>' }, 'stop the turn', function()
     require('pillion').cancel()

@@ -11,6 +11,7 @@ local M = {}
 ---@field queue fun()[] what waits for that
 ---@field sessions table<string, pillion.Session>
 ---@field current pillion.Session? the one that the next prompt goes to
+---@field commands pillion.CommandInfo[]? as they were last listed
 ---@field ends integer[] when it ended by itself, in ms
 local Server = {}
 Server.__index = Server
@@ -59,10 +60,12 @@ function Server:owns(buf)
     and vim.startswith(vim.fs.normalize(name), self.root == '/' and '/' or self.root .. '/')
 end
 
--- Shows the server a buffer, if it belongs to the project. Buffers without a name have no URI and stay unseen until
--- they get one.
+-- Shows the server a buffer, if it belongs to the project.
 ---@param buf integer
 function Server:attach(buf)
+  local untitled = require('pillion.untitled')
+  untitled.check(buf)
+  untitled.attach(self, buf)
   if self.client and self:owns(buf) and not vim.lsp.buf_is_attached(buf, self.client.id) then
     vim.lsp.buf_attach_client(buf, self.client.id)
   end
@@ -77,6 +80,7 @@ local function capabilities()
       approvalRequest = jit ~= nil,
       questionRequest = jit ~= nil,
       editorDiagnostics = true,
+      editorContext = true,
       editorSave = true,
       sessionEvent = true,
     },
@@ -152,10 +156,15 @@ function Server:on_init(client)
   for _, buf in ipairs(vim.api.nvim_list_bufs()) do
     self:attach(buf)
   end
-  vim.api.nvim_create_autocmd({ 'BufReadPost', 'BufNewFile', 'BufFilePost', 'BufWritePost', 'FileType' }, {
+  vim.api.nvim_create_autocmd({ 'BufReadPost', 'BufNewFile', 'BufFilePost', 'BufWritePost', 'BufEnter', 'FileType' }, {
     group = vim.api.nvim_create_augroup('pillion.attach.' .. self.root, {}),
     callback = function(args)
       self:attach(args.buf)
+      if args.event == 'BufReadPost' then
+        for _, session in pairs(self.sessions) do
+          require('pillion.changes').reread(session)
+        end
+      end
     end,
   })
   self.ready = true
@@ -174,6 +183,7 @@ function Server:on_exit(code, signal)
   end
   self.client, self.ready, self.queue = nil, false, {}
   pcall(vim.api.nvim_del_augroup_by_name, 'pillion.attach.' .. self.root)
+  require('pillion.untitled').forget(self)
   local function is_ours(waiting)
     return waiting.server == self
   end
@@ -226,6 +236,9 @@ function Server:request(method, params, on_result, on_error)
     local function answered(err, result)
       if err then
         local message = err.message or tostring(err)
+        if err.code == vim.lsp.protocol.ErrorCodes.MethodNotFound then
+          message = ('the binary does not know %s: it is older than this plugin, so update it'):format(method)
+        end
         if on_error then
           on_error(message, err.code)
         else
@@ -250,6 +263,15 @@ function Server:request(method, params, on_result, on_error)
     self:resume()
   end
   table.insert(self.queue, send)
+end
+
+-- Has the server list the prompt commands; `User PillionCommands` tells that they are there.
+function Server:learn_commands()
+  local params = self.current and { sessionId = self.current.id } or vim.empty_dict()
+  self:request('command/list', params, function(result)
+    self.commands = result.commands
+    vim.api.nvim_exec_autocmds('User', { pattern = 'PillionCommands', modeline = false })
+  end)
 end
 
 -- Looks whether files were changed behind the buffers' back; what happens then is up to 'autoread'.

@@ -8,11 +8,19 @@ M.modes = { 'ask', 'acceptEdits', 'plan', 'auto' }
 ---@field env table<string, string> added to the program's environment
 ---@field root fun(buf: integer): string the project a buffer belongs to
 ---@field chat pillion.ChatConfig
+---@field prompt pillion.PromptConfig
+---@field changes pillion.ChangesConfig
 ---@field approval pillion.ApprovalConfig
 
 ---@class pillion.ChatConfig
 ---@field width number columns, or a share of the screen below 1
----@field fold_reasoning boolean whether the model's reasoning starts folded
+---@field folded boolean whether reasoning and what calls did start folded
+
+---@class pillion.PromptConfig
+---@field height integer lines
+
+---@class pillion.ChangesConfig
+---@field signs boolean whether changed places have a sign until they were seen
 
 ---@class pillion.ApprovalConfig
 ---@field focus boolean whether the popup may take the cursor once the person rests in normal mode
@@ -35,7 +43,9 @@ local defaults = {
     end
     return vim.startswith(name, cwd .. '/') and cwd or vim.fs.dirname(name)
   end,
-  chat = { width = 0.42, fold_reasoning = true },
+  chat = { width = 0.42, folded = true },
+  prompt = { height = 5 },
+  changes = { signs = true },
   -- Chosen by hand: a pause of a second is no longer a burst of keys, and nobody reacts to a popup within 0.4 s.
   approval = { focus = true, idle_ms = 1000, guard_ms = 400 },
 }

@@ -43,12 +43,13 @@ function M.watch()
   })
 end
 
+-- A place as the server counts it.
 ---@param buf integer
 ---@param line integer from 0
----@param column integer in bytes, from 0
+---@param column integer bytes, from 0
 ---@param encoding string
 ---@return pillion.DiagnosticPosition
-local function place(buf, line, column, encoding)
+function M.place(buf, line, column, encoding)
   local character = column
   if encoding ~= 'utf-8' and vim.api.nvim_buf_is_loaded(buf) then
     character = vim.lsp.util.character_offset(buf, line, column, encoding)
@@ -74,8 +75,8 @@ function M.read(client, params)
         local encoding = client.offset_encoding or 'utf-16'
         return {
           range = {
-            start = place(buf, problem.lnum, problem.col, encoding),
-            ['end'] = place(buf, problem.end_lnum or problem.lnum, problem.end_col or problem.col, encoding),
+            start = M.place(buf, problem.lnum, problem.col, encoding),
+            ['end'] = M.place(buf, problem.end_lnum or problem.lnum, problem.end_col or problem.col, encoding),
           },
           severity = problem.severity,
           message = problem.message,

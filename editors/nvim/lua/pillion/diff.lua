@@ -45,23 +45,9 @@ function M.view(approval)
   end
   if #approval.rules > 0 then
     table.insert(view.lines, '')
-    add(view, 's and p allow from now on: ' .. table.concat(approval.rules, ', '), '')
+    add(view, 's, p and u allow from now on: ' .. table.concat(approval.rules, ', '), '')
   end
   return view
-end
-
--- The hunk a line belongs to.
----@param view pillion.View
----@param row integer from 1
----@return integer? hunk from 1
-function M.hunk_at(view, row)
-  local found
-  for hunk, first in ipairs(view.hunk_rows) do
-    if first <= row then
-      found = hunk
-    end
-  end
-  return found
 end
 
 -- The chosen hunks as the wire has them; `nil` when all are.

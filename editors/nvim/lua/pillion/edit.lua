@@ -1,5 +1,7 @@
 -- Edits and saves that the server asks for. `vim.lsp.util` does the work; what is added here is that an edit is one
 -- undo step of its own, and that an edit of an outdated text is refused in words.
+local untitled = require('pillion.untitled')
+
 local M = {}
 
 -- Ends the undo step that is open, so that what comes next begins another; see |undo-break|. In insert mode this also
@@ -13,15 +15,21 @@ end
 ---@param document { uri: string, version: integer? }
 ---@return integer? buf, string? refusal
 local function target(client, document)
-  local buf = vim.uri_to_bufnr(document.uri)
+  local nameless = untitled.buffer(document.uri)
+  local buf = nameless or vim.uri_to_bufnr(document.uri)
   if type(document.version) ~= 'number' then
     return buf
   end
-  if not vim.lsp.buf_is_attached(buf, client.id) then
+  if nameless then
+    if vim.api.nvim_buf_get_changedtick(buf) > document.version then
+      return nil, 'the buffer has changed meanwhile: ' .. document.uri
+    end
+  elseif not vim.lsp.buf_is_attached(buf, client.id) then
     return nil, 'the buffer is no longer open: ' .. document.uri
   elseif (vim.lsp.util.buf_versions[buf] or 0) > document.version then
     return nil, 'the buffer has changed meanwhile: ' .. document.uri
-  elseif not vim.bo[buf].modifiable then
+  end
+  if not vim.bo[buf].modifiable then
     return nil, "the buffer is not modifiable ('nomodifiable' is set): " .. document.uri
   end
   return buf
@@ -42,9 +50,32 @@ local function targets(client, edit)
     end
   end
   for uri in pairs(edit.changes or {}) do
-    table.insert(bufs, vim.uri_to_bufnr(uri))
+    table.insert(bufs, untitled.buffer(uri) or vim.uri_to_bufnr(uri))
   end
   return bufs
+end
+
+-- Makes the edits of buffers without a name, and returns the rest.
+---@param edit lsp.WorkspaceEdit
+---@param encoding string
+---@return lsp.WorkspaceEdit
+local function apply_nameless(edit, encoding)
+  local rest = vim.tbl_extend('force', edit, {})
+  for key, changes in pairs({ documentChanges = edit.documentChanges, changes = edit.changes }) do
+    rest[key] = {}
+    for index, change in pairs(changes) do
+      local uri = key == 'changes' and index or vim.tbl_get(change, 'textDocument', 'uri')
+      local buf = uri and untitled.buffer(uri)
+      if buf then
+        vim.lsp.util.apply_text_edits(change.edits or change, buf, encoding)
+      elseif key == 'changes' then
+        rest.changes[uri] = change
+      else
+        table.insert(rest.documentChanges, change)
+      end
+    end
+  end
+  return rest
 end
 
 ---@param client vim.lsp.Client
@@ -56,7 +87,10 @@ function M.apply(client, params)
     return { applied = false, failureReason = refusal }
   end
   vim.tbl_map(break_undo, bufs)
-  local ok, err = pcall(vim.lsp.util.apply_workspace_edit, params.edit, client.offset_encoding)
+  local ok, err = pcall(function()
+    local rest = apply_nameless(params.edit, client.offset_encoding)
+    vim.lsp.util.apply_workspace_edit(rest, client.offset_encoding)
+  end)
   vim.tbl_map(break_undo, bufs)
   return { applied = ok, failureReason = not ok and tostring(err) or nil }
 end

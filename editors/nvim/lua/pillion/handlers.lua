@@ -32,6 +32,11 @@ return {
     return require('pillion.diagnostics').read(client, params)
   end,
 
+  ['editor/context'] = function(_, _, ctx)
+    local client = assert(vim.lsp.get_client_by_id(ctx.client_id))
+    return require('pillion.context').read(client)
+  end,
+
   ['editor/save'] = function(_, params)
     return { failed = require('pillion.edit').save(params.uris) }
   end,

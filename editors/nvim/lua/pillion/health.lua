@@ -4,6 +4,22 @@ local M = {}
 local health = vim.health
 local WAIT_MS = 5000
 
+---@param server pillion.Server
+---@param method string
+---@return any result, string? failure
+local function ask(server, method)
+  local result, failure
+  server:request(method, vim.empty_dict(), function(given)
+    result = given
+  end, function(message)
+    failure = message
+  end)
+  vim.wait(WAIT_MS, function()
+    return result ~= nil or failure ~= nil
+  end, 20)
+  return result, failure
+end
+
 ---@return boolean
 local function check_binary()
   local cmd = require('pillion.config').options.cmd
@@ -26,29 +42,8 @@ local function check_binary()
   return true
 end
 
-local function check_models()
-  local client = require('pillion.client')
-  local server = client.get(require('pillion.config').options.root(0))
-  local was_running = server.client ~= nil
-  local models, failure
-  server:request('model/list', vim.empty_dict(), function(result)
-    models = result
-  end, function(message)
-    failure = message
-  end)
-  vim.wait(WAIT_MS, function()
-    return models ~= nil or failure ~= nil
-  end, 20)
-  if not was_running then
-    server:stop()
-  end
-  if not models then
-    health.error('the server does not answer: ' .. (failure or ('nothing within %d s'):format(WAIT_MS / 1000)), {
-      'See :LspLog (on Neovim 0.10: :lua vim.cmd.edit(vim.lsp.get_log_path()))',
-    })
-    return
-  end
-  health.ok('the server starts and answers')
+---@param models pillion.ModelListResponse
+local function check_model(models)
   for _, model in ipairs(models.models) do
     if model.id == models.default then
       if model.ready then
@@ -66,6 +61,48 @@ local function check_models()
   end
 end
 
+---@param servers pillion.McpServerInfo[]
+local function check_mcp(servers)
+  for _, server in ipairs(servers) do
+    if server.state == 'failed' then
+      health.warn(('the MCP server %s failed: %s'):format(server.name, server.error or 'it does not say why'))
+    elseif server.state ~= 'disabled' then
+      health.ok(('the MCP server %s is %s, with %d tools'):format(server.name, server.state, server.tools))
+    end
+  end
+end
+
+local function check_server()
+  local client = require('pillion.client')
+  local server = client.get(require('pillion.config').options.root(0))
+  local was_running = server.client ~= nil
+  local models, failure = ask(server, 'model/list')
+  local mcp = models and ask(server, 'mcp/list')
+  if not was_running then
+    server:stop()
+  end
+  if not models then
+    health.error('the server does not answer: ' .. (failure or ('nothing within %d s'):format(WAIT_MS / 1000)), {
+      'See :LspLog (on Neovim 0.10: :lua vim.cmd.edit(vim.lsp.get_log_path()))',
+    })
+    return
+  end
+  health.ok('the server starts and answers')
+  check_model(models)
+  check_mcp(mcp and mcp.servers or {})
+end
+
+local function check_editor()
+  if not pcall(vim.treesitter.language.inspect, 'markdown') then
+    health.info("no tree-sitter parser for Markdown: chats are shown with Vim's own syntax")
+  end
+  if vim.o.autoread then
+    health.ok("'autoread' is set: files that a command changed are read again")
+  else
+    health.warn("'autoread' is off: files that a command changed stay as they were until :edit", { ':set autoread' })
+  end
+end
+
 function M.check()
   health.start('pillion')
   if vim.fn.has('nvim-0.10') == 1 then
@@ -76,8 +113,9 @@ function M.check()
   if not jit then
     health.warn('this Neovim has no LuaJIT', { 'Approvals are asked with vim.ui.select, without the diff' })
   end
+  check_editor()
   if check_binary() then
-    check_models()
+    check_server()
   end
 end
 

@@ -18,8 +18,12 @@ end
 
 -- The session of the chat the cursor is in, or the one last used in the buffer's project.
 ---@return pillion.Session?, pillion.Server
-local function current()
+function M.current()
   local buf = vim.api.nvim_get_current_buf()
+  local prompt = package.loaded['pillion.prompt'] and require('pillion.prompt').of(buf)
+  if prompt then
+    return prompt.server.current, prompt.server
+  end
   local chat = require('pillion.chat').of(buf)
   if chat then
     chat.session.server.current = chat.session
@@ -32,7 +36,7 @@ end
 -- Any session that runs a turn, the current one first.
 ---@return pillion.Session?
 local function running()
-  local session = current()
+  local session = M.current()
   if session and session.turn then
     return session
   end
@@ -44,26 +48,17 @@ local function running()
   return session
 end
 
--- What makes blocks of words: those of the range first, then what the words point to, then the words. It is of the
--- buffer that the person is in now; in a chat, of the one they were in before.
----@param server pillion.Server
----@param range pillion.Range?
----@return fun(words: string): pillion.ContentBlock[]
-local function blocks_for(server, range)
-  local mention = require('pillion.mention')
+-- The buffer that words are about: the one the person is in; in a chat or a prompt, the one they were in before.
+---@return integer
+local function subject()
   local buf = vim.api.nvim_get_current_buf()
-  local lines = range and mention.lines(buf, range)
-  if require('pillion.chat').of(buf) and vim.fn.bufexists(0) == 1 then
-    buf = vim.fn.bufnr('#')
+  local prompt = package.loaded['pillion.prompt'] and require('pillion.prompt').of(buf)
+  if prompt then
+    return prompt.origin
+  elseif require('pillion.chat').of(buf) and vim.fn.bufexists(0) == 1 then
+    return vim.fn.bufnr('#')
   end
-  return function(words)
-    local blocks = vim.api.nvim_buf_is_loaded(buf) and mention.blocks(words, buf, server.root) or {}
-    if lines then
-      table.insert(blocks, 1, lines)
-    end
-    table.insert(blocks, { type = 'text', text = words })
-    return blocks
-  end
+  return buf
 end
 
 ---@param server pillion.Server
@@ -76,47 +71,47 @@ local function create(server, use)
   end)
 end
 
----@param prompt string
----@param use fun(prompt: string)
-local function with_prompt(prompt, use)
-  if vim.trim(prompt) ~= '' then
-    return use(prompt)
+-- Says it in the current session, which is created if need be; to a turn that runs, at once.
+---@param server pillion.Server
+---@param blocks pillion.ContentBlock[]
+function M.say(server, blocks)
+  local session = server.current
+  if session then
+    require('pillion.chat_window').show(session.chat)
+    session:say(blocks)
+  else
+    create(server, function(created)
+      created:say(blocks)
+    end)
   end
-  vim.ui.input({ prompt = 'Pillion: ' }, function(typed)
-    if typed and vim.trim(typed) ~= '' then
-      use(typed)
-    end
-  end)
 end
 
--- Asks in the current session, which is created if need be; to a turn that runs, the prompt is said at once.
----@param prompt string asked for when empty
+-- Asks in the current session. Without words, they are written in a prompt below the chat.
+---@param words string
 ---@param options { range: pillion.Range? }?
-function M.ask(prompt, options)
-  local session, server = current()
-  local blocks = blocks_for(server, options and options.range)
-  with_prompt(prompt, function(typed)
-    local said = blocks(typed)
-    if session then
-      require('pillion.chat_window').show(session.chat)
-      session:say(said)
-    else
-      create(server, function(created)
-        created:say(said)
-      end)
-    end
-  end)
+function M.ask(words, options)
+  local _, server = M.current()
+  local buf, range = subject(), options and options.range
+  if vim.trim(words) == '' then
+    require('pillion.prompt').open(server, buf, range)
+    return
+  end
+  local mention = require('pillion.mention')
+  M.say(server, mention.with_words(words, buf, server.root, range and mention.lines(buf, range)))
 end
 
 -- Starts another session; those there are go on.
----@param prompt string? the session waits for one when empty
+---@param words string? without them, a prompt waits for some
 ---@param options { range: pillion.Range? }?
-function M.new(prompt, options)
-  local _, server = current()
-  local said = prompt and vim.trim(prompt) ~= '' and blocks_for(server, options and options.range)(prompt)
+function M.new(words, options)
+  local _, server = M.current()
+  local buf, range = subject(), options and options.range
   create(server, function(session)
-    if said then
-      session:say(said)
+    if words and vim.trim(words) ~= '' then
+      local mention = require('pillion.mention')
+      session:say(mention.with_words(words, buf, server.root, range and mention.lines(buf, range)))
+    else
+      require('pillion.prompt').open(server, buf, range)
     end
   end)
 end
@@ -131,35 +126,70 @@ function M.cancel()
   end
 end
 
-function M.toggle_chat()
-  local session = current()
-  local window = require('pillion.chat_window')
-  if not session then
-    require('pillion.client').notify('no session yet; :Pillion <prompt> starts one', vim.log.levels.INFO)
-  elseif window.is_shown(session.chat) then
-    window.hide(session.chat)
+-- Hands over the current session, or tells that there is none.
+---@param use fun(session: pillion.Session)
+local function with_session(use)
+  local session = M.current()
+  if session then
+    use(session)
   else
-    window.show(session.chat)
+    require('pillion.client').notify('no session yet; :Pillion starts one', vim.log.levels.INFO)
   end
+end
+
+function M.toggle_chat()
+  with_session(function(session)
+    local window = require('pillion.chat_window')
+    if window.is_shown(session.chat) then
+      window.hide(session.chat)
+    else
+      window.show(session.chat)
+    end
+  end)
 end
 
 function M.approvals()
   require('pillion.approval').open()
 end
 
--- Opens a session from a list: its chat is shown, with all that was said before.
-function M.sessions()
-  require('pillion.session_picker').pick(select(2, current()))
+-- Chooses a session from a list, and what to do with it; to open it shows its chat, with all that was said before.
+---@param action string? `open` when empty, or `fork`, `rename`, `delete`
+function M.sessions(action)
+  local _, server = M.current()
+  require('pillion.session_picker').pick(server, action and action ~= '' and action or 'open')
+end
+
+function M.tasks()
+  with_session(require('pillion.tasks').pick)
+end
+
+-- Has the running command go on in the background, so that the turn goes on.
+function M.background()
+  with_session(require('pillion.tasks').move)
+end
+
+-- Makes the conversation shorter for the model.
+---@param instructions string what to keep above all
+function M.compact(instructions)
+  with_session(function(session)
+    session.server:request('session/compact', {
+      sessionId = session.id,
+      instructions = instructions ~= '' and instructions or nil,
+    })
+  end)
 end
 
 ---@param settings table part of `session/configure`'s params
 local function configure(settings)
-  local session = current()
-  if not session then
-    require('pillion.client').notify('no session yet; :Pillion <prompt> starts one', vim.log.levels.INFO)
-    return
+  local session, server = M.current()
+  local function set(of)
+    server:request('session/configure', vim.tbl_extend('error', settings, { sessionId = of.id }))
   end
-  session.server:request('session/configure', vim.tbl_extend('error', settings, { sessionId = session.id }))
+  if session then
+    set(session)
+  else
+    create(server, set)
+  end
 end
 
 ---@param mode string asked for when empty
@@ -179,7 +209,7 @@ function M.model(model)
   if model ~= '' then
     return configure({ model = model })
   end
-  local _, server = current()
+  local _, server = M.current()
   server:request('model/list', vim.empty_dict(), function(list)
     vim.ui.select(list.models, {
       prompt = 'Model',

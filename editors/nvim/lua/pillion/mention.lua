@@ -14,7 +14,7 @@ end
 ---@return string
 local function path_of(buf)
   local name = vim.api.nvim_buf_get_name(buf)
-  return name ~= '' and name or 'untitled:' .. buf
+  return name ~= '' and name or require('pillion.untitled').uri(buf)
 end
 
 -- Lines of a buffer as they are on the screen.
@@ -73,6 +73,21 @@ local function file(word, root)
     return { type = 'range', path = full, startLine = start, endLine = tonumber(last) or start }
   end
   return { type = 'file', path = full }
+end
+
+-- A whole prompt: the lines of a range, then what the words point to, then the words.
+---@param words string
+---@param buf integer the buffer that they are about
+---@param root string
+---@param lines pillion.ContentBlock?
+---@return pillion.ContentBlock[]
+function M.with_words(words, buf, root, lines)
+  local blocks = vim.api.nvim_buf_is_loaded(buf) and M.blocks(words, buf, root) or {}
+  if lines then
+    table.insert(blocks, 1, lines)
+  end
+  table.insert(blocks, { type = 'text', text = words })
+  return blocks
 end
 
 -- The blocks for what the words point to: `@selection` and `@diagnostics` of the buffer, and `@path` below the root. A

@@ -4,6 +4,7 @@ local approval = require('pillion.approval')
 local attention = require('pillion.attention')
 local config = require('pillion.config')
 local diff = require('pillion.diff')
+local hunks = require('pillion.hunks')
 
 local M = {}
 
@@ -45,22 +46,34 @@ local function close()
   end
 end
 
+---@param waiting pillion.Waiting
+---@return string[]
+local function keys_of(waiting)
+  local keys = { 'a once' }
+  if #waiting.approval.rules > 0 then
+    vim.list_extend(keys, { 's session', 'p project', 'u always' })
+  end
+  vim.list_extend(keys, { 'd deny', 'r reason' })
+  if #waiting.chosen > 1 then
+    table.insert(keys, 'h hunk')
+  end
+  if waiting.approval.diff then
+    table.insert(keys, 'v view')
+  end
+  return vim.list_extend(keys, { 'e edit', 'c cancel', 'q later' })
+end
+
 ---@param popup pillion.Popup
 ---@return string
 local function footer(popup)
   if not is_focused() then
     return ' waits for you: rest a moment, or :PillionApprovals '
   end
-  local keys = { 'a once' }
-  if #popup.waiting.approval.rules > 0 then
-    vim.list_extend(keys, { 's session', 'p project' })
+  local keys = ' ' .. table.concat(keys_of(popup.waiting), ' · ') .. ' '
+  if vim.fn.strdisplaywidth(keys) <= vim.api.nvim_win_get_width(popup.window) then
+    return keys
   end
-  vim.list_extend(keys, { 'd deny', 'r reason' })
-  if #popup.waiting.chosen > 1 then
-    table.insert(keys, 'h hunk')
-  end
-  vim.list_extend(keys, { 'e edit', 'c cancel turn', 'q later' })
-  return ' ' .. table.concat(keys, ' · ') .. ' '
+  return ' a once · d deny · q later · ? all keys '
 end
 
 -- The border's words and the marks of the chosen hunks.
@@ -91,30 +104,10 @@ local function decorate()
   end
 end
 
----@param scope 'once'|'session'|'project'
-local function allow(scope)
-  local popup = assert(open)
-  local hunks = diff.chosen(popup.waiting.chosen)
-  if hunks and #hunks == 0 then
-    vim.notify('pillion: no hunk is chosen; h chooses one, d denies all', vim.log.levels.WARN)
-    return
-  end
-  approval.answer(popup.waiting, { type = 'allow', scope = scope, hunks = hunks })
-end
-
-local function deny_with_reason()
-  local waiting = assert(open).waiting
-  vim.ui.input({ prompt = 'Why not? ' }, function(reason)
-    if reason then
-      approval.answer(waiting, { type = 'deny', reason = reason ~= '' and reason or nil })
-    end
-  end)
-end
-
 local function toggle_hunk()
   local popup = assert(open)
-  local hunk = diff.hunk_at(popup.view, vim.api.nvim_win_get_cursor(popup.window)[1])
-  if hunk and #popup.waiting.chosen > 1 then
+  local hunk = hunks.at(popup.view.hunk_rows, vim.api.nvim_win_get_cursor(popup.window)[1])
+  if #popup.waiting.chosen > 1 then
     popup.waiting.chosen[hunk] = not popup.waiting.chosen[hunk]
     decorate()
   end
@@ -134,31 +127,20 @@ end
 ---@param popup pillion.Popup
 local function map(popup)
   local waiting = popup.waiting
-  local actions = {
-    a = function()
-      allow('once')
-    end,
-    s = function()
-      allow('session')
-    end,
-    p = function()
-      allow('project')
-    end,
-    d = function()
-      approval.answer(waiting, { type = 'deny' })
-    end,
-    r = deny_with_reason,
-    h = toggle_hunk,
-    e = function()
-      require('pillion.input_editor').open(waiting)
-    end,
-    c = function()
-      approval.answer(waiting, { type = 'cancelTurn' })
-    end,
-    q = function()
-      approval.put_off(waiting)
-    end,
-  }
+  local actions = approval.actions(waiting)
+  actions.h = toggle_hunk
+  actions.v = function()
+    require('pillion.review').open(waiting)
+  end
+  actions.e = function()
+    require('pillion.input_editor').open(waiting)
+  end
+  actions['?'] = function()
+    require('pillion.client').notify(table.concat(keys_of(waiting), ', '), vim.log.levels.INFO)
+  end
+  actions.q = function()
+    approval.put_off(waiting)
+  end
   actions['<Esc>'] = actions.q
   for key, act in pairs(actions) do
     vim.keymap.set('n', key, function()
@@ -175,7 +157,7 @@ end
 ---@param lines string[]
 ---@return table
 local function geometry(lines)
-  local width = math.min(100, vim.o.columns - 4)
+  local width = math.min(110, vim.o.columns - 4)
   local rows = 0
   for _, line in ipairs(lines) do
     rows = rows + math.max(1, math.ceil(vim.fn.strdisplaywidth(line) / width))

@@ -2,6 +2,7 @@
 local attention = require('pillion.attention')
 local chat = require('pillion.chat')
 local client = require('pillion.client')
+local events = require('pillion.events')
 local text = require('pillion.text')
 
 local M = {}
@@ -26,13 +27,18 @@ local M = {}
 ---@field title string
 ---@field calls table<string, pillion.Call>
 ---@field asked table<string, pillion.Call> the calls that wait for an answer, by approval
----@field usage pillion.Usage? of the latest turn
+---@field model string
+---@field mode pillion.Mode
+---@field changes pillion.FileChange[]? what its turns changed, as it was when looked at last
+---@field fresh table<string, true> the turns that this Neovim has seen at work
+---@field looking boolean? whether the changes are looked at soon
+---@field plan pillion.Line? the running turn's
+---@field usage pillion.Usage? of the running turn, so far
+---@field cost pillion.Cost? of all turns before it
+---@field context pillion.ContextUse?
 ---@field replay_to integer events up to this number are old: they are shown, and nobody is told
 local Session = {}
 Session.__index = Session
-
--- Of a running command, only the end is kept for looking at.
-local OUTPUT_BYTES = 64 * 1024
 
 -- The server's error codes for a turn that is not there, and for a session that is busy with one.
 local NOT_FOUND, BUSY = -32001, -32003
@@ -50,8 +56,11 @@ function M.open(server, info)
     server = server,
     last_seq = 0,
     title = info.title,
+    model = info.model,
+    mode = info.mode,
     calls = {},
     asked = {},
+    fresh = {},
     replay_to = info.lastSeq,
   }, Session)
   session.chat = chat.new(session)
@@ -89,181 +98,17 @@ function Session:set_doing(doing)
   end
 end
 
----@param call pillion.Call
----@param state string
----@param note string?
-local function set_call(call, state, note)
-  call.state, call.note = state, note
-  call.line:set(text.call(call))
+-- Takes note of what a model call took, and how full the context is.
+---@param event table of type `usage`
+function Session:count(event)
+  self.usage = event.turn
+  self.context = event.context or self.context
+  require('pillion.statusline').changed()
 end
 
----@type table<string, fun(session: pillion.Session, event: table)>
-local on = {}
-
-function on.turnStarted(session, event)
-  if session.title == '' then
-    session.title = text.title(event.prompt)
-  end
-  session.calls = {}
-  session:set_turn(event.turnId, 'thinking')
-  session.chat:write('prompt', text.prompt(event.prompt))
-end
-
-function on.turnSteered(session, event)
-  session.chat:write('prompt', text.prompt(event.prompt))
-end
-
-function on.messageDelta(session, event)
-  session:set_doing('writing')
-  session.chat:write('answer', event.text)
-end
-
-function on.reasoningDelta(session, event)
-  session:set_doing('thinking')
-  session.chat:write('reasoning', event.text)
-end
-
-function on.superseded(session)
-  session.chat:withdraw()
-end
-
-function on.toolPreparing(session, event)
-  session:set_doing('preparing ' .. event.tool)
-end
-
-function on.toolCall(session, event)
-  local call = { title = event.title, tool = event.tool, input = event.input, state = 'running', output = '' }
-  call.line = session.chat:line(text.call(call), call)
-  session.calls[event.callId] = call
-  session:set_doing(event.tool)
-end
-
-function on.approvalRequested(session, event)
-  local agent, call_id = event.approval.agent, event.approval.callId
-  local call = session.calls[agent and agent.callId .. '.' .. call_id or call_id]
-  if call then
-    call.diff = event.approval.diff
-    session.asked[event.approval.approvalId] = call
-    set_call(call, 'waiting')
-  end
-  session:set_doing('waiting for you')
-end
-
-function on.approvalResolved(session, event)
-  require('pillion.approval').resolved(event.approvalId)
-  local call = session.asked[event.approvalId]
-  session.asked[event.approvalId] = nil
-  if call and call.state == 'waiting' then
-    set_call(call, 'running')
-  end
-  session:set_doing('working')
-end
-
-function on.toolProgress(session, event)
-  local call = session.calls[event.callId]
-  if call then
-    call.output = (call.output .. event.text):sub(-OUTPUT_BYTES)
-    set_call(call, 'running', text.last_line(call.output))
-  end
-end
-
-function on.toolResult(session, event)
-  local call = session.calls[event.callId]
-  if call then
-    call.output, call.diff = event.text, event.diff or call.diff
-    set_call(call, event.status, event.status ~= 'ok' and text.first_line(event.text) or nil)
-  end
-  session:set_doing('thinking')
-  if session:is_live() then
-    session.server:look_at_disk()
-  end
-end
-
-function on.plan(session, event)
-  for _, item in ipairs(event.items) do
-    session.chat:line(('%s %s'):format(text.marks[item.status], text.first_line(item.text)))
-  end
-end
-
-function on.questionAsked(session, event)
-  session.chat:line(('%s %s'):format(text.marks.waiting, text.first_line(event.question.text)))
-  session:set_doing('asking you')
-end
-
-function on.questionResolved(session, event)
-  require('pillion.question').resolved(event.questionId)
-  session:set_doing('working')
-end
-
-function on.taskStarted(session, event)
-  session.chat:line(('%s %s runs in the background: %s'):format(text.marks.info, event.task.taskId, event.task.title))
-end
-
-function on.taskEnded(session, event)
-  local said = ('%s has ended (%s): %s'):format(event.task.taskId, text.last_line(event.text), event.task.title)
-  session.chat:line(('%s %s'):format(text.marks.info, said))
-  if session:is_live() then
-    client.notify(text.brief(said), vim.log.levels.INFO)
-  end
-end
-
--- Of a sub-agent, its calls are shown, below the call that it works for.
-function on.nested(session, event)
-  local inner, path = event.event, event.callId
-  while inner.type == 'nested' do
-    inner, path = inner.event, path .. '.' .. inner.callId
-  end
-  if inner.type == 'toolCall' or inner.type == 'toolProgress' or inner.type == 'toolResult' then
-    local call = vim.tbl_extend('force', inner, { callId = path .. '.' .. inner.callId })
-    if call.title then
-      call.title = '  ' .. call.title
-    end
-    on[call.type](session, call)
-  elseif inner.type == 'usage' then
-    on.usage(session, inner)
-  end
-end
-
-function on.usage(session, event)
-  session.usage = event.turn
-  session.chat:keep()
-end
-
-function on.compaction(session, event)
-  local before, after = text.tokens(event.tokensBefore), text.tokens(event.tokensAfter)
-  session.chat:line(('%s made the conversation shorter: %s tokens are %s now'):format(text.marks.info, before, after))
-end
-
-function on.retry(session, event)
-  local seconds = ('%.1f s'):format(event.delayMs / 1000)
-  session.chat:line(('%s %s; trying again in %s (%d)'):format(text.marks.retry, event.error, seconds, event.attempt))
-  session:set_doing('waiting to try again')
-end
-
-function on.fallback(session, event)
-  local line = '%s %s; asks %s instead of %s'
-  session.chat:line(line:format(text.marks.retry, event.error, event.to, event.from))
-end
-
-function on.sessionConfigured(session, event)
-  session.chat:line(('%s model %s, mode %s'):format(text.marks.info, event.model, event.mode))
-end
-
-function on.notice(session, event)
-  session.chat:line(('%s %s'):format(text.marks[event.level] or text.marks.info, event.message))
-  if event.level == 'error' and session:is_live() then
-    client.notify(text.brief(event.message))
-  end
-end
-
-function on.turnEnded(session, event)
-  session.usage = event.usage
-  session.chat:line(text.turn_end(event))
-  session:set_turn(nil)
-  session:drop_inquiries()
-  if event.error and session:is_live() then
-    client.notify(text.brief(event.error))
-  end
+---@param usage pillion.Usage of a turn that has ended
+function Session:add_cost(usage)
+  self.cost = text.sum(self.cost, usage.cost)
 end
 
 -- Nobody waits for an answer any more.
@@ -289,7 +134,7 @@ function Session:on_event(seq, event)
     return
   end
   self.last_seq = seq
-  local handle = on[event.type]
+  local handle = events[event.type]
   if handle then
     handle(self, event)
   end

@@ -26,7 +26,7 @@ function M.text()
   return known and 'pillion' or ''
 end
 
--- For the statusline of a chat's window: what it is about, and what its own turn does.
+-- For the statusline of a chat's window: what it is about, what its own turn does, and what it took so far.
 ---@return string
 function M.chat()
   local chat = require('pillion.chat').of(vim.api.nvim_get_current_buf())
@@ -34,8 +34,18 @@ function M.chat()
     return ''
   end
   local session = chat.session
-  local title = session.title ~= '' and session.title or 'Pillion'
-  return session.turn and ('%s (%s)'):format(title, session.doing or 'working') or title
+  local text = require('pillion.text')
+  local title = text.cut(session.title ~= '' and session.title or 'Pillion', 32)
+  local parts = { session.turn and ('%s (%s)'):format(title, session.doing or 'working') or title }
+  vim.list_extend(parts, { (session.model:gsub('^.*/', '')), session.mode })
+  if session.context and session.context.share then
+    table.insert(parts, ('%d%% full'):format(math.floor(session.context.share * 100 + 0.5)))
+  end
+  local cost = text.sum(session.cost, session.usage and session.usage.cost)
+  if cost then
+    table.insert(parts, text.cost(cost))
+  end
+  return table.concat(parts, ' · ')
 end
 
 local pending = false

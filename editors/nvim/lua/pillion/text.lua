@@ -23,18 +23,19 @@ local words = { waiting = 'waits for you', failed = 'failed', denied = 'denied',
 ---@param text string
 ---@return string
 function M.first_line(text)
-  return (vim.trim(text):match('^[^\r\n]*'))
+  return vim.trim(text):match('^[^\r\n]*') or ''
 end
 
 ---@param text string
 ---@return string
 function M.last_line(text)
-  return (vim.trim(text):match('[^\r\n]*$'))
+  return vim.trim(text):match('[^\r\n]*$') or ''
 end
 
 ---@param text string
----@param width integer in characters
-local function cut(text, width)
+---@param width integer characters
+---@return string
+function M.cut(text, width)
   return vim.fn.strcharlen(text) > width and vim.fn.strcharpart(text, 0, width - 1) .. '…' or text
 end
 
@@ -42,7 +43,7 @@ end
 ---@param text string
 ---@return string
 function M.brief(text)
-  return cut(M.first_line(text), math.max(20, vim.v.echospace - #'pillion: '))
+  return M.cut(M.first_line(text), math.max(20, vim.v.echospace - #'pillion: '))
 end
 
 ---@param call { title: string, state: string, note: string? }
@@ -56,7 +57,7 @@ function M.call(call)
     ': '
   )
   local line = M.marks[call.state] .. ' ' .. M.first_line(call.title)
-  return cut(said == '' and line or line .. ' — ' .. said, 300)
+  return M.cut(said == '' and line or line .. ' — ' .. said, 300)
 end
 
 ---@param block pillion.ContentBlock
@@ -92,10 +93,65 @@ end
 function M.title(prompt)
   for _, block in ipairs(prompt) do
     if block.type == 'text' then
-      return cut(M.first_line(block.text), 60)
+      return M.cut(M.first_line(block.text), 60)
     end
   end
   return ''
+end
+
+-- What the person typed of a prompt.
+---@param prompt pillion.ContentBlock[]
+---@return string
+function M.words(prompt)
+  local said = {}
+  for _, block in ipairs(prompt) do
+    if block.type == 'text' or block.type == 'command' then
+      table.insert(said, content(block))
+    end
+  end
+  return table.concat(said, '\n')
+end
+
+-- How many lines a change adds and takes away.
+---@param diff pillion.FileDiff?
+---@return string?
+function M.change(diff)
+  if not diff then
+    return nil
+  end
+  local added, removed = 0, 0
+  for _, hunk in ipairs(diff.hunks) do
+    local _, more = ('\n' .. hunk.text):gsub('\n%+', '')
+    local _, less = ('\n' .. hunk.text):gsub('\n%-', '')
+    added, removed = added + more, removed + less
+  end
+  return ('+%d −%d'):format(added, removed)
+end
+
+---@param items pillion.PlanItem[]
+---@return string line, string[] details
+function M.plan(items)
+  local done, now = 0, nil
+  local list = vim.tbl_map(function(item)
+    done = done + (item.status == 'completed' and 1 or 0)
+    now = now or (item.status == 'inProgress' and M.first_line(item.text)) or nil
+    return ('%s %s'):format(M.marks[item.status] or M.marks.pending, M.first_line(item.text))
+  end, items)
+  local mark = done == #items and M.marks.completed or M.marks.inProgress
+  return ('%s Plan: %d of %d done%s'):format(mark, done, #items, now and ', now: ' .. now or ''), list
+end
+
+---@param event { error: string, delayMs: integer, attempt: integer }
+---@return string
+function M.retry(event)
+  local seconds = event.delayMs / 1000
+  return ('%s %s; trying again in %.1f s (%d)'):format(M.marks.retry, event.error, seconds, event.attempt)
+end
+
+---@param event { level: string, message: string }
+---@return string
+function M.notice(event)
+  return ('%s %s'):format(M.marks[event.level] or M.marks.info, event.message)
 end
 
 ---@param count integer
@@ -114,6 +170,17 @@ function M.cost(cost)
   local dollars = cost.nanoDollars / 1e9
   local shown = dollars < 1 and ('$%.4f'):format(dollars) or ('$%.2f'):format(dollars)
   return cost.atLeast and 'at least ' .. shown or shown
+end
+
+-- Both together, as far as they are known.
+---@param one pillion.Cost?
+---@param other pillion.Cost?
+---@return pillion.Cost?
+function M.sum(one, other)
+  if not (one and other) then
+    return one or other
+  end
+  return { nanoDollars = one.nanoDollars + other.nanoDollars, atLeast = one.atLeast or other.atLeast }
 end
 
 ---@param usage pillion.Usage
