@@ -1,21 +1,28 @@
 // The chat view's other half: hands events to the web view and does what the person asks there.
 
-import { randomBytes } from "node:crypto";
 import * as vscode from "vscode";
 import type { Approvals } from "./approvals";
+import { applyPrompt, insertCode, openFile, openText } from "./code";
 import { complete, promptText } from "./context";
 import type { Conversation } from "./conversation";
-import type { FromView, Status, ToView } from "./messages";
-import type { ContentBlock, ModelInfo } from "./protocol";
+import type { FromView, How, Status, ToView } from "./messages";
+import { Outbox } from "./outbox";
+import { page } from "./page";
+import type { ContentBlock, ModelListResponse } from "./protocol";
+import type { Questions } from "./questions";
 import type { Server } from "./server";
+
+/** The most sessions that are listed. */
+const SESSIONS = 500;
 
 export class Chat implements vscode.WebviewViewProvider, vscode.Disposable {
   private view: vscode.WebviewView | undefined;
   /** The web view has said that it listens. */
   private isReady = false;
-  private models: ModelInfo[] = [];
+  private known: ModelListResponse = { models: [] };
   /** What came before the view was there. */
   private pending: ToView[] = [];
+  private readonly outbox = new Outbox(async (message) => this.tell(message));
   private readonly subscriptions: vscode.Disposable[];
 
   constructor(
@@ -23,18 +30,34 @@ export class Chat implements vscode.WebviewViewProvider, vscode.Disposable {
     private readonly server: Server,
     private readonly conversation: Conversation,
     private readonly approvals: Approvals,
+    private readonly questions: Questions,
   ) {
+    const tellStatus = () => this.tell({ type: "status", status: this.status() });
+    const tellWaiting = () => this.tell({ type: "waiting", approvals: approvals.open, questions: questions.open });
     this.subscriptions = [
-      vscode.window.registerWebviewViewProvider("pillion.chat", this),
-      conversation.onEvents((events) => this.tell({ type: "events", events })),
+      // The typed text, the open rows and the place in the conversation survive that another view is looked at.
+      vscode.window.registerWebviewViewProvider("pillion.chat", this, {
+        webviewOptions: { retainContextWhenHidden: true },
+      }),
+      conversation.onStamped((stamped) => {
+        if (this.isReady) {
+          this.outbox.push(stamped);
+        }
+      }),
       conversation.onReset(() => this.reset()),
-      conversation.onChanged(() => this.tell({ type: "status", status: this.status() })),
-      approvals.onChanged(() => this.tell({ type: "approvals", approvals: approvals.open })),
+      conversation.onChanged(tellStatus),
+      approvals.onChanged(tellWaiting),
+      questions.onChanged(() => {
+        tellWaiting();
+        if (questions.open.length > 0 && this.view?.visible !== true) {
+          void this.pointToQuestion();
+        }
+      }),
       server.onState((running) => {
         if (running) {
-          void this.loadModels();
+          this.loadModels().catch((error: unknown) => server.log.warn(`the models cannot be listed: ${String(error)}`));
         }
-        this.tell({ type: "status", status: this.status() });
+        tellStatus();
       }),
     ];
   }
@@ -54,13 +77,19 @@ export class Chat implements vscode.WebviewViewProvider, vscode.Disposable {
 
   /** Shows the view, and puts this into its prompt. */
   async insert(blocks: ContentBlock[]): Promise<void> {
-    const message: ToView = { type: "insert", blocks, focus: true };
-    if (this.isReady) {
-      this.tell(message);
-    } else {
-      this.pending.push(message);
-    }
-    await vscode.commands.executeCommand("pillion.chat.focus");
+    await this.show({ type: "insert", blocks, focus: true });
+  }
+
+  /** Shows the list of sessions. */
+  async showSessions(): Promise<void> {
+    await this.show({ type: "show", what: "sessions" });
+  }
+
+  /** Begins another session. */
+  async clear(): Promise<void> {
+    // The focus moves first: it must not move once the person goes on.
+    await this.show({ type: "show", what: "prompt" });
+    await this.conversation.clear();
   }
 
   dispose(): void {
@@ -69,33 +98,52 @@ export class Chat implements vscode.WebviewViewProvider, vscode.Disposable {
     }
   }
 
-  private tell(message: ToView): void {
+  private async show(message: ToView): Promise<void> {
     if (this.isReady) {
-      void this.view?.webview.postMessage(message);
+      void this.tell(message);
+    } else {
+      this.pending.push(message);
+    }
+    await vscode.commands.executeCommand("pillion.chat.focus");
+  }
+
+  private async pointToQuestion(): Promise<void> {
+    const text = this.questions.open.at(-1)?.text ?? "";
+    const answer = await vscode.window.showInformationMessage(`Pillion asks: ${text}`, "Answer");
+    if (answer !== undefined) {
+      await vscode.commands.executeCommand("pillion.chat.focus");
+    }
+  }
+
+  private async tell(message: ToView): Promise<void> {
+    if (this.isReady) {
+      await this.view?.webview.postMessage(message);
     }
   }
 
   private reset(): void {
-    this.tell({ type: "reset", events: this.conversation.events, status: this.status() });
-    this.tell({ type: "approvals", approvals: this.approvals.open });
+    this.outbox.clear();
+    void this.tell({ type: "reset", events: [...this.conversation.events], status: this.status() });
+    void this.tell({ type: "waiting", approvals: this.approvals.open, questions: this.questions.open });
   }
 
   private status(): Status {
-    const { info, turnId, queue } = this.conversation;
+    const { info, turnId, queue, mode, model } = this.conversation;
     return {
       running: turnId !== undefined,
       connected: this.server.isRunning,
-      model: info?.model,
-      mode: info?.mode ?? "ask",
-      models: this.models,
+      sessionId: info?.sessionId,
+      model: model ?? this.known.default,
+      mode,
+      models: this.known.models,
       title: info?.title ?? "",
       queue: queue.map(({ id, prompt }) => ({ id, text: promptText(prompt) })),
     };
   }
 
   private async loadModels(): Promise<void> {
-    this.models = (await this.server.request("model/list", {})).models;
-    this.tell({ type: "status", status: this.status() });
+    this.known = await this.server.request("model/list", {});
+    void this.tell({ type: "status", status: this.status() });
   }
 
   private async heed(message: FromView): Promise<void> {
@@ -105,97 +153,106 @@ export class Chat implements vscode.WebviewViewProvider, vscode.Disposable {
       const text = error instanceof Error ? error.message : String(error);
       this.server.log.error(text);
       const back = message.type === "say" ? { prompt: message.prompt } : {};
-      this.tell({ type: "failed", message: text, ...back });
+      void this.tell({ type: "failed", message: text, ...back });
     }
   }
 
   private async act(message: FromView): Promise<void> {
+    const { conversation, server } = this;
     switch (message.type) {
       case "ready":
         this.isReady = true;
         this.reset();
         for (const waiting of this.pending.splice(0)) {
-          this.tell(waiting);
+          void this.tell(waiting);
         }
         return;
       case "say":
-        return message.how === "steer"
-          ? this.conversation.steer(message.prompt)
-          : this.conversation.say(message.prompt);
-      case "unqueue": {
-        const queued = this.conversation.unqueue(message.id);
-        if (queued !== undefined) {
-          this.tell({ type: "insert", blocks: queued.prompt, focus: true });
-        }
-        return;
-      }
+        return conversation.say(message.prompt, message.how);
+      case "unqueue":
+        return this.unqueue(message.id, message.how);
       case "stop":
-        return this.conversation.stop();
+        return conversation.stop();
       case "decide":
         return this.approvals.decide(message.approvalId, message.decision);
+      case "answer":
+        return this.questions.answer(message.questionId, message.answer);
       case "showDiff":
-        return this.approvals.show(message.approvalId);
+        await vscode.commands.executeCommand("pillion.approval.show", message.approvalId);
+        return;
       case "openFile":
-        return openFile(message.path, message.line);
+        return openFile(message.path, message.line, conversation.info?.roots[0]);
+      case "openText":
+        return openText(message.text);
       case "copy":
         return vscode.env.clipboard.writeText(message.text);
       case "insertCode":
         return insertCode(message.text);
+      case "applyCode":
+        return conversation.say(applyPrompt(message.text, message.language));
       case "configure": {
         const { type: _, ...settings } = message;
-        return this.conversation.configure(settings);
+        return conversation.configure(settings);
       }
       case "complete":
-        this.tell({ type: "completions", request: message.request, items: await complete(message.query) });
+        return complete(message.query, (items) => {
+          void this.tell({ type: "completions", request: message.request, items });
+        });
+      case "listCommands": {
+        const sessionId = conversation.info?.sessionId;
+        const { commands } = await server.request("command/list", sessionId === undefined ? {} : { sessionId });
+        return this.tell({ type: "commands", commands });
+      }
+      case "listSessions":
+        return this.listSessions();
+      case "openSession":
+        return conversation.open(message.sessionId);
+      case "forkSession":
+        return conversation.fork(message.sessionId ?? this.sessionId(), message.turnId);
+      case "renameSession":
+        await conversation.rename(message.sessionId, message.title);
+        return this.listSessions();
+      case "deleteSession":
+        await conversation.delete(message.sessionId);
+        return this.listSessions();
+      case "background":
+        await server.request("turn/background", { sessionId: this.sessionId(), callId: message.callId });
         return;
+      case "readTask": {
+        const { taskId } = message;
+        const { text } = await server.request("task/read", { sessionId: this.sessionId(), taskId });
+        return openText(text);
+      }
+      case "cancelTask":
+        await server.request("task/cancel", { sessionId: this.sessionId(), taskId: message.taskId });
+        return;
+      case "compact":
+        return conversation.compact();
       case "command":
         await vscode.commands.executeCommand(`pillion.${message.command}`);
     }
   }
-}
 
-async function openFile(path: string, line: number | undefined): Promise<void> {
-  const uri = /^[a-z][a-z0-9+.-]+:/i.test(path) ? vscode.Uri.parse(path) : vscode.Uri.file(path);
-  const options: vscode.TextDocumentShowOptions = { preview: true };
-  if (line !== undefined) {
-    options.selection = new vscode.Range(line - 1, 0, line - 1, 0);
+  private sessionId(): string {
+    return this.conversation.info?.sessionId ?? "";
   }
-  await vscode.window.showTextDocument(uri, options);
-}
 
-async function insertCode(text: string): Promise<void> {
-  const editor = vscode.window.activeTextEditor;
-  if (editor === undefined) {
-    const document = await vscode.workspace.openTextDocument({ content: text });
-    await vscode.window.showTextDocument(document);
-    return;
+  private async unqueue(id: number, how: How | "edit" | "drop"): Promise<void> {
+    const queued = this.conversation.unqueue(id);
+    if (queued === undefined || how === "drop") {
+      return;
+    }
+    if (how === "edit") {
+      await this.tell({ type: "insert", blocks: queued.prompt, focus: true });
+    } else {
+      await this.conversation.say(queued.prompt, how);
+    }
   }
-  await editor.edit((edit) => edit.replace(editor.selection, text));
-}
 
-/** Nothing is loaded from anywhere but the extension's own folder, and no script runs but the one named here. */
-function page(webview: vscode.Webview, folder: vscode.Uri): string {
-  const nonce = randomBytes(16).toString("base64url");
-  const uri = (name: string) => webview.asWebviewUri(vscode.Uri.joinPath(folder, name)).toString();
-  const policy = [
-    "default-src 'none'",
-    `style-src ${webview.cspSource}`,
-    `script-src 'nonce-${nonce}'`,
-    `font-src ${webview.cspSource}`,
-    "img-src data:",
-  ].join("; ");
-  return `<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="UTF-8">
-<meta http-equiv="Content-Security-Policy" content="${policy}">
-<meta name="viewport" content="width=device-width, initial-scale=1.0">
-<link rel="stylesheet" href="${uri("styles.css")}">
-<title>Pillion</title>
-</head>
-<body>
-<div id="app"></div>
-<script nonce="${nonce}" src="${uri("main.js")}"></script>
-</body>
-</html>`;
+  private async listSessions(): Promise<void> {
+    const root = vscode.workspace.workspaceFolders?.[0]?.uri.fsPath;
+    const here = root === undefined ? {} : { root };
+    const { sessions } = await this.server.request("session/list", { limit: SESSIONS, ...here });
+    await this.tell({ type: "sessions", sessions, current: this.conversation.info?.sessionId });
+  }
 }

@@ -1,6 +1,9 @@
-// The conversation on the screen: one session, its events, what is being said to it.
+// The conversation on the screen: one session, its events, what is being said to it. Another session whose turn runs
+// goes on behind it.
 
 import * as vscode from "vscode";
+import { Log } from "./log";
+import type { How, Stamped } from "./messages";
 import type {
   ContentBlock,
   Mode,
@@ -17,6 +20,9 @@ export interface Queued {
   prompt: ContentBlock[];
 }
 
+/** Where the id of the session that was shown last is kept, for when the window is opened again. */
+const LAST = "pillion.lastSession";
+
 export class Conversation implements vscode.Disposable {
   private readonly changed = new vscode.EventEmitter<void>();
   /** The session, its settings, whether a turn runs, or the queue changed. */
@@ -24,6 +30,9 @@ export class Conversation implements vscode.Disposable {
   private readonly happened = new vscode.EventEmitter<SessionEvent[]>();
   /** Events of the session, in order, as they come. */
   readonly onEvents = this.happened.event;
+  private readonly stamped = new vscode.EventEmitter<Stamped>();
+  /** The same, with the time; what happened before this window watched has none. */
+  readonly onStamped = this.stamped.event;
   private readonly began = new vscode.EventEmitter<void>();
   /** Another session is shown from here on, from its beginning. */
   readonly onReset = this.began.event;
@@ -31,14 +40,23 @@ export class Conversation implements vscode.Disposable {
   info: SessionInfo | undefined;
   /** The turn that runs. */
   turnId: string | undefined;
-  /** The past of the session. Adjacent deltas are one. */
-  events: SessionEvent[] = [];
+  /** The past of the session. */
+  private log = new Log();
   queue: Queued[] = [];
+  /** What a session that is begun by the first prompt gets. */
+  private wanted: Omit<SessionConfigureParams, "sessionId"> = {};
   private lastSeq = 0;
+  /** Up to here, events are of before this window watched. */
+  private replayedTo = 0;
   private queued = 0;
+  /** Sessions that are not shown and whose turn runs: they are watched until its end. */
+  private readonly behind = new Set<string>();
   private readonly subscriptions: vscode.Disposable[];
 
-  constructor(private readonly server: Server) {
+  constructor(
+    private readonly server: Server,
+    private readonly memory: vscode.Memento,
+  ) {
     server.hear("session/event", (notification) => this.take(notification));
     this.subscriptions = [
       server.onState((running) => {
@@ -46,15 +64,33 @@ export class Conversation implements vscode.Disposable {
           void this.resume();
         } else {
           this.turnId = undefined;
+          this.behind.clear();
           this.changed.fire();
         }
       }),
     ];
   }
 
+  get events(): readonly Stamped[] {
+    return this.log.events;
+  }
+
+  get mode(): Mode {
+    return this.info?.mode ?? this.wanted.mode ?? "ask";
+  }
+
+  /** `provider/model`; `undefined` while no session has begun and nobody chose one. */
+  get model(): string | undefined {
+    return this.info?.model ?? this.wanted.model;
+  }
+
   /** Says this: starts a turn, or puts it behind the one that runs. Starts a session where there is none. */
-  async say(prompt: ContentBlock[]): Promise<void> {
-    if (this.turnId !== undefined) {
+  async say(prompt: ContentBlock[], how: How = "queue"): Promise<void> {
+    if (this.turnId !== undefined && this.info !== undefined) {
+      if (how === "steer") {
+        await this.server.request("turn/steer", { sessionId: this.info.sessionId, prompt });
+        return;
+      }
       this.queued += 1;
       this.queue.push({ id: this.queued, prompt });
       this.changed.fire();
@@ -63,21 +99,13 @@ export class Conversation implements vscode.Disposable {
     const session = this.info ?? (await this.begin());
     const { turnId } = await this.server.request("turn/start", { sessionId: session.sessionId, prompt });
     // Its events may have come before this answer was looked at, up to its end.
-    if (!this.events.some((event) => event.type === "turnEnded" && event.turnId === turnId)) {
+    if (!this.events.some(({ event }) => event.type === "turnEnded" && event.turnId === turnId)) {
       this.turnId = turnId;
     }
     this.changed.fire();
   }
 
-  /** Says this to the running turn, which reads it before its next model call. */
-  async steer(prompt: ContentBlock[]): Promise<void> {
-    if (this.info === undefined || this.turnId === undefined) {
-      await this.say(prompt);
-      return;
-    }
-    await this.server.request("turn/steer", { sessionId: this.info.sessionId, prompt });
-  }
-
+  /** Takes a prompt out of the queue. */
   unqueue(id: number): Queued | undefined {
     const queued = this.queue.find((waiting) => waiting.id === id);
     this.queue = this.queue.filter((waiting) => waiting.id !== id);
@@ -92,30 +120,78 @@ export class Conversation implements vscode.Disposable {
     }
   }
 
+  /** Leaves the session for one that begins with the next prompt. */
+  async clear(): Promise<void> {
+    const { model, mode } = this;
+    await this.leave();
+    this.wanted = { mode, ...(model === undefined ? {} : { model }) };
+    this.show(undefined);
+  }
+
   async begin(): Promise<SessionInfo> {
     await this.leave();
-    const info = await this.server.request("session/new", {});
+    const info = await this.server.request("session/new", this.wanted);
     this.show(info);
     return info;
   }
 
   async open(sessionId: string): Promise<void> {
+    if (sessionId === this.info?.sessionId) {
+      return;
+    }
     await this.leave();
     // Its events come with the answer or before it, and only those of this session are taken.
     this.show({ sessionId } as SessionInfo);
-    this.info = await this.server.request("session/load", { sessionId, fromSeq: 1 });
+    this.replayedTo = Number.MAX_SAFE_INTEGER;
+    try {
+      this.info = await this.server.request("session/load", { sessionId, fromSeq: 1 });
+    } catch (error) {
+      this.show(undefined);
+      throw error;
+    }
+    this.behind.delete(sessionId);
+    this.replayedTo = this.info.lastSeq;
     this.turnId = this.info.turnId;
     this.changed.fire();
   }
 
+  /** Goes on from the end of a turn, or of the last, in another session. */
+  async fork(sessionId: string, turnId?: string): Promise<void> {
+    const until = turnId === undefined ? {} : { turnId };
+    const fork = await this.server.request("session/fork", { sessionId, ...until });
+    await this.open(fork.sessionId);
+  }
+
+  async rename(sessionId: string, title: string): Promise<void> {
+    await this.server.request("session/rename", { sessionId, title });
+  }
+
+  async delete(sessionId: string): Promise<void> {
+    const isShown = this.info?.sessionId === sessionId;
+    if (isShown || this.behind.delete(sessionId)) {
+      await this.server.request("session/close", { sessionId });
+    }
+    if (isShown) {
+      this.show(undefined);
+    }
+    await this.server.request("session/delete", { sessionId });
+  }
+
+  /** Changes the session, or what the next one begins with. */
   async configure(settings: Omit<SessionConfigureParams, "sessionId">): Promise<void> {
-    const { sessionId } = this.info ?? (await this.begin());
-    this.info = await this.server.request("session/configure", { sessionId, ...settings });
+    if (this.info === undefined) {
+      this.wanted = { ...this.wanted, ...settings };
+    } else {
+      const { sessionId } = this.info;
+      this.info = await this.server.request("session/configure", { sessionId, ...settings });
+    }
     this.changed.fire();
   }
 
-  get mode(): Mode | undefined {
-    return this.info?.mode;
+  async compact(): Promise<void> {
+    if (this.info !== undefined) {
+      await this.server.request("session/compact", { sessionId: this.info.sessionId });
+    }
   }
 
   dispose(): void {
@@ -124,15 +200,18 @@ export class Conversation implements vscode.Disposable {
     }
     this.changed.dispose();
     this.happened.dispose();
+    this.stamped.dispose();
     this.began.dispose();
   }
 
-  private show(info: SessionInfo): void {
+  private show(info: SessionInfo | undefined): void {
     this.info = info;
-    this.turnId = info.turnId;
-    this.events = [];
+    this.turnId = info?.turnId;
+    this.log = new Log();
     this.queue = [];
     this.lastSeq = 0;
+    this.replayedTo = 0;
+    void this.memory.update(LAST, info?.sessionId);
     this.began.fire();
     this.changed.fire();
   }
@@ -140,7 +219,12 @@ export class Conversation implements vscode.Disposable {
   private async leave(): Promise<void> {
     const left = this.info;
     this.info = undefined;
-    if (left !== undefined && this.server.isRunning) {
+    if (left === undefined || !this.server.isRunning) {
+      return;
+    }
+    if (this.turnId !== undefined) {
+      this.behind.add(left.sessionId);
+    } else {
       await this.server.request("session/close", { sessionId: left.sessionId }).catch(() => undefined);
     }
   }
@@ -148,6 +232,7 @@ export class Conversation implements vscode.Disposable {
   /** Goes on after the server was started anew: nothing that was seen comes again, nothing that was missed is lost. */
   private async resume(): Promise<void> {
     if (this.info === undefined) {
+      await this.reopen();
       return;
     }
     const { sessionId } = this.info;
@@ -161,20 +246,34 @@ export class Conversation implements vscode.Disposable {
     this.changed.fire();
   }
 
+  /** Shows the session that this window showed last. */
+  private async reopen(): Promise<void> {
+    const sessionId = this.memory.get<string>(LAST);
+    if (sessionId !== undefined) {
+      // It may be gone, or another window has it open.
+      await this.open(sessionId).catch((error: unknown) => this.server.log.info(String(error)));
+    }
+  }
+
   private take({ sessionId, seq, event }: SessionEventNotification): void {
-    if (sessionId !== this.info?.sessionId || seq <= this.lastSeq) {
+    if (sessionId !== this.info?.sessionId) {
+      if (event.type === "turnEnded" && this.behind.delete(sessionId)) {
+        this.server.request("session/close", { sessionId }).catch(() => undefined);
+      }
+      return;
+    }
+    if (seq <= this.lastSeq) {
       return;
     }
     this.lastSeq = seq;
-    const last = this.events.at(-1);
-    if (event.type === "messageDelta" && last?.type === "messageDelta") {
-      last.text += event.text;
-    } else if (event.type === "reasoningDelta" && last?.type === "reasoningDelta") {
-      last.text += event.text;
-    } else {
-      this.events.push({ ...event });
-    }
+    const at = seq > this.replayedTo ? Date.now() : undefined;
+    this.log.push(event, at);
+    this.stamped.fire(at === undefined ? { event } : { event, at });
     this.happened.fire([event]);
+    this.follow(event);
+  }
+
+  private follow(event: SessionEvent): void {
     if (event.type === "turnStarted") {
       this.turnId = event.turnId;
       this.changed.fire();
@@ -184,6 +283,9 @@ export class Conversation implements vscode.Disposable {
       if (event.stopReason === "endTurn") {
         this.sendNext();
       }
+    } else if (event.type === "sessionRenamed" && this.info !== undefined) {
+      this.info = { ...this.info, title: event.title };
+      this.changed.fire();
     } else if (event.type === "sessionConfigured" && this.info !== undefined) {
       this.info = { ...this.info, model: event.model, mode: event.mode, limits: event.limits };
       this.changed.fire();

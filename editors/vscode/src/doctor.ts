@@ -1,54 +1,153 @@
 // `Pillion: Doctor` says what is wrong and how to put it right.
 
+import { execFile } from "node:child_process";
 import { accessSync, constants } from "node:fs";
+import { promisify } from "node:util";
 import * as vscode from "vscode";
 import { findServer, type Server } from "./server";
 
-export async function doctor(context: vscode.ExtensionContext, server: Server): Promise<void> {
-  const lines = ["# Pillion: Doctor", ""];
-  const good = (text: string) => lines.push(`- ✓ ${text}`);
-  const bad = (text: string, advice: string) => lines.push(`- ✗ ${text}\n  - ${advice}`);
+/** Long enough for a cold disk. */
+const VERSION_LIMIT_MS = 10_000;
 
+/** What can be done at once. */
+interface Remedy {
+  title: string;
+  command: string;
+}
+
+class Report {
+  readonly lines: string[] = [];
+  readonly remedies: Remedy[] = [];
+
+  good(text: string): void {
+    this.lines.push(`- ✓ ${text}`);
+  }
+
+  bad(text: string, advice: string, remedy?: Remedy): void {
+    this.lines.push(`- ✗ ${text}`, `  - ${advice}`);
+    if (remedy !== undefined) {
+      this.remedies.push(remedy);
+    }
+  }
+}
+
+export async function doctor(context: vscode.ExtensionContext, server: Server): Promise<void> {
+  await server.settled();
+  const report = new Report();
+  const section = (title: string) => report.lines.push("", `## ${title}`, "");
+  section("Program");
+  await program(report, context, server);
+  if (server.isRunning) {
+    section("Model");
+    await model(report, server);
+    section("Permissions");
+    permissions(report);
+    section("MCP servers");
+    await mcp(report, server);
+  }
+  section("Workspace");
+  workspace(report);
+
+  const content = ["# Pillion: Doctor", ...report.lines, ""].join("\n");
+  const document = await vscode.workspace.openTextDocument({ content, language: "markdown" });
+  await vscode.window.showTextDocument(document, { preview: true });
+  const [first] = report.remedies;
+  if (first !== undefined) {
+    const chosen = await vscode.window.showInformationMessage(
+      "Pillion: something can be put right.",
+      ...report.remedies.map(({ title }) => title),
+    );
+    const remedy = report.remedies.find(({ title }) => title === chosen);
+    if (remedy !== undefined) {
+      await vscode.commands.executeCommand(remedy.command);
+    }
+  }
+}
+
+async function program(report: Report, context: vscode.ExtensionContext, server: Server): Promise<void> {
   const found = findServer(context.extensionPath);
   if (found === undefined) {
-    bad("The `pillion` program was not found.", "Install it, or set `pillion.server.path` to where it is.");
+    const advice = "Install it (`cargo install --path .` in Pillion's folder), or set `pillion.server.path`.";
+    report.bad("The `pillion` program was not found in the settings, the extension or the `PATH`.", advice, {
+      title: "Open Settings",
+      command: "pillion.openSettings",
+    });
   } else {
     try {
       accessSync(found.path, constants.X_OK);
-      good(`Program: \`${found.path}\` (from ${found.from})`);
-    } catch {
-      bad(`\`${found.path}\` cannot be run.`, "Check `pillion.server.path` and the file's permissions.");
-    }
-  }
-  if (server.isRunning) {
-    good(`The server runs, version ${server.version ?? "unknown"}.`);
-    const wanted: unknown = (context.extension.packageJSON as Record<string, unknown>)["version"];
-    if (server.version !== wanted) {
-      bad(
-        `The extension is version ${String(wanted)}, the server ${server.version ?? "unknown"}.`,
-        "Update the older one; the protocol may have changed between them.",
+      const { stdout } = await promisify(execFile)(found.path, ["--version"], { timeout: VERSION_LIMIT_MS });
+      report.good(`\`${found.path}\` (from ${found.from}) is ${stdout.trim()}.`);
+    } catch (error) {
+      const why = error instanceof Error ? error.message.trim() : String(error);
+      report.bad(
+        `\`${found.path}\` (from ${found.from}) cannot be run: ${why}`,
+        "Check `pillion.server.path`, and that the file may be executed (`chmod +x`).",
+        { title: "Open Settings", command: "pillion.openSettings" },
       );
     }
-    const { models, default: chosen } = await server.request("model/list", {});
-    if (chosen === undefined) {
-      const hint = models.find((model) => !model.ready)?.hint ?? "Set `pillion.model`.";
-      bad("No model is chosen.", `Run *Pillion: Set a Provider's Key...*, or: ${hint}`);
+  }
+  if (!server.isRunning) {
+    report.bad("The server does not run.", "Start it; if it ends again, its last words are in the log.", {
+      title: "Restart Server",
+      command: "pillion.restartServer",
+    });
+    return;
+  }
+  report.good("The server runs.");
+  if (server.mismatch !== undefined) {
+    report.bad(server.mismatch, "They may not understand each other in everything.");
+  }
+}
+
+async function model(report: Report, server: Server): Promise<void> {
+  const { models, default: chosen } = await server.request("model/list", {});
+  const setKey = { title: "Set a Key", command: "pillion.setKey" };
+  if (chosen === undefined) {
+    const hint = models.find(({ ready }) => !ready)?.hint ?? "Set `pillion.model`.";
+    report.bad("No model is chosen.", `Run *Pillion: Set a Provider's Key...*, or: ${hint}`, setKey);
+    return;
+  }
+  const info = models.find(({ id }) => id === chosen);
+  if (info?.ready === false) {
+    report.bad(`The model \`${chosen}\` cannot be asked.`, info.hint ?? "Set its provider's key.", setKey);
+  } else {
+    report.good(`Model: \`${chosen}\`.`);
+  }
+}
+
+function permissions(report: Report): void {
+  const mode = vscode.workspace.getConfiguration("pillion").get<string>("mode");
+  report.good(`Mode of new sessions: ${mode ?? "as in your `config.toml`, else `ask`"}.`);
+  report.good(
+    "What was allowed for good is in `rules.toml`, beside your `config.toml` and, by project, among its state.",
+  );
+}
+
+async function mcp(report: Report, server: Server): Promise<void> {
+  const { servers } = await server.request("mcp/list", {});
+  if (servers.length === 0) {
+    report.good("None is set.");
+  }
+  for (const { name, state, tools, error } of servers) {
+    if (state === "failed") {
+      report.bad(
+        `\`${name}\` failed: ${error ?? "no reason is known"}`,
+        "Check its command or address in `config.toml`.",
+      );
     } else {
-      const model = models.find(({ id }) => id === chosen);
-      if (model?.ready === false) {
-        bad(`The model \`${chosen}\` cannot be asked.`, model.hint ?? "Set its provider's key.");
-      } else {
-        good(`Model: \`${chosen}\``);
-      }
+      report.good(`\`${name}\`: ${state}, ${tools} tools.`);
     }
-  } else {
-    bad("The server does not run.", "Run *Pillion: Restart Server*, and look at *Pillion: Show Log* if it ends again.");
   }
-  if (vscode.workspace.workspaceFolders === undefined) {
-    bad("No folder is open.", "Open one: without it every file is outside, and everything asks.");
+}
+
+function workspace(report: Report): void {
+  const folders = vscode.workspace.workspaceFolders;
+  if (folders === undefined) {
+    report.bad("No folder is open.", "Open one: without it every file is outside, and everything asks.", {
+      title: "Open Folder",
+      command: "workbench.action.files.openFolder",
+    });
   } else {
-    good(`Folders: ${vscode.workspace.workspaceFolders.map(({ uri }) => `\`${uri.fsPath}\``).join(", ")}`);
+    report.good(`Folders: ${folders.map(({ uri }) => `\`${uri.fsPath}\``).join(", ")}`);
   }
-  const document = await vscode.workspace.openTextDocument({ content: lines.join("\n"), language: "markdown" });
-  await vscode.window.showTextDocument(document, { preview: true });
 }

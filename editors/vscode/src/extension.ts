@@ -1,20 +1,40 @@
 import * as vscode from "vscode";
 import { Approvals } from "./approvals";
+import { Asking } from "./asking";
+import { Changes } from "./changes";
 import { Chat } from "./chat";
-import { selection } from "./context";
+import { CommitMessage } from "./commitMessage";
 import { Conversation } from "./conversation";
+import { diagnostics } from "./diagnostics";
 import { doctor } from "./doctor";
+import { EditHere } from "./editHere";
+import { focus } from "./focus";
+import { Follow } from "./follow";
 import { environment, setKey } from "./keys";
+import { Marks } from "./marks";
+import { Notices } from "./notices";
+import { Proposals } from "./proposals";
 import type { Mode } from "./protocol";
+import { Questions } from "./questions";
+import { Review } from "./review";
 import { Server } from "./server";
 
 export async function activate(context: vscode.ExtensionContext): Promise<void> {
   const server = new Server(context);
-  const conversation = new Conversation(server);
+  const conversation = new Conversation(server, context.workspaceState);
   const approvals = new Approvals(server);
-  const chat = new Chat(context.extensionUri, server, conversation, approvals);
+  const proposals = new Proposals(approvals);
+  const notices = new Notices(approvals);
+  const questions = new Questions(server);
+  const chat = new Chat(context.extensionUri, server, conversation, approvals, questions);
+  const asking = new Asking(chat, conversation);
+  const changes = new Changes(server, conversation);
+  server.answer("editor/diagnostics", async (params) => diagnostics(params));
+  server.answer("editor/context", async () => focus());
   server.answer("editor/save", async ({ uris }) => ({ failed: await save(uris) }));
-  context.subscriptions.push(server, conversation, approvals, chat);
+  context.subscriptions.push(server, conversation, approvals, questions, proposals, notices, chat, asking, changes);
+  context.subscriptions.push(new EditHere(asking), new Follow(conversation), new CommitMessage(server));
+  context.subscriptions.push(new Marks(context.extensionUri, changes), new Review(changes));
   context.subscriptions.push(
     conversation.onChanged(
       () => void vscode.commands.executeCommand("setContext", "pillion.turnRuns", conversation.turnId !== undefined),
@@ -23,7 +43,7 @@ export async function activate(context: vscode.ExtensionContext): Promise<void> 
 
   const start = async () => {
     try {
-      await server.start(await environment(context.secrets));
+      await server.start(() => environment(context.secrets));
     } catch (error) {
       const message = error instanceof Error ? error.message : String(error);
       server.log.error(message);
@@ -42,15 +62,15 @@ export async function activate(context: vscode.ExtensionContext): Promise<void> 
 
   const commands: Record<string, (...given: never[]) => unknown> = {
     focusChat: () => vscode.commands.executeCommand("pillion.chat.focus"),
-    newSession: () => conversation.begin(),
-    pickSession: () => pickSession(server, conversation),
+    newSession: () => chat.clear(),
+    pickSession: () => chat.showSessions(),
     pickModel: () => pickModel(server, conversation),
     pickMode: () => pickMode(conversation),
     stopTurn: () => conversation.stop(),
-    askAboutSelection: () => askAboutSelection(chat),
-    addToPrompt: (uri?: vscode.Uri) => addToPrompt(chat, uri),
     restartServer: restart,
     showLog: () => server.log.show(),
+    showTrace: () => server.showTrace(),
+    openSettings: () => vscode.commands.executeCommand("workbench.action.openSettings", "@ext:pillion.pillion"),
     doctor: () => doctor(context, server),
     setKey: async () => {
       if (await setKey(context.secrets)) {
@@ -80,27 +100,6 @@ async function save(uris: string[]): Promise<string[]> {
   return failed.flat();
 }
 
-async function pickSession(server: Server, conversation: Conversation): Promise<void> {
-  const root = vscode.workspace.workspaceFolders?.[0]?.uri.fsPath;
-  const { sessions } = await server.request("session/list", root === undefined ? {} : { root });
-  const items = sessions.map((session) => ({
-    label: session.title || "(no prompt yet)",
-    description: new Date(session.updatedAt * 1000).toLocaleString(),
-    detail: session.model,
-    sessionId: session.sessionId,
-  }));
-  const picked = await vscode.window.showQuickPick(items, {
-    title: "Pillion: sessions",
-    placeHolder: "Search by the first words, the time or the model",
-    matchOnDescription: true,
-    matchOnDetail: true,
-  });
-  if (picked !== undefined) {
-    await conversation.open(picked.sessionId);
-    await vscode.commands.executeCommand("pillion.chat.focus");
-  }
-}
-
 async function pickModel(server: Server, conversation: Conversation): Promise<void> {
   const { models } = await server.request("model/list", {});
   const items = models.map((model) => ({ label: model.id, description: model.ready ? "" : (model.hint ?? "") }));
@@ -121,21 +120,5 @@ async function pickMode(conversation: Conversation): Promise<void> {
   const picked = await vscode.window.showQuickPick(MODES, { title: "Pillion: mode" });
   if (picked !== undefined) {
     await conversation.configure({ mode: picked.mode });
-  }
-}
-
-async function askAboutSelection(chat: Chat): Promise<void> {
-  const editor = vscode.window.activeTextEditor;
-  if (editor !== undefined) {
-    await chat.insert([selection(editor)]);
-  }
-}
-
-async function addToPrompt(chat: Chat, uri: vscode.Uri | undefined): Promise<void> {
-  const editor = vscode.window.activeTextEditor;
-  if (editor !== undefined && (uri === undefined || uri.toString() === editor.document.uri.toString())) {
-    await chat.insert([selection(editor)]);
-  } else if (uri !== undefined) {
-    await chat.insert([{ type: "text", text: `@${vscode.workspace.asRelativePath(uri)} ` }]);
   }
 }

@@ -8,11 +8,13 @@ import {
   ErrorAction,
   LanguageClient,
   type ClientCapabilities as LspCapabilities,
+  type ServerCapabilities,
   type ServerOptions,
   State,
   type StaticFeature,
 } from "vscode-languageclient/node";
-import type { ClientCapabilities, ClientRequests, Notifications, Requests } from "./protocol";
+import { type ClientCapabilities, type ClientRequests, type Notifications, type Requests, VERSION } from "./protocol";
+import { settings } from "./settings";
 
 /** Crashes within `CRASH_WINDOW_MS` after which the server is left alone. */
 const CRASHES = 5;
@@ -48,11 +50,15 @@ export function findServer(extensionPath: string): Found | undefined {
 /** A running server. One object for the life of the window; the process behind it may be started anew. */
 export class Server implements vscode.Disposable {
   readonly log = vscode.window.createOutputChannel("Pillion", { log: true });
+  /** Every message between the extension and the server, while `pillion.trace.server` asks for it. */
+  private readonly trace = vscode.window.createOutputChannel("Pillion Trace", { log: true });
   private readonly stateChanged = new vscode.EventEmitter<boolean>();
   /** True when it is ready, false when it is gone. After a crash it is ready again with nothing of before. */
   readonly onState = this.stateChanged.event;
   private client: LanguageClient | undefined;
+  private starting: Promise<void> | undefined;
   private crashes: number[] = [];
+  private readonly listeners = new Map<string, ((params: unknown) => void)[]>();
   private readonly handlers: ((client: LanguageClient) => vscode.Disposable)[] = [];
 
   constructor(private readonly context: vscode.ExtensionContext) {}
@@ -66,7 +72,13 @@ export class Server implements vscode.Disposable {
     return this.client?.initializeResult?.serverInfo?.version;
   }
 
-  async start(environment: Record<string, string>): Promise<void> {
+  /** Starts it with what `environment` gives beside the editor's own. What is asked meanwhile waits. */
+  start(environment: () => Promise<Record<string, string>>): Promise<void> {
+    this.starting = this.begin(environment);
+    return this.starting;
+  }
+
+  private async begin(environment: () => Promise<Record<string, string>>): Promise<void> {
     const found = findServer(this.context.extensionPath);
     if (found === undefined) {
       throw new Error("The pillion program was not found. Install it, or set pillion.server.path to where it is.");
@@ -76,20 +88,39 @@ export class Server implements vscode.Disposable {
     const run = {
       command: found.path,
       args: ["lsp", ...configuration.get<string[]>("server.arguments", [])],
-      options: { env: { ...process.env, ...environment } },
+      options: { env: { ...process.env, ...(await environment()) } },
     };
     const client = new LanguageClient("pillion", "Pillion", { run, debug: run } satisfies ServerOptions, {
       documentSelector: [{ scheme: "file" }, { scheme: "untitled" }],
       outputChannel: this.log,
-      initializationOptions: { pillion: configuration },
-      synchronize: { configurationSection: "pillion" },
+      traceOutputChannel: this.trace,
+      initializationOptions: { pillion: settings() },
+      middleware: {
+        // Left alone, it would send the defaults of the editor's settings too.
+        workspace: {
+          configuration: ({ items }) => items.map(({ section }) => (section === "pillion" ? settings() : null)),
+          didChangeConfiguration: async () => {
+            await client.sendNotification("workspace/didChangeConfiguration", { settings: { pillion: settings() } });
+          },
+        },
+      },
       connectionOptions: { maxRestartCount: CRASHES },
       errorHandler: {
         error: () => ({ action: ErrorAction.Continue }),
         closed: () => this.closed(),
       },
     });
-    client.registerFeature(capabilities({ approvalRequest: true, editorSave: true, sessionEvent: true }));
+    client.registerFeature(
+      capabilities({
+        approvalRequest: true,
+        editorContext: true,
+        editorDiagnostics: true,
+        editorSave: true,
+        questionRequest: true,
+        sessionEvent: true,
+      }),
+    );
+    client.registerFeature(quiet());
     client.onDidChangeState(({ newState }) => {
       if (newState === State.Running) {
         this.stateChanged.fire(true);
@@ -102,6 +133,12 @@ export class Server implements vscode.Disposable {
     }
     this.client = client;
     await client.start();
+    void this.compare();
+  }
+
+  /** Waits until it has started, or could not. Why not was told to who started it. */
+  async settled(): Promise<void> {
+    await this.starting?.catch(() => undefined);
   }
 
   async stop(): Promise<void> {
@@ -114,10 +151,25 @@ export class Server implements vscode.Disposable {
   }
 
   async request<M extends keyof Requests>(method: M, params: Requests[M]["params"]): Promise<Requests[M]["result"]> {
+    await this.settled();
     if (this.client === undefined) {
       throw new Error("Pillion's server does not run. Start it with the command Pillion: Restart Server.");
     }
     return this.client.sendRequest<Requests[M]["result"]>(method, params);
+  }
+
+  /** Shows the messages, which are written once the channel's level is `Trace`. */
+  async showTrace(): Promise<void> {
+    this.trace.show();
+    if (this.trace.logLevel !== vscode.LogLevel.Trace) {
+      const choice = await vscode.window.showInformationMessage(
+        "Pillion: messages are written from when the level of the channel Pillion Trace is Trace.",
+        "Choose the Level",
+      );
+      if (choice !== undefined) {
+        await vscode.commands.executeCommand("workbench.action.setLogLevel");
+      }
+    }
   }
 
   /** Answers a request of the server, of this process and of those that follow it. */
@@ -134,13 +186,53 @@ export class Server implements vscode.Disposable {
   }
 
   hear<M extends keyof Notifications>(method: M, handler: (params: Notifications[M]["params"]) => void): void {
-    this.handlers.push((client) => client.onNotification(method, handler));
+    const known = this.listeners.get(method);
+    if (known !== undefined) {
+      known.push(handler as (params: unknown) => void);
+      return;
+    }
+    // A client has one handler for each method.
+    const all = [handler as (params: unknown) => void];
+    this.listeners.set(method, all);
+    this.handlers.push((client) =>
+      client.onNotification(method, (params: unknown) => {
+        for (const listener of all) {
+          listener(params);
+        }
+      }),
+    );
   }
 
   dispose(): void {
     void this.stop();
     this.log.dispose();
+    this.trace.dispose();
     this.stateChanged.dispose();
+  }
+
+  /** What the extension and the server each speak, if it is not the same. */
+  get mismatch(): string | undefined {
+    const ours = String((this.context.extension.packageJSON as Record<string, unknown>)["version"]);
+    const spoken = (this.client?.initializeResult?.capabilities.experimental as Experimental)?.pillion?.protocolVersion;
+    if (spoken !== undefined && spoken !== VERSION) {
+      const older = spoken < VERSION ? "server" : "extension";
+      return `The extension speaks version ${VERSION} of the protocol, the server ${spoken}. Update the ${older}.`;
+    }
+    if (this.isRunning && this.version !== ours) {
+      return `The extension is version ${ours}, the server ${this.version ?? "unknown"}. Update the older one.`;
+    }
+    return undefined;
+  }
+
+  private async compare(): Promise<void> {
+    const { mismatch } = this;
+    if (mismatch === undefined) {
+      return;
+    }
+    this.log.warn(mismatch);
+    if ((await vscode.window.showWarningMessage(`Pillion: ${mismatch}`, "Doctor")) === "Doctor") {
+      await vscode.commands.executeCommand("pillion.doctor");
+    }
   }
 
   private closed(): { action: CloseAction; message?: string; handled?: boolean } {
@@ -153,6 +245,27 @@ export class Server implements vscode.Disposable {
     const message = `Pillion's server ended ${CRASHES} times within three minutes and is not started again. See the log.`;
     return { action: CloseAction.DoNotRestart, message };
   }
+}
+
+type Experimental = { pillion?: { protocolVersion?: number } } | undefined;
+
+/**
+ * Keeps the client from offering what the server has for editors without a plugin: this extension has its own commands
+ * and code actions, with the chat behind them.
+ */
+function quiet(): StaticFeature {
+  return {
+    preInitialize(capabilities: ServerCapabilities): void {
+      delete capabilities.executeCommandProvider;
+      delete capabilities.codeActionProvider;
+      delete capabilities.codeLensProvider;
+      delete capabilities.hoverProvider;
+    },
+    fillClientCapabilities(): void {},
+    initialize(): void {},
+    getState: () => ({ kind: "static" }),
+    clear(): void {},
+  };
 }
 
 function capabilities(pillion: ClientCapabilities): StaticFeature {

@@ -1,74 +1,145 @@
-import type { FromView, Status, ToView } from "../src/messages";
-import type { Mode } from "../src/protocol";
-import { type Judge, renderApprovals } from "./approvals";
-import { h } from "./dom";
-import { Prompt } from "./prompt";
-import { Transcript } from "./transcript";
+// The chat view: what the extension tells is shown, what the person does is told to the extension.
 
-declare function acquireVsCodeApi(): { postMessage(message: FromView): void };
+import type { FromView, Stamped, Status, ToView } from "../src/messages";
+import type { ContentBlock, Mode, ModelInfo } from "../src/protocol";
+import { announce, announcer } from "./announce";
+import { Dock } from "./dock";
+import { h, iconButton, svg } from "./dom";
+import { tokens } from "./format";
+import { type Item, Picker } from "./menu";
+import { Meter } from "./meter";
+import { type Draft, Prompt } from "./prompt";
+import { Sessions } from "./sessions";
+import { Transcript } from "./transcript";
+import { Waiting } from "./waiting";
+import { Welcome } from "./welcome";
+
+interface Kept {
+  draft: Draft;
+  history: string[];
+}
+
+declare function acquireVsCodeApi(): {
+  postMessage(message: FromView): void;
+  getState(): Kept | undefined;
+  setState(state: Kept): void;
+};
+
+/** A draft is kept this long after a key was pressed, in milliseconds. */
+const KEEP_AFTER = 300;
+
+const MODES: { mode: Mode; label: string; detail: string }[] = [
+  { mode: "ask", label: "Ask", detail: "Everything but reading asks" },
+  { mode: "acceptEdits", label: "Accept edits", detail: "Edits in the workspace do not ask" },
+  { mode: "plan", label: "Plan", detail: "Nothing is changed or run" },
+  { mode: "auto", label: "Auto", detail: "What stays in the workspace does not ask" },
+];
 
 const host = acquireVsCodeApi();
 const tell = (message: FromView) => host.postMessage(message);
-
-const judge: Judge = {
-  openFile: (path, line) => tell({ type: "openFile", path, ...(line === undefined ? {} : { line }) }),
-  decide: (approvalId, decision) => tell({ type: "decide", approvalId, decision }),
-  showDiff: (approvalId) => tell({ type: "showDiff", approvalId }),
-};
-const transcript = new Transcript(judge);
-const approvals = h("div", { class: "approvals", "aria-live": "assertive" });
-const queue = h("div", { class: "queue" });
-const failure = h("div", { class: "entry note error", role: "alert", hidden: true });
-const mode = h("select", { "aria-label": "Mode", title: "How much happens without asking" });
-const model = h("select", { "aria-label": "Model", title: "The model of this session" });
+let status: Status | undefined;
 let completing = 0;
-const prompt = new Prompt({
-  say: (blocks, how) => {
+
+const transcript = new Transcript({ tell, announce });
+const waiting = new Waiting(tell);
+const dock = new Dock(tell);
+const meter = new Meter(() => tell({ type: "compact" }));
+const sessions = new Sessions(tell, () => showSessions(false));
+const failureText = h("span", {});
+const failure = h(
+  "div",
+  { class: "failure", role: "alert", hidden: true },
+  svg("warning"),
+  failureText,
+  iconButton("close", "Dismiss", () => {
     failure.hidden = true;
-    tell({ type: "say", prompt: blocks, how });
+  }),
+);
+const offline = h(
+  "div",
+  { class: "offline", role: "status", hidden: true },
+  svg("warning"),
+  h("span", {}, "Pillion's server does not run."),
+  h("button", { type: "button", onclick: () => tell({ type: "command", command: "restartServer" }) }, "Start"),
+  h("button", { type: "button", onclick: () => tell({ type: "command", command: "doctor" }) }, "Doctor"),
+);
+const modes = new Picker("Mode", "mode", () =>
+  MODES.map(({ mode, label, detail }) => ({
+    label,
+    detail,
+    isCurrent: status?.mode === mode,
+    choose: () => tell({ type: "configure", mode }),
+  })),
+);
+const models = new Picker("Model", undefined, () => (status?.models ?? []).map(modelItem));
+
+let keeping: ReturnType<typeof setTimeout> | undefined;
+const prompt = new Prompt(
+  {
+    say: (blocks, how) => {
+      failure.hidden = true;
+      showSessions(false);
+      transcript.follow();
+      tell({ type: "say", prompt: blocks, how });
+    },
+    stop: () => tell({ type: "stop" }),
+    complete: (query) => {
+      completing += 1;
+      tell({ type: "complete", request: completing, query });
+    },
+    listCommands: () => tell({ type: "listCommands" }),
+    command: run,
+    failed: fail,
+    keep: (draft) => {
+      clearTimeout(keeping);
+      keeping = setTimeout(() => host.setState({ draft, history: prompt.remembered }), KEEP_AFTER);
+    },
   },
-  stop: () => tell({ type: "stop" }),
-  complete: (query) => {
-    completing += 1;
-    tell({ type: "complete", request: completing, query });
-  },
+  modes.element,
+  models.element,
+  meter.element,
+);
+const welcome = new Welcome(tell, (text) => {
+  prompt.insert([{ type: "text", text }]);
+  prompt.focus();
 });
 
-const MODES: [Mode, string][] = [
-  ["ask", "Ask"],
-  ["acceptEdits", "Accept edits"],
-  ["plan", "Plan"],
-  ["auto", "Auto"],
-];
-mode.append(...MODES.map(([value, label]) => h("option", { value }, label)));
-mode.addEventListener("change", () => tell({ type: "configure", mode: mode.value as Mode }));
-model.addEventListener("change", () => tell({ type: "configure", model: model.value }));
-
+const chat = h("main", {}, welcome.element, transcript.element);
 document
   .getElementById("app")
-  ?.append(transcript.element, approvals, queue, failure, prompt.element, h("div", { class: "settings" }, mode, model));
+  ?.append(
+    announcer,
+    chat,
+    sessions.element,
+    h("footer", {}, offline, failure, waiting.element, dock.element, prompt.element),
+  );
+const kept = host.getState();
+if (kept !== undefined) {
+  prompt.restore(kept.draft, kept.history);
+}
 
 window.addEventListener("message", ({ data }: MessageEvent<ToView>) => {
   switch (data.type) {
     case "reset":
-      transcript.clear();
-      for (const event of data.events) {
-        transcript.take(event);
-      }
+      dock.reset();
+      meter.reset();
+      transcript.reset(data.events);
+      follow(data.events);
+      prompt.remember(data.events.flatMap(({ event }) => (event.type === "turnStarted" ? said(event.prompt) : [])));
       show(data.status);
       break;
     case "events":
-      for (const event of data.events) {
-        transcript.take(event);
-      }
+      transcript.take(data.events);
+      follow(data.events);
       break;
     case "status":
       show(data.status);
       break;
-    case "approvals":
-      renderApprovals(approvals, data.approvals, judge);
+    case "waiting":
+      waiting.show(data.approvals, data.questions);
       break;
     case "insert":
+      showSessions(false);
       prompt.insert(data.blocks);
       if (data.focus) {
         prompt.focus();
@@ -80,9 +151,17 @@ window.addEventListener("message", ({ data }: MessageEvent<ToView>) => {
         prompt.suggest(data.items);
       }
       break;
+    case "commands":
+      prompt.offer(data.commands);
+      break;
+    case "sessions":
+      sessions.show(data.sessions, data.current);
+      break;
+    case "show":
+      showSessions(data.what === "sessions");
+      break;
     case "failed":
-      failure.textContent = data.message;
-      failure.hidden = false;
+      fail(data.message);
       if (data.prompt !== undefined) {
         prompt.insert(data.prompt);
       }
@@ -90,40 +169,130 @@ window.addEventListener("message", ({ data }: MessageEvent<ToView>) => {
   }
 });
 
-// Buttons of code blocks, wherever they are.
-transcript.element.addEventListener("click", (event) => {
-  const button = (event.target as HTMLElement).closest<HTMLElement>("button[data-code]");
-  const code = button?.closest("figure")?.querySelector("code")?.textContent;
-  if (button !== null && code !== null && code !== undefined) {
-    tell(button.dataset["code"] === "copy" ? { type: "copy", text: code } : { type: "insertCode", text: code });
+// Buttons of code blocks, and places in the text, wherever they are.
+document.body.addEventListener("click", (event) => {
+  const target = event.target as HTMLElement;
+  const button = target.closest<HTMLElement>("button[data-code]");
+  const figure = button?.closest("figure");
+  const text = figure?.querySelector("code")?.textContent ?? undefined;
+  if (button !== null && text !== undefined) {
+    codeButton(button, text, figure?.dataset["language"] ?? "");
+  }
+  const place = target.closest<HTMLElement>("a[data-place]")?.dataset["place"];
+  if (place !== undefined) {
+    event.preventDefault();
+    const [, path = place, line] = /^(.*?)(?::(\d+).*)?$/.exec(place) ?? [];
+    tell({ type: "openFile", path, ...(line === undefined ? {} : { line: Number(line) }) });
   }
 });
 
-function show(status: Status): void {
-  prompt.running(status.running);
-  document.body.classList.toggle("running", status.running);
-  document.body.classList.toggle("offline", !status.connected);
-  mode.value = status.mode;
-  const ids = status.models.map(({ id }) => id);
-  const all = status.model === undefined || ids.includes(status.model) ? ids : [status.model, ...ids];
-  model.replaceChildren(
-    ...(status.model === undefined ? [h("option", { value: "" }, "default model")] : []),
-    ...all.map((id) => {
-      const known = status.models.find((one) => one.id === id);
-      return h("option", { value: id, title: known?.hint ?? "" }, known?.ready === false ? `${id} (no key)` : id);
-    }),
-  );
-  model.value = status.model ?? "";
-  queue.replaceChildren(
-    ...status.queue.map(({ id, text }) =>
-      h(
-        "div",
-        { class: "queued" },
-        h("span", {}, text),
-        h("button", { title: "Take it back into the prompt", onclick: () => tell({ type: "unqueue", id }) }, "Edit"),
-      ),
-    ),
-  );
+document.addEventListener("keydown", (event) => {
+  if (event.key === "Escape" && !event.defaultPrevented) {
+    prompt.focus();
+  }
+});
+
+function codeButton(button: HTMLElement, text: string, language: string): void {
+  switch (button.dataset["code"]) {
+    case "copy":
+      tell({ type: "copy", text });
+      button.textContent = "Copied";
+      setTimeout(() => {
+        button.textContent = "Copy";
+      }, 1500);
+      break;
+    case "insert":
+      tell({ type: "insertCode", text });
+      break;
+    case "apply":
+      tell({ type: "applyCode", text, language });
+      break;
+  }
+}
+
+/** What the parts around the conversation take from its events. */
+function follow(events: Stamped[]): void {
+  for (const { event } of events) {
+    dock.take(event);
+    meter.take(event);
+    if (event.type === "commandsChanged") {
+      prompt.offer(event.commands);
+    } else if (event.type === "turnEnded" && events.length < 50) {
+      announce(event.error ?? `Pillion has answered. ${transcript.lastAnswer.slice(-500)}`);
+    }
+  }
+  welcome.element.hidden = !transcript.isEmpty;
+  transcript.element.hidden = transcript.isEmpty;
+}
+
+function show(next: Status): void {
+  status = next;
+  prompt.running(next.running);
+  welcome.show(next);
+  dock.show(next);
+  offline.hidden = next.connected;
+  document.body.classList.toggle("running", next.running);
+  const mode = MODES.find((one) => one.mode === next.mode);
+  modes.show(mode?.label ?? next.mode, "Mode");
+  models.show(next.model?.split("/").slice(1).join("/") ?? "Choose a model", "Model");
+}
+
+function modelItem(model: ModelInfo): Item {
+  const prices = model.prices;
+  const about = [
+    model.provider,
+    model.window === undefined ? undefined : `${tokens(model.window)} context`,
+    prices?.input === undefined || prices.output === undefined
+      ? undefined
+      : `$${prices.input} in, $${prices.output} out`,
+  ];
+  const detail = model.ready ? about.filter((part) => part !== undefined).join(" · ") : (model.hint ?? "not ready");
+  return {
+    label: model.id.split("/").slice(1).join("/"),
+    detail,
+    isCurrent: status?.model === model.id,
+    isDim: !model.ready,
+    choose: () => tell({ type: "configure", model: model.id }),
+  };
+}
+
+function run(command: string): void {
+  switch (command) {
+    case "new":
+      tell({ type: "command", command: "newSession" });
+      break;
+    case "sessions":
+      showSessions(true);
+      break;
+    case "compact":
+      tell({ type: "compact" });
+      break;
+    case "model":
+      models.open();
+      break;
+    case "mode":
+      modes.open();
+      break;
+  }
+}
+
+function showSessions(does: boolean): void {
+  chat.hidden = does;
+  if (does) {
+    sessions.open();
+  } else if (!sessions.element.hidden) {
+    sessions.element.hidden = true;
+    prompt.focus();
+  }
+}
+
+function fail(message: string): void {
+  failureText.textContent = message;
+  failure.hidden = false;
+}
+
+function said(blocks: ContentBlock[]): string[] {
+  return blocks.flatMap((block) => (block.type === "text" ? [block.text] : []));
 }
 
 tell({ type: "ready" });

@@ -1,306 +1,193 @@
-// The conversation, folded from the session's events. Rendering is batched: events only mark what has changed, and a
-// frame brings the screen up to it.
+// The conversation on the screen. Only the turns in sight and around it are in the document; the others are as many
+// empty boxes of their height, made again when somebody scrolls to them.
 
-import type { ContentBlock, FileDiff, SessionEvent, ToolStatus } from "../src/protocol";
-import { h } from "./dom";
-import { renderMarkdown, StreamingMarkdown } from "./markdown";
+import { Log } from "../src/log";
+import type { Stamped } from "../src/messages";
+import type { Surroundings } from "./call";
+import { h, iconButton } from "./dom";
+import { Frames } from "./frames";
+import { Thread } from "./thread";
 
-/** Of a tool's output, as much as is shown, in characters; the newest. The model and the log have more. */
-const SHOWN_OUTPUT = 40_000;
-
-/** What of a conversation needs its surroundings. */
-export interface Surroundings {
-  openFile(path: string, line?: number): void;
-}
-
-const STATUS: Record<ToolStatus, { sign: string; word: string }> = {
-  ok: { sign: "✓", word: "done" },
-  failed: { sign: "✗", word: "failed" },
-  denied: { sign: "⊘", word: "denied" },
-  cancelled: { sign: "◼", word: "stopped" },
-};
+/** So near to the end, in pixels, it counts as read to the end, and what comes is followed. */
+const NEAR = 32;
+/** Turns are made before they come in sight, at this distance. */
+const AHEAD = "1500px";
+/** What a turn that was never in sight is taken for, in pixels. */
+const UNSEEN_HEIGHT = 160;
 
 export class Transcript {
-  readonly element = h("div", {
-    class: "transcript",
-    role: "log",
-    "aria-live": "polite",
-    "aria-label": "Conversation",
+  private readonly content = h("div", { class: "content" });
+  private readonly scroller = h(
+    "div",
+    {
+      class: "transcript",
+      role: "log",
+      // What comes is announced in whole sentences elsewhere, not piece by piece.
+      "aria-live": "off",
+      "aria-label": "Conversation",
+      tabindex: "0",
+    },
+    this.content,
+  );
+  private readonly toEnd = iconButton("down", "Go to the end", () => this.follow(), "to-end");
+  readonly element = h("div", { class: "transcript-box" }, this.scroller, this.toEnd);
+  private readonly frames = new Frames(() => this.settle());
+  private readonly around: Surroundings;
+  private readonly turns = new Map<Element, Turn>();
+  private readonly sight = new IntersectionObserver((entries) => this.seen(entries), {
+    root: this.scroller,
+    rootMargin: `${AHEAD} 0px`,
   });
-  private dirty = new Set<{ render(): void }>();
-  private frame = 0;
-  private text: StreamingMarkdown | undefined;
-  private thinking: Thinking | undefined;
-  private calls = new Map<string, Call>();
+  /** The one that what happens belongs to. */
+  private last: Turn | undefined;
+  private follows = true;
+  private top = 0;
 
-  constructor(private readonly surroundings: Surroundings) {}
-
-  clear(): void {
-    this.element.replaceChildren();
-    this.dirty.clear();
-    this.close();
-    this.calls.clear();
+  constructor(around: Pick<Surroundings, "tell" | "announce">) {
+    this.around = { ...around, mark: (part) => this.frames.mark(part), nested: () => new Thread(this.around) };
+    this.toEnd.hidden = true;
+    this.scroller.addEventListener("scroll", () => this.scrolled());
+    this.scroller.addEventListener("keydown", (event) => this.key(event));
+    // A row that somebody opens stays where it is, rather than give way to what is at the end.
+    this.content.addEventListener("click", (event) => {
+      if ((event.target as Element).closest("summary") !== null) {
+        this.follows = false;
+      }
+    });
+    // An image that loads, a view that is made smaller: the end stays in sight.
+    const observer = new ResizeObserver(() => this.settle());
+    observer.observe(this.content);
+    observer.observe(this.scroller);
   }
 
-  take(event: SessionEvent): void {
-    switch (event.type) {
-      case "turnStarted":
-        this.close();
-        this.said(event.prompt, "prompt");
-        break;
-      case "turnSteered":
-        this.close();
-        this.said(event.prompt, "prompt steered");
-        break;
-      case "messageDelta":
-        this.thinking?.end();
-        this.thinking = undefined;
-        this.text ??= new StreamingMarkdown(this.add(h("div", { class: "entry answer" })));
-        this.text.append(event.text);
-        this.mark(this.text);
-        break;
-      case "reasoningDelta":
-        this.text = undefined;
-        if (this.thinking === undefined) {
-          this.thinking = new Thinking();
-          this.add(this.thinking.element);
-        }
-        this.thinking.append(event.text);
-        this.mark(this.thinking);
-        break;
-      case "toolCall": {
-        this.close();
-        const call = new Call(event.tool, event.title, event.input, this.surroundings);
-        this.calls.set(event.callId, call);
-        this.add(call.element);
-        break;
+  get isEmpty(): boolean {
+    return this.last === undefined;
+  }
+
+  /** What was said last, for those who listen. */
+  get lastAnswer(): string {
+    return this.last?.element.querySelector(".answer:last-of-type")?.textContent ?? "";
+  }
+
+  reset(events: Stamped[]): void {
+    this.frames.clear();
+    this.sight.disconnect();
+    this.turns.clear();
+    this.last = undefined;
+    this.content.replaceChildren();
+    this.follows = true;
+    this.take(events);
+  }
+
+  take(events: Stamped[]): void {
+    for (const stamped of events) {
+      if (this.last === undefined || stamped.event.type === "turnStarted") {
+        this.begin();
       }
-      case "toolProgress": {
-        const call = this.calls.get(event.callId);
-        if (call !== undefined) {
-          call.print(event.text);
-          this.mark(call);
-        }
-        break;
-      }
-      case "toolResult":
-        this.calls.get(event.callId)?.end(event.status, event.text, event.diff);
-        break;
-      case "approvalRequested":
-        this.calls.get(event.approval.callId)?.wait();
-        break;
-      case "retry":
-        this.note("warning", `The model's server failed (${event.error}). Try ${event.attempt} follows.`);
-        break;
-      case "notice":
-        this.note(event.level, event.message);
-        break;
-      case "turnEnded": {
-        this.close();
-        this.ended(event.stopReason, event.error, event.usage.inputTokens, event.usage.outputTokens);
-        break;
-      }
-      default:
-        break;
+      this.last?.take(stamped);
     }
+    // The end is what is looked at; the others are made when they come in sight.
+    this.last?.make();
   }
 
-  private said(prompt: ContentBlock[], kind: string): void {
-    const entry = h("div", { class: `entry ${kind}` });
-    for (const block of prompt) {
-      if (block.type === "text") {
-        entry.append(h("span", {}, block.text));
-      } else if (block.type === "image") {
-        entry.append(h("img", { src: `data:${block.mediaType};base64,${block.data}`, alt: "image in the prompt" }));
-      } else if (block.type === "selection") {
-        const open = () => this.surroundings.openFile(block.path, block.startLine);
-        entry.append(
-          h("button", { class: "mention", onclick: open }, `@${block.path}:${block.startLine}-${block.endLine}`),
-        );
+  follow(): void {
+    this.follows = true;
+    this.settle();
+  }
+
+  private begin(): void {
+    const turn = new Turn(this.around);
+    this.last = turn;
+    this.turns.set(turn.element, turn);
+    this.content.append(turn.element);
+    this.sight.observe(turn.element);
+  }
+
+  private seen(entries: IntersectionObserverEntry[]): void {
+    for (const { target, isIntersecting, boundingClientRect } of entries) {
+      const turn = this.turns.get(target);
+      if (isIntersecting) {
+        turn?.make();
+      } else if (turn !== this.last) {
+        turn?.unmake(boundingClientRect.height);
       }
     }
-    this.add(entry);
   }
 
-  private note(level: string, message: string): void {
-    this.close();
-    this.add(h("div", { class: `entry note ${level}`, role: "status" }, message));
-  }
-
-  private ended(
-    reason: string,
-    error: string | undefined,
-    input: number | undefined,
-    output: number | undefined,
-  ): void {
-    if (error !== undefined) {
-      this.note("error", error);
-    } else if (reason !== "endTurn") {
-      const words: Record<string, string> = {
-        cancelled: "Stopped.",
-        maxTokens: "The answer was cut at the token limit.",
-        turnLimit: "The turn used up its model calls. Say “go on” to continue.",
-        refusal: "The model declined.",
-        interrupted: "The server ended in the middle of this turn.",
-      };
-      this.note("info", words[reason] ?? reason);
+  private settle(): void {
+    if (this.follows) {
+      this.scroller.scrollTop = this.scroller.scrollHeight;
+    } else if (this.isAtEnd()) {
+      this.follows = true;
     }
-    if (input !== undefined || output !== undefined) {
-      this.add(h("div", { class: "entry usage" }, `${tokens(input)} in, ${tokens(output)} out`));
-    }
+    this.toEnd.hidden = this.follows;
   }
 
-  /** What comes next begins anew. */
-  private close(): void {
-    this.text = undefined;
-    this.thinking?.end();
-    this.thinking = undefined;
-  }
-
-  private add<E extends HTMLElement>(element: E): E {
-    const follow = this.isAtEnd();
-    this.element.append(element);
-    if (follow) {
-      this.toEnd();
+  /** Only going back means to stay there: what comes into sight may turn out higher than it was taken for. */
+  private scrolled(): void {
+    const { scrollTop } = this.scroller;
+    if (this.isAtEnd()) {
+      this.follows = true;
+    } else if (scrollTop < this.top) {
+      this.follows = false;
     }
-    return element;
-  }
-
-  private mark(part: { render(): void }): void {
-    this.dirty.add(part);
-    if (this.frame === 0) {
-      this.frame = requestAnimationFrame(() => {
-        this.frame = 0;
-        const follow = this.isAtEnd();
-        for (const changed of this.dirty) {
-          changed.render();
-        }
-        this.dirty.clear();
-        if (follow) {
-          this.toEnd();
-        }
-      });
-    }
+    this.top = scrollTop;
+    this.toEnd.hidden = this.follows;
   }
 
   private isAtEnd(): boolean {
-    const { scrollHeight, scrollTop, clientHeight } = this.element;
-    return scrollHeight - scrollTop - clientHeight < 40;
+    const { scrollTop, scrollHeight, clientHeight } = this.scroller;
+    return scrollHeight - scrollTop - clientHeight < NEAR;
   }
 
-  private toEnd(): void {
-    this.element.scrollTop = this.element.scrollHeight;
+  /** Alt with an arrow goes from prompt to prompt. */
+  private key(event: KeyboardEvent): void {
+    const step = event.key === "ArrowUp" ? -1 : event.key === "ArrowDown" ? 1 : 0;
+    if (step === 0 || !event.altKey) {
+      return;
+    }
+    event.preventDefault();
+    const prompts = [...this.content.querySelectorAll<HTMLElement>(".prompt")];
+    const current = prompts.indexOf(document.activeElement as HTMLElement);
+    const next = current < 0 ? (step < 0 ? prompts.length - 1 : 0) : current + step;
+    prompts[next]?.focus();
+    prompts[next]?.scrollIntoView({ block: "start" });
   }
 }
 
-class Thinking {
-  private readonly body = h("div", { class: "body" });
-  private readonly title = h("summary", {}, "Thinking…");
-  readonly element = h("details", { class: "entry thinking" }, this.title, this.body);
-  private text = "";
+/** A turn, and what comes between it and the next. */
+class Turn {
+  readonly element = h("div", { class: "turn" });
+  private readonly log = new Log();
+  private thread: Thread | undefined;
 
-  append(text: string): void {
-    this.text += text;
+  constructor(private readonly around: Surroundings) {
+    this.element.style.height = `${UNSEEN_HEIGHT}px`;
   }
 
-  render(): void {
-    if (this.element.open) {
-      renderMarkdown(this.body, this.text);
+  take({ event, at }: Stamped): void {
+    this.log.push(event, at);
+    this.thread?.take(event, at);
+  }
+
+  make(): void {
+    if (this.thread === undefined) {
+      this.thread = new Thread(this.around);
+      for (const { event, at } of this.log.events) {
+        this.thread.take(event, at);
+      }
+      this.element.replaceChildren(this.thread.element);
+      this.element.style.height = "";
     }
   }
 
-  constructor() {
-    this.element.addEventListener("toggle", () => this.render());
-  }
-
-  end(): void {
-    this.title.textContent = "Thought";
-  }
-}
-
-class Call {
-  private readonly sign = h("span", { class: "sign", "aria-hidden": "true" }, "…");
-  private readonly time = h("span", { class: "time" });
-  private readonly output = h("pre", { class: "output", tabindex: "0" });
-  private readonly body = h("div", { class: "body" });
-  readonly element: HTMLDetailsElement;
-  private printed = "";
-  private readonly began = performance.now();
-
-  constructor(
-    tool: string,
-    title: string,
-    private readonly input: unknown,
-    private readonly surroundings: Surroundings,
-  ) {
-    const summary = h(
-      "summary",
-      {},
-      this.sign,
-      h("span", { class: "tool" }, tool),
-      h("span", { class: "title" }, title),
-    );
-    summary.append(this.time);
-    this.element = h("details", { class: "entry call running", "aria-label": `${tool}: ${title}` }, summary, this.body);
-    // What is folded is not built.
-    this.element.addEventListener("toggle", () => this.build(), { once: true });
-  }
-
-  print(text: string): void {
-    this.printed = (this.printed + text).slice(-SHOWN_OUTPUT);
-  }
-
-  render(): void {
-    this.output.textContent = this.printed;
-  }
-
-  wait(): void {
-    this.sign.textContent = "?";
-    this.element.classList.add("waiting");
-  }
-
-  end(status: ToolStatus, text: string, diff: FileDiff | undefined): void {
-    const { sign, word } = STATUS[status];
-    this.sign.textContent = sign;
-    this.element.classList.remove("running", "waiting");
-    this.element.classList.add(status);
-    const seconds = (performance.now() - this.began) / 1000;
-    this.time.textContent = seconds >= 1 ? `${word}, ${seconds.toFixed(0)} s` : word;
-    this.printed = text.length > SHOWN_OUTPUT ? `…${text.slice(-SHOWN_OUTPUT)}` : text;
-    this.render();
-    if (diff !== undefined) {
-      this.body.append(renderDiff(diff, this.surroundings));
+  /** Leaves a box of this height, in pixels. What somebody opened or is in stays. */
+  unmake(height: number): void {
+    const isInUse = this.element.querySelector("details[open]") !== null || this.element.matches(":focus-within");
+    if (this.thread !== undefined && !isInUse) {
+      this.element.style.height = `${height}px`;
+      this.element.replaceChildren();
+      this.thread = undefined;
     }
   }
-
-  private build(): void {
-    this.body.prepend(
-      h("pre", { class: "input", tabindex: "0" }, JSON.stringify(this.input, undefined, 2)),
-      this.output,
-    );
-    this.render();
-  }
-}
-
-/** A unified diff, one element a hunk. */
-export function renderDiff(diff: FileDiff, surroundings: Surroundings): HTMLElement {
-  const element = h("div", { class: "diff" });
-  const name = diff.path.split(/[\\/]/).at(-1) ?? diff.path;
-  const first = diff.hunks[0]?.newStart ?? 1;
-  element.append(h("button", { class: "mention", onclick: () => surroundings.openFile(diff.path, first) }, name));
-  for (const hunk of diff.hunks) {
-    const lines = hunk.text.split("\n").map((line) => {
-      const kind = line.startsWith("+") ? "added" : line.startsWith("-") ? "removed" : "same";
-      return h("span", { class: kind }, `${line}\n`);
-    });
-    element.append(h("pre", { class: "hunk", tabindex: "0" }, ...lines));
-  }
-  return element;
-}
-
-function tokens(count: number | undefined): string {
-  if (count === undefined) {
-    return "?";
-  }
-  return count < 1000 ? String(count) : `${(count / 1000).toFixed(1)}k`;
 }

@@ -1,0 +1,10 @@
+// All cases, in the order in which they are played.
+
+import approving from "./cases/approving.mjs";
+import asking from "./cases/asking.mjs";
+import living from "./cases/living.mjs";
+import looking from "./cases/looking.mjs";
+import places from "./cases/places.mjs";
+import reviewing from "./cases/reviewing.mjs";
+
+export default [...asking, ...approving, ...reviewing, ...places, ...living, ...looking];

@@ -1,0 +1,141 @@
+// Asking from where the person is.
+
+import { execFileSync } from "node:child_process";
+import { existsSync } from "node:fs";
+import { check, equal, eventually } from "../lib/check.mjs";
+import { read, text, turn } from "../lib/model.mjs";
+
+const git = (project, ...words) =>
+  execFileSync("git", ["-c", "user.name=Ada", "-c", "user.email=ada@example.org", ...words], { cwd: project });
+
+export default [
+  {
+    name: "a problem is fixed from its light bulb",
+    files: { "wrong.json": '{\n  "a": 1,\n  "b": oops\n}\n' },
+    steps: turn("Fix this problem", [text("I see it.")]),
+    async run({ me, model }) {
+      await me.open("wrong.json");
+      await me.editor("wrong.json").locator(".squiggly-error").first().waitFor();
+      await me.focus("wrong.json", 3);
+      await me.page.locator(".view-line").filter({ hasText: "oops" }).getByText("oops").click();
+      await me.key("Control+.");
+      const action = me.page.locator(".action-widget .monaco-list-row").filter({ hasText: "Fix with Pillion" });
+      await action.waitFor();
+      await me.screen("light-bulb");
+      await action.click();
+      await me.heard("I see it.");
+      check("the model was sent the problem", await model.wasSent("wrong.json"));
+      check("and the line", await model.wasSent("oops"));
+    },
+  },
+  {
+    name: "a prompt between the lines",
+    files: { "here.txt": "one\ntwo\nthree\n" },
+    steps: turn("shout it", [text("Shouted.")]),
+    async run({ me, model }) {
+      await me.open("here.txt");
+      await me.focus("here.txt", 2);
+      await me.key("Control+Alt+I");
+      const box = me.page.locator(".review-widget");
+      await box.locator(".monaco-editor.focused").waitFor();
+      await me.type("shout it");
+      await box.getByText("shout it").waitFor();
+      await me.screen("edit-here");
+      await me.key("Control+Enter");
+      await me.heard("Shouted.");
+      await box.waitFor({ state: "detached" });
+      check("the model was sent the line", await model.wasSent("two"));
+    },
+  },
+  {
+    name: "the selection is explained, and a file mentioned from the explorer",
+    files: { "explain.txt": "one\ntwo\nthree\n" },
+    steps: turn("Explain what this does", [text("It counts.")]),
+    async run({ me, model }) {
+      await me.open("explain.txt");
+      await me.key("Control+A");
+      await me.command("Pillion: Explain Selection");
+      await me.heard("It counts.");
+      check("the model was sent the selection", await model.wasSent("three"));
+    },
+  },
+  {
+    name: "what is selected in the terminal comes into the prompt",
+    steps: turn("what does it say", [text("It says so.")]),
+    async run({ me, model }) {
+      await me.page.context().grantPermissions(["clipboard-read", "clipboard-write"]);
+      await me.command("Terminal: Create New Terminal");
+      await me.page.locator(".terminal-wrapper.active .xterm-screen").waitFor();
+      await me.page.locator(".terminal-wrapper.active").click();
+      await me.type("echo in-the-terminal; touch typed.txt\n");
+      await eventually("the terminal has run it", () => existsSync(`${me.project}/typed.txt`));
+      await me.command("Terminal: Select All");
+      await me.command("Pillion: Add Terminal Selection to Prompt");
+      await me.chat.getByRole("button", { name: "Remove bash" }).waitFor();
+      await me.say("what does it say");
+      await me.heard("It says so.");
+      check("the model was sent it", await model.wasSent("in-the-terminal"));
+      await me.command("Terminal: Kill the Active Terminal Instance");
+    },
+  },
+  {
+    name: "the message of a commit",
+    prepare(project) {
+      git(project, "init", "-q");
+      git(project, "commit", "-q", "--allow-empty", "-m", "feat: begin");
+      git(project, "add", "message.txt");
+    },
+    files: { "message.txt": "something new\n" },
+    steps: turn("Write the message for this commit", [text("```\nfeat: something new\n```")]),
+    async run({ me, model }) {
+      await me.page.locator('.activitybar a.action-label[aria-label^="Source Control"]').click({ force: true });
+      const input = me.page.locator(".scm-editor");
+      await input.waitFor();
+      await me.command("Pillion: Write Commit Message");
+      const message = async () => (await input.textContent()).replaceAll("\u00a0", " ");
+      await eventually("it is written", async () => (await message()).includes("feat: something new"));
+      check("the model was sent what is staged", await model.wasSent("+something new"));
+      await me.screen("commit-message");
+      await me.command("Pillion: Open Chat");
+    },
+  },
+  {
+    name: "the agent is followed while that is switched on",
+    files: { "followed.txt": "one\ntwo\nthree\n", "alone.txt": "alone\n" },
+    steps: [
+      ...turn("look there", [read("followed.txt")], [text("Looked.")]),
+      ...turn("look elsewhere", [read("alone.txt")], [text("Looked again.")]),
+    ],
+    async run({ me }) {
+      await me.command("Pillion: Follow the Agent");
+      const toggle = me.page.getByRole("button", { name: "Stop Following the Agent" });
+      await toggle.waitFor();
+      await me.say("look there");
+      await me.tab("followed.txt").waitFor();
+      check("what it reads is shown", true);
+      await me.heard("Looked.");
+      await toggle.click();
+      await toggle.waitFor({ state: "detached" });
+      await me.say("look elsewhere");
+      await me.heard("Looked again.");
+      equal("and then no more", await me.tab("alone.txt").count(), 0);
+    },
+  },
+  {
+    name: "what is before the person",
+    files: { "focus.txt": "one\ntwo\nthree\n", "beside.txt": "other\n" },
+    steps: turn("what is this", [{ tool: "editor", input: {} }], [text("Looked.")]),
+    async run({ me, model }) {
+      await me.open("beside.txt");
+      await me.open("focus.txt");
+      await me.focus("focus.txt", 2);
+      await me.key("Home", "Shift+End");
+      await me.say("what is this");
+      await me.heard("Looked.");
+      check("the active file", await model.wasSent("Active: focus.txt, the cursor at 2:4"));
+      check("what is selected", await model.wasSent("Selected, from 2:1 to 2:4:\\ntwo"));
+      check("what is visible", await model.wasSent("Visible: focus.txt (lines 1 to"));
+      check("what is open", await model.wasSent("Open: beside.txt, focus.txt"));
+    },
+  },
+];

@@ -1,0 +1,221 @@
+// What the chat view makes of what it is told, and what it tells: the built web view in a real Chromium.
+//
+//   node view.mjs TOOLS VIEW      TOOLS has playwright-core in its node_modules, VIEW is editors/vscode/dist/webview
+
+import assert from "node:assert/strict";
+import { browse, openView } from "./page.mjs";
+
+const [tools, view] = process.argv.slice(2);
+if (tools === undefined || view === undefined) {
+  throw new Error("usage: node view.mjs TOOLS VIEW");
+}
+
+const call = (callId, title, more = {}) => ({
+  type: "toolCall",
+  callId,
+  tool: "bash",
+  input: { command: title },
+  class: "execute",
+  title,
+  ...more,
+});
+const done = (callId, status, text, more = {}) => ({ type: "toolResult", callId, status, text, ...more });
+const nested = (callId, event) => ({ type: "nested", callId, event });
+const hunk = (start, text) => ({ oldStart: start, oldLines: 1, newStart: start, newLines: 1, text });
+const diff = { path: "/p/a.txt", unified: "", hunks: [hunk(1, "-one\n+ONE\n"), hunk(9, "-nine\n+NINE\n")] };
+const approval = {
+  approvalId: "a1",
+  sessionId: "s",
+  turnId: "t",
+  callId: "c",
+  tool: "edit",
+  input: {},
+  class: "edit",
+  title: "Edit a.txt",
+  paths: [],
+  outside: false,
+  rules: ["edit(a.txt)"],
+};
+
+const cases = {
+  async "Markdown is rendered, code has its buttons, and nothing in it runs or loads"({ page, feed, last }) {
+    await feed({ type: "messageDelta", text: "**bold** <img src=x onerror=alert(1)>\n\n```js\nlet x" });
+    await page.locator("figure.code").waitFor();
+    await feed({ type: "messageDelta", text: " = 1;\n```\n\n![a](https://example.org/a.png) and `src/a.rs:3`\n" });
+    await page.locator("strong", { hasText: "bold" }).waitFor();
+    assert.equal(await page.locator(".answer img").count(), 0);
+    await page.getByRole("button", { name: "Copy", exact: true }).click();
+    assert.deepEqual(await last("copy"), { type: "copy", text: "let x = 1;\n" });
+    await page.getByRole("button", { name: "Apply", exact: true }).click();
+    assert.deepEqual(await last("applyCode"), { type: "applyCode", text: "let x = 1;\n", language: "js" });
+    await page.locator("a[data-place]").click();
+    assert.deepEqual(await last("openFile"), { type: "openFile", path: "src/a.rs", line: 3 });
+  },
+
+  async "what is withdrawn goes off the screen, and no more"({ page, feed }) {
+    await feed({ type: "messageDelta", text: "kept" }, { type: "usage", round: {}, turn: {} });
+    await feed({ type: "reasoningDelta", text: "hm" }, { type: "messageDelta", text: "withdrawn" });
+    await page.getByText("withdrawn").waitFor();
+    await feed({ type: "superseded" }, { type: "messageDelta", text: "anew" });
+    await page.locator(".answer", { hasText: "anew" }).waitFor();
+    assert.equal(
+      await page
+        .locator(".answer")
+        .allInnerTexts()
+        .then((texts) => texts.join("|")),
+      "kept|anew",
+    );
+    assert.equal(await page.locator(".thinking").count(), 0);
+  },
+
+  async "a call's row opens on its command, its output as it comes, and its error"({ page, feed }) {
+    await feed(call("c", "make all"), { type: "toolProgress", callId: "c", offset: 0, text: "first\n" });
+    await page.locator(".call > summary").click();
+    await page.locator(".output", { hasText: "first" }).waitFor();
+    await feed({ type: "toolProgress", callId: "c", offset: 100, text: "later\n" });
+    await page.locator(".output", { hasText: "94 bytes are not shown" }).waitFor();
+    await feed(done("c", "failed", "exit code 2"));
+    await page.locator(".call.failed .why", { hasText: "exit code 2" }).waitFor({ state: "attached" });
+  },
+
+  async "a sub-agent's steps stand in its call, and not beside it"({ page, feed }) {
+    await feed(call("c", "Review it", { tool: "sub_agent" }), nested("c", call("n", "Read b.txt")));
+    await feed(nested("c", done("n", "ok", "x")), nested("c", { type: "messageDelta", text: "looks" }));
+    await feed(nested("c", { type: "messageDelta", text: " good" }));
+    assert.equal(await page.locator(".call").count(), 1);
+    await page.locator(".call > summary").click();
+    await page.locator(".nested .answer", { hasText: "looks good" }).waitFor();
+    assert.equal(await page.locator(".nested .call.ok").count(), 1);
+  },
+
+  async "chosen hunks, and the rule as it was changed, are what is answered"({ page, wait, last }) {
+    await wait({ ...approval, diff });
+    await page.getByRole("checkbox").nth(1).uncheck();
+    await page.getByRole("button", { name: "Allow", exact: true }).click();
+    assert.deepEqual((await last("decide")).decision, { type: "allow", scope: "once", hunks: [0] });
+    await page.getByRole("button", { name: "Always…" }).click();
+    await page.getByRole("textbox", { name: "Rule 1 of 1" }).fill("edit(*.txt)");
+    await page.getByRole("button", { name: "This Project" }).click();
+    const decision = { type: "allow", scope: "project", hunks: [0], rules: ["edit(*.txt)"] };
+    assert.deepEqual((await last("decide")).decision, decision);
+    await page.getByRole("checkbox").first().uncheck();
+    await page.getByRole("button", { name: "Allow", exact: true }).click();
+    assert.equal((await last("decide")).decision.type, "deny");
+  },
+
+  async "a command can be changed before it runs, and denied with a reason"({ page, wait, last }) {
+    await wait({ ...approval, command: "rm a", input: { command: "rm a", timeout: 5 }, class: "execute" });
+    await page.getByRole("button", { name: "Change the command" }).click();
+    await page.getByRole("textbox", { name: "Command" }).fill("rm -i a");
+    await page.getByRole("button", { name: "Allow", exact: true }).click();
+    assert.deepEqual((await last("decide")).decision.input, { command: "rm -i a", timeout: 5 });
+    const reason = page.getByRole("textbox", { name: "Deny, and say why" });
+    await reason.fill("not that one");
+    await reason.press("Enter");
+    assert.deepEqual((await last("decide")).decision, { type: "deny", reason: "not that one" });
+    await wait();
+    assert.equal(await page.getByRole("alertdialog").count(), 0, "what was answered elsewhere is still there");
+  },
+
+  async "what waits does not take the focus from the one who types"({ page, wait }) {
+    const prompt = page.getByRole("textbox", { name: "Prompt" });
+    await prompt.pressSequentially("half a ");
+    await wait(approval);
+    await page.getByRole("alertdialog").waitFor();
+    await page.keyboard.type("sentence");
+    assert.equal(await prompt.inputValue(), "half a sentence");
+    await page.locator('[role="alert"]', { hasText: "Pillion asks to: Edit a.txt." }).waitFor({ state: "attached" });
+  },
+
+  async "Enter queues while a turn runs, Ctrl+Enter steers, Escape stops"({ page, last }) {
+    const prompt = page.getByRole("textbox", { name: "Prompt" });
+    await prompt.fill("later");
+    await prompt.press("Enter");
+    assert.deepEqual(await last("say"), { type: "say", prompt: [{ type: "text", text: "later" }], how: "queue" });
+    await prompt.fill("now");
+    await prompt.press("Control+Enter");
+    assert.equal((await last("say")).how, "steer");
+    await prompt.press("ArrowUp");
+    await prompt.press("ArrowUp");
+    assert.equal(await prompt.inputValue(), "later");
+    await prompt.press("Escape");
+    await last("stop");
+  },
+
+  async "a mention is completed by keys alone, and goes when its name goes"({ page, last, tell }) {
+    const prompt = page.getByRole("textbox", { name: "Prompt" });
+    await prompt.pressSequentially("look at @gr");
+    const { request, query } = await last("complete");
+    assert.equal(query, "gr");
+    const block = { type: "file", path: "/p/src/greet.py" };
+    await tell({ type: "completions", request, items: [{ label: "greet.py", detail: "src", block }] });
+    await page.getByRole("option", { name: "greet.py" }).waitFor();
+    await prompt.press("Enter");
+    await prompt.press("Enter");
+    const said = [block, { type: "text", text: "look at @greet.py" }];
+    assert.deepEqual((await last("say")).prompt, said);
+    await prompt.pressSequentially("@gr");
+    await tell({ type: "completions", request: request + 3, items: [{ label: "greet.py", detail: "src", block }] });
+    await page.getByRole("option", { name: "greet.py" }).waitFor();
+    await prompt.press("Tab");
+    await page.locator(".chips .chip").waitFor();
+    await prompt.fill("no mention");
+    assert.equal(await page.locator(".chips .chip").count(), 0);
+  },
+
+  async "the plan, the cost and how full the context is are shown"({ page, feed }) {
+    const usage = { inputTokens: 1000, outputTokens: 20, cost: { nanoDollars: 12_000_000 } };
+    await feed({
+      type: "plan",
+      items: [
+        { text: "read", status: "completed" },
+        { text: "write", status: "inProgress" },
+      ],
+    });
+    await feed({ type: "usage", round: usage, turn: usage, context: { tokens: 50_000, window: 200_000, share: 0.25 } });
+    await page.locator(".plan summary", { hasText: "Plan 1/2" }).waitFor();
+    await page.getByRole("button", { name: /50k of 200k tokens \(25 %\)/ }).waitFor();
+    await feed({ type: "turnEnded", turnId: "t", stopReason: "maxTokens", usage });
+    await page.getByText("The answer was cut at the token limit.").waitFor();
+    await page.locator(".foot", { hasText: "1k in · 20 out · $0.012" }).waitFor();
+  },
+
+  async "a question is answered by a choice, by a key, in words"({ page, tell, last }) {
+    const question = { questionId: "q", sessionId: "s", turnId: "t", callId: "c", text: "Which?", allowsText: true };
+    const choices = [{ label: "red" }, { label: "blue" }];
+    await tell({ type: "waiting", approvals: [], questions: [{ ...question, choices }] });
+    await page.getByRole("button", { name: "red" }).focus();
+    await page.keyboard.press("2");
+    assert.deepEqual((await last("answer")).answer, { type: "choice", index: 1 });
+    const words = page.getByRole("textbox", { name: "Answer in words" });
+    await words.fill("2 greens");
+    await words.press("Enter");
+    assert.deepEqual((await last("answer")).answer, { type: "text", text: "2 greens" });
+  },
+};
+
+const browser = await browse(tools);
+let failures = 0;
+try {
+  for (const [name, run] of Object.entries(cases)) {
+    const page = await openView(browser, view);
+    const tell = (message) => page.evaluate((told) => window.postMessage(told, "*"), message);
+    const feed = (...events) => page.evaluate((fed) => window.feed(fed, 1, 0), events);
+    const wait = (...approvals) => tell({ type: "waiting", approvals, questions: [] });
+    const last = async (type) => {
+      const found = await page.waitForFunction((wanted) => window.sent.findLast((sent) => sent.type === wanted), type);
+      return found.jsonValue();
+    };
+    try {
+      await run({ page, tell, feed, wait, last });
+      console.log(`ok  ${name}`);
+    } catch (error) {
+      failures += 1;
+      console.log(`FAILED  ${name}\n${error instanceof Error ? error.message : error}`);
+    }
+    await page.close();
+  }
+} finally {
+  await browser.close();
+}
+process.exitCode = failures === 0 ? 0 : 1;
