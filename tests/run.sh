@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # tests/run.sh               every test, as CI runs it
 # tests/run.sh portable      the part that needs nothing but Rust: fmt clippy test doc examples ride
-# tests/run.sh STEP...       single steps: fmt clippy test doc examples ride deny typos lua nvim, and msrv, which no set includes
+# tests/run.sh STEP...       single steps: fmt clippy test doc examples ride deny typos lua nvim acp plain vscode serve, and msrv,
+#                            which no set includes
 #
 # Programs that are missing are fetched once, at fixed versions, into PILLION_TOOLS (else the user's cache folder);
 # the system itself is not changed. CARGO_TARGET_DIR is respected. Bash 3.2 is enough.
@@ -10,7 +11,7 @@ cd "$(dirname "$0")/.."
 
 tools=${PILLION_TOOLS:-${XDG_CACHE_HOME:-$HOME/.cache}/pillion-tools}
 portable="fmt clippy test doc examples ride"
-all="$portable deny typos lua nvim"
+all="$portable deny typos lua nvim acp plain vscode serve"
 
 # ------------------------------------------------------------------ steps
 
@@ -73,15 +74,52 @@ step_typos() {
 step_lua() {
   tool_stylua
   tool_luacheck
-  stylua --check --config-path editors/nvim/.stylua.toml editors/nvim tests/nvim
-  luacheck --quiet --no-color --config editors/nvim/.luacheckrc editors/nvim tests/nvim
+  stylua --check --config-path editors/nvim/.stylua.toml editors/nvim tests/nvim tests/plain
+  luacheck --quiet --no-color --config editors/nvim/.luacheckrc editors/nvim tests/nvim tests/plain
 }
 
 step_nvim() {
+  build_pillion
+  tests/nvim/run.sh "$pillion" "$tools/nvim"
+}
+
+# The extension: types, lint, package; then the package in the real workbench. Screens go to the cache, to be looked at.
+step_vscode() {
+  tool_node
+  tool_code_server
+  tool_chromium
+  build_pillion
+  editors/package.sh
+  export CHROMIUM=$chromium
+  node tests/vscode/view.mjs "$code_server" editors/vscode/dist/webview
+  mkdir -p "$tools/vscode-screens"
+  node tests/vscode/suite.mjs "$pillion" editors/vscode/pillion.vsix "$code_server" "$tools/vscode-screens"
+}
+
+build_pillion() {
   local target
   target=$(cargo metadata --locked --format-version 1 --no-deps | sed -n 's/.*"target_directory":"\([^"]*\)".*/\1/p')
   cargo build --locked --bin pillion
-  tests/nvim/run.sh "$target/debug/pillion" "$tools/nvim"
+  pillion=$target/debug/pillion
+}
+
+# Clients without a plugin: pytest-lsp, Emacs, Helix.
+step_plain() {
+  build_pillion
+  tests/plain/run.sh "$pillion" "$tools/plain"
+}
+
+# Clients of the Agent Client Protocol.
+step_acp() {
+  build_pillion
+  tests/acp/run.sh "$pillion" "$tools/acp"
+}
+
+# Clients of `pillion serve` that are not ours: Python, Node, curl, and bare frames.
+step_serve() {
+  tool_websockets
+  build_pillion
+  tests/clients/run.sh "$pillion" "$websockets"
 }
 
 # The oldest Rust that Cargo.toml promises.
@@ -133,6 +171,13 @@ tool_typos() {
   PATH=$folder/bin:$PATH
 }
 
+tool_websockets() {
+  python3 -m pip --version >/dev/null 2>&1 || die "python3 with pip is missing, which is needed for the Python client"
+  fetch websockets 15.0.1 env PIP_ROOT_USER_ACTION=ignore python3 -m pip install --quiet --disable-pip-version-check \
+    --no-deps --only-binary :all: --target . websockets==15.0.1
+  websockets=$folder
+}
+
 tool_stylua() {
   if has npm; then
     fetch stylua 2.5.2 npm install --silent --ignore-scripts --no-audit --no-fund --prefix . @johnnymorganz/stylua-bin@2.5.2
@@ -152,6 +197,63 @@ tool_luacheck() {
     LUA_PATH="$folder/usr/share/lua/5.1/?.lua;$folder/usr/share/lua/5.1/?/init.lua" \
       LUA_CPATH="$(echo "$folder"/usr/lib/*/lua/5.1)/?.so" "$folder/usr/bin/luajit" "$folder/usr/bin/luacheck" "$@"
   }
+}
+
+# code-server's native modules are for exactly this Node. Its npm is the machine's own.
+tool_node() {
+  has npm || die "npm is missing: install Node 20 or newer"
+  fetch node 24.21.0 unpack_node
+  export PATH=$folder/bin:$PATH npm_config_nodedir=$folder
+}
+
+unpack_node() {
+  npm pack --silent "node-$(uname -s | tr '[:upper:]' '[:lower:]')-$(node -p process.arch)@24.21.0" >/dev/null
+  tar -xzf ./*.tgz --strip-components=1
+  rm -- *.tgz
+}
+
+# The workbench and its extension host, and what drives a browser.
+tool_code_server() {
+  fetch code-server 4.139.1 install_code_server
+  code_server=$folder
+}
+
+install_code_server() {
+  echo '{"private":true}' >package.json
+  # Its own installer builds every native module; two are needed here, and the others come built or are never loaded.
+  npm install --silent --ignore-scripts --no-audit --no-fund code-server@4.139.1 playwright-core@1.65.1
+  cd node_modules/code-server/lib/vscode
+  npm install --silent --omit=dev --ignore-scripts --no-audit --no-fund
+  npm rebuild --silent @vscode/spdlog @vscode/native-watchdog
+  cd extensions
+  npm install --silent --omit=dev --ignore-scripts --no-audit --no-fund
+}
+
+# Any Chromium of the machine will do; else the one that npm has for machines without a desktop, with its libraries.
+tool_chromium() {
+  for chromium in chromium chromium-browser google-chrome; do
+    if has $chromium; then
+      chromium=$(command -v $chromium)
+      return
+    fi
+  done
+  fetch chromium 153.0.0 install_chromium
+  export LD_LIBRARY_PATH=$folder/lib${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}
+  chromium=$folder/chromium
+  "$chromium" --version >/dev/null || die "Chromium cannot be run here: install the package chromium"
+}
+
+install_chromium() {
+  npm pack --silent @sparticuz/chromium@153.0.0 >/dev/null
+  tar -xzf ./*.tgz
+  local name
+  for name in chromium al2023.tar swiftshader.tar; do
+    node -e 'process.stdout.write(zlib.brotliDecompressSync(fs.readFileSync(process.argv[1])))' "package/bin/$name.br" >$name
+  done
+  tar -xf al2023.tar
+  tar -xf swiftshader.tar
+  chmod +x chromium
+  rm -r package ./*.tar ./*.tgz
 }
 
 unpack_debian() {
