@@ -324,7 +324,10 @@ async fn ride(text: &str, steps: Vec<Step>) {
         let typed = mark(edits);
         let count = |text: &str| text.matches(typed).count();
         assert_eq!(count(&after), count(&before), "{before:?} became {after:?}\n{done:?}");
-        assert_eq!(before != after, !done.reverted.is_empty(), "{before:?} became {after:?}\n{done:?}");
+        // Taking back what one turn made and another took away comes to nothing.
+        let hunks: usize = done.reverted.iter().map(|undone| undone.hunks.len()).sum();
+        assert!(before == after || hunks > 0, "{before:?} became {after:?}\n{done:?}");
+        assert!(before != after || hunks != 1, "{before:?} stayed\n{done:?}");
     }
     let again = Ledger::restored(lock(&desk.told).clone());
     assert_eq!(again.review(&desk.workspace, None).await, desk.review().await, "after a restart");
