@@ -36,6 +36,19 @@ struct Scene {
 }
 
 async fn scene(ground: Ground, questions: usize) -> Scene {
+    let Left { session, turn, before } = left(&ground, questions).await;
+    let client = loaded(&ground, &session).await;
+    Scene { ground, client, session, turn, before }
+}
+
+/// What a server left that was killed while its turn waited for so many approvals.
+struct Left {
+    session: String,
+    turn: String,
+    before: Vec<Value>,
+}
+
+async fn left(ground: &Ground, questions: usize) -> Left {
     let mut client = ground.client(everything()).await;
     let session = client.new_session().await;
     let turn = client.start(&session, "go").await;
@@ -44,8 +57,7 @@ async fn scene(ground: Ground, questions: usize) -> Scene {
         before.push(client.asked("approval/request").await.1["approval"].clone());
     }
     killed(client).await;
-    let client = loaded(&ground, &session).await;
-    Scene { ground, client, session, turn, before }
+    Left { session, turn, before }
 }
 
 async fn loaded(ground: &Ground, session: &str) -> Client {
@@ -119,11 +131,7 @@ async fn it_outlives_a_second_kill_and_then_may_be_denied() {
 #[tokio::test]
 async fn the_terminal_takes_such_a_turn_up() {
     let ground = ground(json!([edit()]));
-    let mut client = ground.client(everything()).await;
-    let session = client.new_session().await;
-    client.start(&session, "go").await;
-    client.asked("approval/request").await;
-    killed(client).await;
+    let Left { session, .. } = left(&ground, 1).await;
     let output = std::process::Command::new(env!("CARGO_BIN_EXE_pillion"))
         .args(["run", "--session", &session, "and be quick"])
         .envs(ground.env.iter().cloned())
@@ -192,11 +200,8 @@ async fn several_are_asked_again_and_what_had_its_result_does_not_run_twice() {
 #[tokio::test]
 async fn what_changed_meanwhile_is_shown_under_the_same_id() {
     let ground = ground(json!([edit()]));
-    let mut client = ground.client(everything()).await;
-    let session = client.new_session().await;
-    client.start(&session, "go").await;
-    let before = client.asked("approval/request").await.1["approval"].clone();
-    killed(client).await;
+    let Left { session, before, .. } = left(&ground, 1).await;
+    let before = &before[0];
     ground.write("a.txt", "zero\none\ntwo\nthree\n");
     let mut client = loaded(&ground, &session).await;
     let (reply, params) = client.asked("approval/request").await;
@@ -212,11 +217,7 @@ async fn what_changed_meanwhile_is_shown_under_the_same_id() {
 #[tokio::test]
 async fn what_became_impossible_meanwhile_closes_its_question() {
     let ground = ground(json!([edit()]));
-    let mut client = ground.client(everything()).await;
-    let session = client.new_session().await;
-    client.start(&session, "go").await;
-    client.asked("approval/request").await;
-    killed(client).await;
+    let Left { session, .. } = left(&ground, 1).await;
     ground.write("a.txt", "nothing of it\n");
     let mut client = loaded(&ground, &session).await;
     let events = the_whole_turn(&mut client, &session).await;
@@ -247,11 +248,7 @@ async fn a_turn_that_was_running_something_is_closed_as_interrupted() {
 #[tokio::test]
 async fn without_its_model_the_turn_is_closed_as_interrupted() {
     let ground = ground(json!([edit()]));
-    let mut client = ground.client(everything()).await;
-    let session = client.new_session().await;
-    client.start(&session, "go").await;
-    client.asked("approval/request").await;
-    killed(client).await;
+    let Left { session, .. } = left(&ground, 1).await;
     let without = "[providers.scripted]\nkind = \"scripted\"\n";
     std::fs::write(ground.folder().join("config.toml"), without).expect("a configuration without its script");
     let mut client = loaded(&ground, &session).await;

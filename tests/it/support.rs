@@ -1,5 +1,7 @@
 //! A client of the real server over its real pipes, as an editor is one.
 
+mod raw;
+
 use std::{
     collections::VecDeque,
     path::{Path, PathBuf},
@@ -14,6 +16,8 @@ use tokio::{
     process::{Child, Command},
     sync::mpsc,
 };
+
+pub use raw::RawServer;
 
 /// How long anything may take on a busy machine before a test calls it lost.
 pub const LIMIT: Duration = Duration::from_secs(20);

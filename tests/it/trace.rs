@@ -1,15 +1,11 @@
 //! What an editor and the server said to each other, written down and played again.
 
-use std::{collections::HashMap, path::Path, process::Stdio};
+use std::{collections::HashMap, path::Path};
 
 use regex::Regex;
 use serde_json::{Value, json};
-use tokio::{
-    io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
-    process::{Child, ChildStdin, ChildStdout, Command},
-};
 
-use crate::support::{Ground, LIMIT, everything, script, text};
+use crate::support::{Ground, LIMIT, RawServer, everything, script, text};
 
 /// A line of a trace.
 #[derive(Clone, Debug, PartialEq)]
@@ -70,69 +66,21 @@ impl Names {
     }
 }
 
-struct Server {
-    child: Child,
-    input: ChildStdin,
-    output: BufReader<ChildStdout>,
-}
-
-impl Server {
-    fn start(ground: &Ground, trace: Option<&Path>) -> Self {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_pillion"));
-        match trace {
-            Some(file) => command.arg("trace").arg(file),
-            None => command.arg("lsp"),
-        };
-        let mut child = command
-            .envs(ground.env.iter().cloned())
-            .current_dir(ground.project())
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .kill_on_drop(true)
-            .spawn()
-            .expect("the server starts");
-        let (input, output) = (child.stdin.take().expect("stdin"), child.stdout.take().expect("stdout"));
-        Self { child, input, output: BufReader::new(output) }
-    }
-
-    async fn say(&mut self, json: &str) {
-        let frame = format!("Content-Length: {}\r\n\r\n{json}", json.len());
-        self.input.write_all(frame.as_bytes()).await.expect("the server listens");
-    }
-
-    async fn hear(&mut self) -> Option<Value> {
-        let read = async {
-            let mut length = None;
-            loop {
-                let mut line = String::new();
-                if self.output.read_line(&mut line).await.ok()? == 0 {
-                    return None;
-                }
-                match line.trim_end_matches("\r\n") {
-                    "" => break,
-                    header => length = header.strip_prefix("Content-Length: ").and_then(|length| length.parse().ok()),
-                }
-            }
-            let mut body = vec![0; length?];
-            self.output.read_exact(&mut body).await.ok()?;
-            serde_json::from_slice(&body).ok()
-        };
-        tokio::time::timeout(LIMIT, read).await.ok()?
-    }
+async fn hear(server: &mut RawServer) -> Option<Value> {
+    server.hear().await.map(|frame| serde_json::from_str(&frame).expect("JSON"))
 }
 
 /// Plays the client's part against this build. Gives what the server says otherwise than it did: then and now.
 async fn differences(trace: &[Said], ground: &Ground) -> Vec<(Value, Value)> {
     let mut names = Names::new(trace, &ground.project());
-    let mut server = Server::start(ground, None);
+    let mut server = RawServer::start(ground, |command| _ = command.arg("lsp"));
     let mut differences = Vec::new();
     for Said { is_client, message } in trace {
         if *is_client {
             server.say(&names.for_server(message)).await;
             continue;
         }
-        let heard = server.hear().await.unwrap_or_else(|| json!("nothing"));
+        let heard = hear(&mut server).await.unwrap_or_else(|| json!("nothing"));
         let (then, now) = names.compared(message, &heard);
         if then != now {
             differences.push((then, now));
@@ -149,7 +97,7 @@ async fn recorded() -> (Ground, Vec<Said>) {
     ground.env.push(("EXAMPLE_API_KEY".to_owned(), "sk-very-secret".to_owned()));
     ground.write("a.txt", "one\ntwo\n");
     let file = ground.folder().join("trace.jsonl");
-    let mut server = Server::start(&ground, Some(&file));
+    let mut server = RawServer::start(&ground, |command| _ = command.arg("trace").arg(&file));
     let root = format!("file://{}", ground.project().display());
     let capabilities = json!({"general": {"positionEncodings": ["utf-8"]}, "experimental": {"pillion": everything()}});
     let initialize = json!({"processId": null, "rootUri": root, "capabilities": capabilities});
@@ -157,20 +105,20 @@ async fn recorded() -> (Ground, Vec<Said>) {
         json!({"jsonrpc": "2.0", "id": id, "method": method, "params": params}).to_string()
     };
     server.say(&call(1, "initialize", initialize)).await;
-    server.hear().await.expect("an answer");
+    hear(&mut server).await.expect("an answer");
     server.say(&call(2, "session/new", json!({"mode": "auto"}))).await;
-    let session = text(&server.hear().await.expect("an answer")["result"]["sessionId"]);
+    let session = text(&hear(&mut server).await.expect("an answer")["result"]["sessionId"]);
     let prompt = json!([{"type": "text", "text": "edit it; the key is sk-very-secret"}]);
     server.say(&call(3, "turn/start", json!({"sessionId": session, "prompt": prompt}))).await;
     loop {
-        if server.hear().await.expect("an event")["params"]["event"]["type"] == "turnEnded" {
+        if hear(&mut server).await.expect("an event")["params"]["event"]["type"] == "turnEnded" {
             break;
         }
     }
     server.say(&call(4, "change/list", json!({"sessionId": session}))).await;
-    server.hear().await.expect("an answer");
+    hear(&mut server).await.expect("an answer");
     server.say(&call(5, "shutdown", Value::Null)).await;
-    server.hear().await.expect("an answer");
+    hear(&mut server).await.expect("an answer");
     server.say(r#"{"jsonrpc":"2.0","method":"exit"}"#).await;
     assert!(server.child.wait().await.expect("its status").success());
     let written = std::fs::read_to_string(&file).expect("a trace");

@@ -1,5 +1,7 @@
 //! The loop step by step.
 
+use std::sync::Arc;
+
 use serde_json::json;
 
 use super::{super::*, stage::*};
@@ -36,6 +38,19 @@ async fn finished(driver: &mut Driver) -> RunResult {
         Step::Finished(result) => result.unwrap(),
         other => panic!("{other:?}"),
     }
+}
+
+/// A driver whose turn is in a tool that waits to be cancelled.
+async fn in_a_tool() -> (Arc<Stage>, Driver) {
+    let stage = stage();
+    let model = Model::new([calls(&[("a", "look", json!({"do": "wait"}))])]);
+    let mut driver = agent(&model, &stage).start(go());
+    tokio::select! {
+        biased;
+        step = driver.next() => panic!("the tool waits: {step:?}"),
+        _ = stage.barrier.wait() => {}
+    }
+    (stage, driver)
 }
 
 async fn asked(driver: &mut Driver) -> ApprovalRequest {
@@ -210,14 +225,7 @@ async fn a_cancel_is_heard_at_once_and_not_at_the_next_tick() {
     let outcome = play(&Model::new([vec![Cue::Hang(connecting.cancel.clone())]]), &connecting, &host).await;
     assert_eq!(outcome.stop_reason, StopReason::Cancelled);
 
-    let running = stage();
-    let model = Model::new([calls(&[("a", "look", json!({"do": "wait"}))])]);
-    let mut driver = agent(&model, &running).start(go());
-    tokio::select! {
-        biased;
-        step = driver.next() => panic!("the tool waits: {step:?}"),
-        _ = running.barrier.wait() => {}
-    }
+    let (_running, mut driver) = in_a_tool().await;
     driver.cancel();
     assert_eq!(finished(&mut driver).await.stop_reason, StopReason::Cancelled);
     assert_eq!(began.elapsed(), std::time::Duration::ZERO);
@@ -243,14 +251,7 @@ async fn what_was_answered_and_not_taken_up_is_asked_again_after_a_restart() {
 
 #[tokio::test]
 async fn a_step_may_be_given_up_and_taken_again() {
-    let stage = stage();
-    let model = Model::new([calls(&[("a", "look", json!({"do": "wait"}))])]);
-    let mut driver = agent(&model, &stage).start(go());
-    tokio::select! {
-        biased;
-        step = driver.next() => panic!("the tool waits: {step:?}"),
-        _ = stage.barrier.wait() => {}
-    }
+    let (stage, mut driver) = in_a_tool().await;
     driver.cancel();
     assert_eq!(finished(&mut driver).await.stop_reason, StopReason::Cancelled);
     stage.tool_cancelled.notified().await;
@@ -258,14 +259,7 @@ async fn a_step_may_be_given_up_and_taken_again() {
 
 #[tokio::test]
 async fn dropping_the_driver_cancels_its_tools() {
-    let stage = stage();
-    let model = Model::new([calls(&[("a", "look", json!({"do": "wait"}))])]);
-    let mut driver = agent(&model, &stage).start(go());
-    tokio::select! {
-        biased;
-        step = driver.next() => panic!("the tool waits: {step:?}"),
-        _ = stage.barrier.wait() => {}
-    }
+    let (stage, driver) = in_a_tool().await;
     drop(driver);
     stage.tool_cancelled.notified().await;
 }

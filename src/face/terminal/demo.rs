@@ -25,6 +25,7 @@ use crate::{
         SessionEventNotification, SessionInfo, TurnStartResponse, TurnStopReason,
     },
     rpc::{Connection, Error, Peer, Reply, Service, Settings, read_params},
+    workspace::uri_of,
 };
 
 /// Plays the main job: an unsaved buffer, a failing test, an edit that asks, a test that passes.
@@ -113,7 +114,7 @@ pub async fn run(args: Args) -> anyhow::Result<u8> {
 impl Demo {
     async fn play(&mut self, mut heard: mpsc::UnboundedReceiver<Heard>) -> anyhow::Result<u8> {
         self.screen.line(Style::Bold, "Pillion's main job, with a played model and a real server\n");
-        let root = editor::file_uri(&self.project);
+        let root = uri_of(&self.project);
         self.seam("editor → pillion", "initialize (as any LSP client does)");
         let initialized: Value = self.peer.call("initialize", &self.initialize(&root), LIMIT).await?;
         self.seam("pillion → editor", &format!("I am {}", initialized["serverInfo"]));

@@ -1,17 +1,14 @@
 //! The conversation in `protocol.md`, held with the real server: what the client says is taken from there, and what the
 //! server answers is put there.
 
-use std::{fs, process::Stdio};
+use std::fs;
 
 use regex::Regex;
 use serde_json::{Value, json};
-use tokio::{
-    io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
-    process::{Child, ChildStdin, ChildStdout, Command},
-};
+use tokio::io::AsyncReadExt;
 
 use super::example::blocks;
-use crate::support::{Ground, LIMIT};
+use crate::support::{Ground, LIMIT, RawServer};
 
 /// What the model says in the conversation.
 fn script() -> Value {
@@ -32,56 +29,6 @@ fn script() -> Value {
             {"usage": {"inputTokens": 95, "outputTokens": 12, "cacheReadTokens": 3070}},
         ]},
     ])
-}
-
-/// The server, byte by byte.
-struct Server {
-    child: Child,
-    input: ChildStdin,
-    output: BufReader<ChildStdout>,
-}
-
-impl Server {
-    fn start(ground: &Ground) -> Self {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_pillion"))
-            .arg("lsp")
-            .envs(ground.env.iter().cloned())
-            .env("PILLION_MODEL", "anthropic/claude-sonnet-4-5")
-            .current_dir(ground.project())
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .kill_on_drop(true)
-            .spawn()
-            .expect("the server starts");
-        let (input, output) = (child.stdin.take().expect("stdin"), child.stdout.take().expect("stdout"));
-        Self { child, input, output: BufReader::new(output) }
-    }
-
-    async fn say(&mut self, json: &str) {
-        let frame = format!("Content-Length: {}\r\n\r\n{json}", json.len());
-        self.input.write_all(frame.as_bytes()).await.expect("the server listens");
-        self.input.flush().await.expect("the server listens");
-    }
-
-    /// The next frame; `None` if none comes.
-    async fn hear(&mut self) -> Option<String> {
-        let read = async {
-            let mut length = None;
-            loop {
-                let mut line = String::new();
-                self.output.read_line(&mut line).await.expect("a header");
-                match line.trim_end_matches("\r\n") {
-                    "" => break,
-                    header => length = header.strip_prefix("Content-Length: ").and_then(|length| length.parse().ok()),
-                }
-            }
-            let mut body = vec![0; length.expect("a length")];
-            self.output.read_exact(&mut body).await.expect("a body");
-            String::from_utf8(body).expect("UTF-8")
-        };
-        tokio::time::timeout(LIMIT, read).await.ok()
-    }
 }
 
 /// What is another each time, and what `protocol.md` shows for it.
@@ -125,7 +72,9 @@ pub async fn held(text: &str) -> String {
     fs::write(ground.folder().join("config.toml"), config).expect("a configuration");
     ground.write("greet.py", "def greet(name):\n    return \"Hello, \" + name\n");
     let mut names = Names { root: ground.project().display().to_string(), session: None };
-    let mut server = Server::start(&ground);
+    let mut server = RawServer::start(&ground, |command| {
+        command.arg("lsp").env("PILLION_MODEL", "anthropic/claude-sonnet-4-5");
+    });
 
     let mut fresh = text.to_owned();
     for block in blocks(text) {

@@ -1,8 +1,10 @@
 //! A very small editor: one buffer, typing, and undo.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use serde_json::{Value, json};
+
+use crate::workspace::uri_of;
 
 /// An open buffer that counts columns in UTF-8 bytes.
 pub struct Buffer {
@@ -33,12 +35,12 @@ impl Buffer {
 
     pub fn did_open(&self) -> Value {
         json!({"textDocument": {
-            "uri": file_uri(&self.path), "languageId": "shellscript", "version": self.version, "text": self.text,
+            "uri": uri_of(&self.path), "languageId": "shellscript", "version": self.version, "text": self.text,
         }})
     }
 
     pub fn did_save(&self) -> Value {
-        json!({"textDocument": {"uri": file_uri(&self.path)}})
+        json!({"textDocument": {"uri": uri_of(&self.path)}})
     }
 
     /// Types a line before line `line` (from 0).
@@ -71,7 +73,7 @@ impl Buffer {
 
     fn did_change(&mut self, changes: Vec<Value>) -> Value {
         self.version += 1;
-        json!({"textDocument": {"uri": file_uri(&self.path), "version": self.version}, "contentChanges": changes})
+        json!({"textDocument": {"uri": uri_of(&self.path), "version": self.version}, "contentChanges": changes})
     }
 
     fn place(&self, position: &Value) -> Result<usize, String> {
@@ -86,11 +88,4 @@ impl Buffer {
         let start: usize = self.text.split_inclusive('\n').take(line).map(str::len).sum();
         (start + column).min(self.text.len())
     }
-}
-
-/// A `file:` URI; spaces and the like are the only characters that temporary folders may bring.
-pub fn file_uri(path: &Path) -> String {
-    let path = path.to_string_lossy().replace('\\', "/").replace('%', "%25").replace(' ', "%20");
-    let path = path.trim_start_matches("//?/");
-    if path.starts_with('/') { format!("file://{path}") } else { format!("file:///{path}") }
 }
