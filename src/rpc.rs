@@ -52,6 +52,9 @@ use self::{
     queue::Ended,
 };
 
+/// So many times [`Settings::unread_max`] may wait for a side that does read, however large its questions are.
+const UNREAD_FACTOR: usize = 16;
+
 /// What a connection does and how much it takes. Sizes are in bytes.
 #[derive(Clone, Copy, Debug)]
 pub struct Settings {
@@ -60,8 +63,11 @@ pub struct Settings {
     pub message_max: usize,
     /// With this much queued, producers of events wait.
     pub high_water: usize,
-    /// With more than this unread by the other side, the connection ends.
+    /// With more than this unread by the other side, which has taken nothing for [`Self::stall`], the connection ends;
+    /// and in any case with [`UNREAD_FACTOR`] times as much.
     pub unread_max: usize,
+    /// How long the other side may take nothing while much waits for it.
+    pub stall: Duration,
     /// How many requests of the other side may be without an answer.
     pub in_flight_max: usize,
     /// The notification that gives up a request of ours, and what its parameter with the request's id is called.
@@ -78,6 +84,8 @@ impl Settings {
         // Some 300 deltas: what stands between a cancel and its effect on the screen.
         high_water: 64 << 10,
         unread_max: 16 << 20,
+        // Long for a program that reads, and short for what can be asked for meanwhile.
+        stall: Duration::from_secs(10),
         in_flight_max: 4_096,
         cancel: Some(("$/cancelRequest", "id")),
         linger: Duration::from_secs(1),

@@ -17,7 +17,7 @@ use serde_json::value::RawValue;
 use tokio::{sync::oneshot, time::Sleep};
 
 use super::{
-    Error, Id, Settings,
+    Error, Id, Settings, UNREAD_FACTOR,
     queue::{Ended, Queue},
 };
 
@@ -329,7 +329,7 @@ impl Batch {
     ) -> serde_json::Result<()> {
         let mut gathered = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let start = gathered.text.len();
-        if start > shared.settings.unread_max {
+        if start > UNREAD_FACTOR.saturating_mul(shared.settings.unread_max) {
             gathered.text = Vec::new();
             shared.queue.overflow(start);
         }

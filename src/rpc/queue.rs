@@ -6,17 +6,22 @@ use std::{
 };
 
 use memchr::memchr_iter;
-use tokio::sync::Notify;
+use tokio::{
+    sync::Notify,
+    time::{Duration, Instant},
+};
 
-use super::{Framing, Settings};
+use super::{Framing, Settings, UNREAD_FACTOR};
 
 /// Bytes on their way to the writer, framed and ready. Whoever pushes never waits. What keeps it small is that
-/// producers of events wait for [`Queue::writable`] first, and that past `settings.unread_max` the connection is given up.
+/// producers of events wait for [`Queue::writable`] first, and that past `settings.unread_max` a connection whose other
+/// side does not read is given up.
 pub(super) struct Queue {
     state: Mutex<State>,
     framing: Framing,
     high_water: usize,
     unread_max: usize,
+    stall: Duration,
     /// The writer waits here for something to write.
     filled: Notify,
     /// Producers wait here for room.
@@ -30,6 +35,8 @@ struct State {
     scratch: Vec<u8>,
     /// Bytes that the writer took and the transport has not.
     in_flight: usize,
+    /// When the transport last took something, or what it should take came into the empty queue.
+    taken: Option<Instant>,
     ended: Option<Ended>,
 }
 
@@ -51,6 +58,7 @@ impl Queue {
             framing: settings.framing,
             high_water: settings.high_water,
             unread_max: settings.unread_max,
+            stall: settings.stall,
             filled: Notify::new(),
             drained: Notify::new(),
         }
@@ -64,7 +72,8 @@ impl Queue {
             return Ok(());
         }
         let unread = state.unread();
-        if unread > self.unread_max {
+        let is_stuck = || state.taken.is_some_and(|taken| taken.elapsed() >= self.stall);
+        if unread > self.unread_max && (is_stuck() || unread > UNREAD_FACTOR.saturating_mul(self.unread_max)) {
             state.ended = Some(Ended::Overflow(unread));
             drop(guard);
             self.wake();
@@ -73,6 +82,9 @@ impl Queue {
         state.scratch.clear();
         encode(&mut state.scratch)?;
         let was_empty = state.buffer.is_empty();
+        if unread == 0 {
+            state.taken = Some(Instant::now());
+        }
         self.framing.append(&state.scratch, &mut state.buffer);
         give_back(&mut state.scratch);
         drop(guard);
@@ -117,6 +129,7 @@ impl Queue {
         let mut state = self.lock();
         let before = state.unread();
         state.in_flight -= count;
+        state.taken = Some(Instant::now());
         let has_room = before >= self.high_water && state.unread() < self.high_water;
         drop(state);
         if has_room {

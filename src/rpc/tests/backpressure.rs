@@ -1,8 +1,11 @@
 //! A client that does not read.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicUsize, Ordering},
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
 };
 
 use serde_json::json;
@@ -71,7 +74,7 @@ async fn producers_wait_and_the_reader_does_not() {
 #[tokio::test]
 async fn answers_that_nobody_reads_end_the_connection() {
     let (near, mut far) = tokio::io::duplex(1 << 10);
-    let settings = Settings { unread_max: 1 << 20, ..Settings::LSP };
+    let settings = Settings { unread_max: 1 << 20, stall: Duration::ZERO, ..Settings::LSP };
     let connection = Connection::new(settings);
     let mut service = Sample::new(connection.peer());
     let served = tokio::spawn(async move {
@@ -89,13 +92,37 @@ async fn answers_that_nobody_reads_end_the_connection() {
     assert!(matches!(end, End::Unread(unread) if unread < 2 * settings.unread_max), "{end:?}");
 }
 
+#[tokio::test]
+async fn one_who_reads_may_ask_for_much_at_once() {
+    let (near, far) = tokio::io::duplex(1 << 10);
+    let connection = Connection::new(Settings { unread_max: 1 << 20, ..Settings::LSP });
+    let mut service = Sample::new(connection.peer());
+    let served = tokio::spawn(async move {
+        let (reader, writer) = tokio::io::split(near);
+        connection.serve(reader, writer, &mut service).await
+    });
+    let (mut reader, mut writer) = tokio::io::split(far);
+    let large = request(1, "echo", json!("x".repeat(3 << 20)));
+    let asked = tokio::spawn(async move {
+        writer.write_all(&[large, request(2, "echo", json!("a")), request(3, "echo", json!("b"))].concat()).await?;
+        writer.shutdown().await
+    });
+    let mut all = Vec::new();
+    reader.read_to_end(&mut all).await.unwrap();
+    asked.await.unwrap().unwrap();
+    let end = served.await.unwrap();
+    assert!(matches!(end, End::Eof { inside_message: false }), "{end:?}");
+    assert_eq!(String::from_utf8(all).unwrap().matches("\"result\"").count(), 3);
+}
+
 /// Neither the end that someone asks for nor the one for too much unread needs the client to do anything.
 #[tokio::test]
 async fn a_connection_that_is_stuck_can_end() {
     for (size, count) in [(100, 100), (300_000, 10)] {
         let (near, far) = tokio::io::duplex(1 << 10);
-        let linger = std::time::Duration::from_millis(20);
-        let connection = Connection::new(Settings { unread_max: 1 << 20, linger, ..Settings::LSP });
+        let linger = Duration::from_millis(20);
+        let connection =
+            Connection::new(Settings { unread_max: 1 << 20, stall: Duration::ZERO, linger, ..Settings::LSP });
         let peer = connection.peer().clone();
         let mut service = Sample::new(&peer);
         let served = tokio::spawn(async move {
@@ -123,7 +150,7 @@ async fn a_connection_that_is_stuck_can_end() {
 #[tokio::test]
 async fn the_last_messages_have_a_time_limit() {
     let (near, far) = tokio::io::duplex(1 << 10);
-    let linger = std::time::Duration::from_millis(20);
+    let linger = Duration::from_millis(20);
     let connection = Connection::new(Settings { linger, ..Settings::LSP });
     let mut service = Sample::new(connection.peer());
     for _ in 0..100 {
