@@ -120,6 +120,22 @@ async fn allowing_for_the_session_silences_the_next_of_its_kind() {
 }
 
 #[tokio::test]
+async fn an_answer_that_comes_too_late_keeps_no_rules() {
+    let (_ground, mut client, session) = asked().await;
+    let (reply, params) = client.asked("approval/request").await;
+    // Both are on their way before either has taken effect.
+    reply.send(Ok(json!({"type": "allow", "scope": "session", "rules": ["edit(*)"]})));
+    let deny = json!({"approvalId": params["approval"]["approvalId"], "decision": {"type": "deny"}});
+    let is_denied = client.call("approval/respond", deny).await["accepted"] == true;
+    client.events_until(&session, "turnEnded").await;
+    client.start(&session, "again").await;
+    let events = client.events_until(&session, if is_denied { "approvalRequested" } else { "turnEnded" }).await;
+    let is_asked = events.iter().any(|event| event["type"] == "approvalRequested");
+    assert_eq!(is_asked, is_denied);
+    client.leave().await;
+}
+
+#[tokio::test]
 async fn the_rules_that_are_kept_are_those_that_the_person_wrote() {
     let (ground, mut client, session) = asked().await;
     let (reply, params) = client.asked("approval/request").await;

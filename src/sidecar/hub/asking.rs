@@ -142,6 +142,10 @@ impl Hub {
 
     pub(super) fn decide(&mut self, session_id: &str, approval_id: &str, decision: ApprovalDecision) {
         let Some(session) = self.sessions.get_mut(session_id) else { return };
+        // What comes too late changes nothing, and its rules are not kept either.
+        if !session.is_asking(approval_id) {
+            return;
+        }
         let (answer, outcome) = match decision {
             ApprovalDecision::Allow { scope, input, hunks, rules } => {
                 let rules = match rules {

@@ -8,6 +8,9 @@ use crate::{
     sidecar::{AttachmentId, Reply, RequestError},
 };
 
+/// How many prompts may wait in one session. Chosen: more than a person lines up.
+const QUEUED_MAX: usize = 32;
+
 impl Hub {
     pub(super) fn is_busy(&self, session_id: &str) -> bool {
         self.sessions.get(session_id).is_some_and(|session| session.turn.is_some())
@@ -15,6 +18,10 @@ impl Hub {
 
     pub(super) fn queue(&mut self, from: AttachmentId, params: TurnStartParams, reply: Reply) {
         let queue = self.queued.entry(params.session_id.as_str().into()).or_default();
+        if queue.len() >= QUEUED_MAX {
+            let full = format!("{QUEUED_MAX} prompts wait already. Say it again when some of them have been answered.");
+            return reply(Err(RequestError::new(RequestError::BUSY, full)));
+        }
         queue.push_back(Deferred { from, request: Request::TurnStart(params), reply });
     }
 
