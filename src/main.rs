@@ -91,6 +91,9 @@ enum Sessions {
     Demo(face::terminal::demo::Args),
 }
 
+/// The exit code of programs that a broken pipe ended, as shells have it.
+const BROKEN_PIPE: u8 = 141;
+
 fn main() -> anyhow::Result<ExitCode> {
     hide_memory();
     give_memory_back();
@@ -111,8 +114,9 @@ fn main() -> anyhow::Result<ExitCode> {
             Command::Config(args) => face::terminal::settings::run(args),
             Command::Doctor(args) => face::terminal::doctor::run(args).await,
             Command::Completions { shell } => {
-                clap_complete::generate(shell, &mut Cli::command(), "pillion", &mut io::stdout());
-                Ok(0)
+                let mut script = Vec::new();
+                clap_complete::generate(shell, &mut Cli::command(), "pillion", &mut script);
+                io::stdout().write_all(&script).map(|()| 0).map_err(Into::into)
             }
             Command::Man { command } => man(command.as_deref()),
             Command::Batch(args) => face::terminal::batch::run(args).await,
@@ -121,7 +125,11 @@ fn main() -> anyhow::Result<ExitCode> {
             }
         };
         process::end_all().await;
-        code
+        code.or_else(|error: anyhow::Error| match error.downcast_ref::<io::Error>() {
+            // Whoever read it has seen enough: `pillion man | head`.
+            Some(broken) if broken.kind() == io::ErrorKind::BrokenPipe => Ok(BROKEN_PIPE),
+            _ => Err(error),
+        })
     })?;
     // A blocking read of a terminal cannot be interrupted, and nothing is left that it could be needed for.
     runtime.shutdown_background();

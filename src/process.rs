@@ -51,6 +51,10 @@ use tree::Tree;
 /// ever. Measured: what the program wrote is in the pipe when its end is seen, so this is generous.
 const LINGER: Duration = Duration::from_millis(100);
 
+/// More than any process has above it.
+#[cfg(unix)]
+const ANCESTORS_MAX: usize = 1000;
+
 /// The most that is taken from the pipe after [`LINGER`]: the largest pipe that Linux lets an ordinary user make.
 const LINGER_BYTES: usize = 1 << 20;
 
@@ -318,16 +322,22 @@ pub fn count() -> usize {
     tree::count()
 }
 
-/// Whether another process is one that this one has started, or one of theirs in turn.
+/// Whether another process may be one that this one has started, or one of theirs in turn. True as well if that can no
+/// longer be told: the process is gone, or in a world of its own.
 #[cfg(unix)]
-pub fn is_descendant(pid: i32) -> bool {
-    let entries: std::collections::HashMap<_, _> =
-        table::read().into_iter().map(|entry| (entry.pid, entry.parent)).collect();
+pub fn may_be_descendant(pid: i32) -> bool {
     let this = rustix::process::getpid();
-    let ancestors =
-        std::iter::successors(rustix::process::Pid::from_raw(pid), |pid| entries.get(pid).copied().flatten());
-    // The table may hold a number twice while it is read.
-    ancestors.skip(1).take(entries.len()).any(|ancestor| ancestor == this)
+    let parents = table::Parents::read();
+    let mut pid = rustix::process::Pid::from_raw(pid);
+    for _ in 0..ANCESTORS_MAX {
+        match pid.and_then(|pid| parents.of(pid)) {
+            Some(Some(parent)) if parent == this => return true,
+            Some(Some(parent)) => pid = Some(parent),
+            Some(None) => return false,
+            None => return true,
+        }
+    }
+    true
 }
 
 /// Runs a short command and returns what it printed. Ends it, and what it started, at the time limit.

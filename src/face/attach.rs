@@ -12,13 +12,12 @@ mod place;
 #[cfg(unix)]
 mod remote;
 
-use std::{
-    io::{self, Write},
-    path::{Path, PathBuf},
-};
+use std::{io, path::PathBuf};
+#[cfg(unix)]
+use std::{io::Write, path::Path};
 
 #[cfg(unix)]
-pub use remote::Remote;
+pub use self::{guest::is_welcome, remote::Remote};
 
 use super::link::Link;
 use crate::{config::recording, sidecar::Sidecar, store::Store, workspace::Workspace};

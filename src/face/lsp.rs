@@ -38,7 +38,7 @@ use self::{
     server::{Connected, Server, from_tower},
 };
 use crate::{
-    face::attach,
+    face::attach::{self, Listening},
     protocol::{Request, TurnCancelParams},
     rpc::{self, Connection, Error, Id, Peer, Reply, Settings, Side, Trace, Traced, parent, stdio},
     sidecar::Sidecar,
@@ -58,18 +58,26 @@ pub async fn serve_stdio(trace: Option<Trace>) -> anyhow::Result<u8> {
     let (input, output) = stdio::take()?;
     let (input, output) = (Traced::new(input, Side::Client, trace.clone()), Traced::new(output, Side::Server, trace));
     let sidecar = Sidecar::start(Workspace::new(Vec::new()), crate::store::Store::open(None)?);
-    let _listening = attach::listen(&sidecar, attach::Kind::Editor);
-    Ok(serve(input, output, sidecar).await)
+    let others = attach::listen(&sidecar, attach::Kind::Editor);
+    Ok(serve(input, output, sidecar, others).await)
 }
 
-/// Serves one editor until it leaves, then ends all turns. Returns the exit code, as [`serve_stdio`].
-pub async fn serve(reader: impl AsyncRead + Unpin, writer: impl AsyncWrite + Unpin, sidecar: Sidecar) -> u8 {
+/// Serves one editor until it leaves, then ends all turns. `others` may attach until then. Returns the exit code, as
+/// [`serve_stdio`].
+pub async fn serve(
+    reader: impl AsyncRead + Unpin,
+    writer: impl AsyncWrite + Unpin,
+    sidecar: Sidecar,
+    others: Option<Listening>,
+) -> u8 {
     let connection = Connection::new(Settings::LSP);
     let (mut lsp, process_id) = Lsp::new(connection.peer().clone(), sidecar);
     tokio::select! {
         end = connection.serve(reader, writer, &mut lsp) => tracing::info!(?end, "the connection has ended"),
         () = editor_death(process_id) => tracing::warn!("the editor's process is dead"),
     }
+    // What they began goes on to its end, but nobody joins an editor that is not there.
+    drop(others);
     lsp.finish().await
 }
 

@@ -56,6 +56,8 @@ const MESSAGE_MAX: u32 = 64 << 20;
 const IN_FLIGHT: u32 = 16;
 const SUBSCRIPTIONS_MAX: u32 = 256;
 const BATCH_MAX: u32 = 100;
+/// The longest idle time-out, in seconds.
+const DAY: u64 = 24 * 60 * 60;
 /// Chosen by taste, and free of any use known to the person who chose it.
 const PORT: u16 = 7455;
 
@@ -93,7 +95,7 @@ pub struct Args {
     #[arg(long, value_name = "NUMBER", default_value_t = 256)]
     max_connections: u32,
     /// After how many seconds a connection from which nothing comes is ended; a WebSocket is asked for a sign before
-    #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..=DAY))]
     idle_timeout: u64,
     /// Work alone, even if an editor is open in this folder
     #[arg(long)]
@@ -241,6 +243,7 @@ async fn serve(joined: Joined, roots: Vec<PathBuf>, prepared: Prepared, args: &A
                 let own = Core::start(attach::alone(roots.clone(), attach::Kind::Server)?, &server.metrics);
                 *server.core.write().unwrap_or_else(PoisonError::into_inner) = own;
                 core.over.cancel();
+                core.keeper.leave();
             }
         }
     }
@@ -255,7 +258,13 @@ async fn serve(joined: Joined, roots: Vec<PathBuf>, prepared: Prepared, args: &A
 /// The turns are cancelled and their logs written first, so that clients are told of that before they are told to go.
 async fn end(server: &Server, handle: ServerHandle) {
     server.metrics.is_ending();
-    if tokio::time::timeout(END_LIMIT, server.core().link().shut_down()).await.is_err() {
+    let core = server.core();
+    let turns_end = async {
+        // Those in an editor's process would go on.
+        core.keeper.cancel_turns().await;
+        core.link().shut_down().await;
+    };
+    if tokio::time::timeout(END_LIMIT, turns_end).await.is_err() {
         tracing::error!("some turns did not end in time");
     }
     server.ending.cancel();

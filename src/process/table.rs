@@ -49,6 +49,22 @@ fn parse_stat(stat: &str) -> Option<Entry> {
     Some(Entry { pid: Pid::from_raw(number.parse().ok()?)?, parent, group, session, zombie, started })
 }
 
+/// Who has started whom.
+#[cfg(target_os = "linux")]
+pub(super) struct Parents;
+
+#[cfg(target_os = "linux")]
+impl Parents {
+    pub(super) fn read() -> Self {
+        Self
+    }
+
+    /// The parent of a process, which those of the kernel itself have none of; `None` if the process is gone.
+    pub(super) fn of(&self, pid: Pid) -> Option<Option<Pid>> {
+        read_one(pid.as_raw_nonzero().get()).map(|entry| entry.parent)
+    }
+}
+
 /// True if the process has `mark` in the value of `PILLION_CALL` it was started with.
 #[cfg(target_os = "linux")]
 pub(super) fn is_marked(pid: Pid, mark: impl Fn(&str) -> bool) -> bool {
@@ -69,6 +85,20 @@ pub(super) fn holds_pipe(pid: Pid, inode: u64) -> bool {
 #[cfg(not(target_os = "linux"))]
 pub(super) fn read() -> Vec<Entry> {
     list(&["-A"])
+}
+
+#[cfg(not(target_os = "linux"))]
+pub(super) struct Parents(std::collections::HashMap<Pid, Option<Pid>>);
+
+#[cfg(not(target_os = "linux"))]
+impl Parents {
+    pub(super) fn read() -> Self {
+        Self(read().into_iter().map(|entry| (entry.pid, entry.parent)).collect())
+    }
+
+    pub(super) fn of(&self, pid: Pid) -> Option<Option<Pid>> {
+        self.0.get(&pid).copied()
+    }
 }
 
 #[cfg(not(target_os = "linux"))]

@@ -4,6 +4,7 @@
 
 use std::{path::PathBuf, process::Stdio};
 
+use jsonrpsee::core::client::SubscriptionClientT;
 use pillion::rpc::{Connection, Service, Settings};
 use serde_json::{Value, json};
 use tokio::{
@@ -314,6 +315,7 @@ async fn the_editors_end_leaves_the_disk_to_a_run_that_goes_on() {
     let told = run.until("notice").await;
     assert!(text(&told.last().expect("a notice")["event"]["message"]).contains("editor has left"), "{told:?}");
     assert!(pid.is_some(), "it is still there");
+    eventually("nobody joins an editor that has left", || sockets(&ground).is_empty()).await;
     ground.write(go, "");
     let events = run.until("turnEnded").await;
     let read = events.iter().rfind(|line| line["event"]["type"] == "toolResult").expect("a result");
@@ -356,6 +358,73 @@ async fn a_server_works_on_the_editors_buffers_and_goes_on_without_it() {
     let saved = read().await;
     assert!(saved.contains("saved") && !saved.contains("shown"), "{saved}");
     served.stop().await;
+}
+
+#[tokio::test]
+async fn the_end_of_a_server_ends_its_turns_in_the_editors_process_too() {
+    let ground = Ground::new(&script::always(json!([{"text": "Working"}, {"hang": true}])));
+    let editor = editor(&ground).await;
+    let served = Served::start(&ground, &[]).await;
+    let client = served.websocket().await;
+    let session = served::new_session(&client).await;
+    let mut events = served::subscribe(&client, &session, Some(1)).await;
+    served::call(&client, "turn/start", served::prompt(&session, "go")).await;
+    served::until(&mut events, "messageDelta").await;
+    served.terminate();
+    let turn = served::until_ended(&mut events).await;
+    assert_eq!(turn.last().expect("an end")["event"]["stopReason"], "cancelled");
+    served.stop().await;
+    editor.leave().await;
+}
+
+#[tokio::test]
+async fn a_suspended_terminal_holds_nobody_up() {
+    let ground = Ground::new(&script::always(json!([{"text": "tok ", "repeat": 60_000}])));
+    let mut editor = editor(&ground).await;
+    let session = editor.new_session().await;
+    let mut watching = terminal(&ground, &["attach", "--json", &session]);
+    editor.start(&session, "first").await;
+    watching.until("turnStarted").await;
+    let pid = rustix::process::Pid::from_raw(watching.child.id().expect("it runs").cast_signed()).expect("an id");
+    rustix::process::kill_process(pid, rustix::process::Signal::STOP).expect("it is suspended");
+    let events = editor.events_until(&session, "turnEnded").await;
+    assert_eq!(events.last().expect("an end")["stopReason"], "endTurn");
+    rustix::process::kill_process(pid, rustix::process::Signal::CONT).expect("it goes on");
+    editor.leave().await;
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn one_connection_that_fails_is_not_the_editors_end() {
+    use rustix::process::{Pid, Resource, Rlimit, getrlimit, prlimit};
+    let ground = reading();
+    let editor = editor(&ground).await;
+    let served = Served::start(&ground, &[]).await;
+    let client = served.websocket().await;
+    let session = served::new_session(&client).await;
+    let id = served.child.id().expect("it runs");
+    let open = std::fs::read_dir(format!("/proc/{id}/fd")).expect("its descriptors").count() as u64;
+    let (pid, maximum) = (Pid::from_raw(id.cast_signed()), getrlimit(Resource::Nofile).maximum);
+    let limit = Rlimit { current: Some(open), maximum };
+    let before = prlimit(pid, Resource::Nofile, limit).expect("a limit");
+    // Some numbers below the limit may be free.
+    let mut following = Vec::new();
+    loop {
+        assert!(following.len() < 100, "there are descriptors for all of them");
+        let params = served::named(json!({"sessionId": session}));
+        match client.subscribe::<Value, _>("session/events", params, "session/events/stop").await {
+            Ok(events) => following.push(events),
+            Err(_) => break,
+        }
+    }
+    prlimit(pid, Resource::Nofile, before).expect("the old limit");
+    let mut events = served::subscribe(&client, &session, Some(1)).await;
+    served::call(&client, "turn/start", served::prompt(&session, "go")).await;
+    let shown = result(&served::until_ended(&mut events).await);
+    assert!(shown.contains("shown and not saved"), "{shown}");
+    assert!(!served::read(&ground.folder().join("stderr.log")).contains("has left"));
+    served.stop().await;
+    editor.leave().await;
 }
 
 #[cfg(target_os = "linux")]

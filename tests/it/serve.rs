@@ -130,8 +130,40 @@ async fn closing_the_session_cancels_what_nobody_watches_any_more() {
     served.eventually("pillion_turns_running 1").await;
     served::call(&client, "session/close", json!({"sessionId": session})).await;
     served.eventually("pillion_sessions_open 0").await;
+    served.eventually("pillion_turns_ended_total{stop_reason=\"closed\"} 1").await;
     let mut events = served::subscribe(&client, &session, Some(1)).await;
     let turn = served::until_ended(&mut events).await;
     assert_eq!(turn.last().expect("an end")["event"]["stopReason"], "cancelled");
+    served.stop().await;
+}
+
+#[tokio::test]
+async fn what_waits_in_a_session_that_is_closed_waits_no_more() {
+    let write = json!({"toolCall": {"name": "write", "input": {"path": "made.txt", "content": "made\n"}}});
+    let ground = Ground::new(&script::always(json!([write])));
+    let served = Served::start(&ground, &[]).await;
+    let client = served.websocket().await;
+    let session = served::new_session(&client).await;
+    served::call(&client, "turn/start", served::prompt(&session, "go")).await;
+    served.eventually("pillion_approvals_waiting 1").await;
+    served::call(&client, "session/close", json!({"sessionId": session})).await;
+    served.eventually("pillion_approvals_waiting 0").await;
+    served.stop().await;
+}
+
+#[tokio::test]
+async fn prompts_do_not_gather_without_end() {
+    let ground = Ground::new(&script::always(json!([{"hang": true}])));
+    let served = Served::start(&ground, &[]).await;
+    let client = served.websocket().await;
+    let session = served::new_session(&client).await;
+    served::call(&client, "turn/start", served::prompt(&session, "go")).await;
+    let mut queued = served::prompt(&session, "next");
+    queued["queue"] = json!(true);
+    let waiting = (0..40).map(|_| client.request::<Value, _>("turn/start", served::named(queued.clone())));
+    let mut waiting: futures::stream::FuturesUnordered<_> = waiting.collect();
+    let first = futures::StreamExt::next(&mut waiting).await.expect("one");
+    assert!(first.expect_err("it is one too many").to_string().contains("32 prompts wait already"));
+    drop(waiting);
     served.stop().await;
 }

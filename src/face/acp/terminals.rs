@@ -12,6 +12,7 @@ use agent_client_protocol_schema::v1::{
 };
 use async_trait::async_trait;
 use bytes::Bytes;
+use tokio::sync::oneshot;
 
 use super::client::Client;
 use crate::{
@@ -70,21 +71,32 @@ impl Terminals for ClientTerminals {
             .env(variables.collect::<Vec<_>>())
             .cwd(folder)
             .output_byte_limit(KEPT);
-        let created = peer.call::<CreateTerminalResponse>("terminal/create", &request, CLIENT_LIMIT).await;
-        let id = created.map_err(|error| ToolError::new(format!("The client did not run it: {error}")))?.terminal_id;
+        let (sender, created) = oneshot::channel();
+        let of = session_id.clone();
+        // On its own: a terminal that comes when nobody waits for it any more is let go, and its command ends.
+        tokio::spawn(async move {
+            let created = peer.call::<CreateTerminalResponse>("terminal/create", &request, CLIENT_LIMIT).await;
+            let terminal = created.map(|response| ClientTerminal::new(peer, of, response.terminal_id));
+            let _ = sender.send(terminal);
+        });
+        let refused = |error: &dyn std::fmt::Display| ToolError::new(format!("The client did not run it: {error}"));
+        let terminal = created.await.map_err(|error| refused(&error))?.map_err(|error| refused(&error))?;
         client.with(&session_id, |talk| {
-            if let Some(update) = talk.calls.embed(call_id, id.clone()) {
+            if let Some(update) = talk.calls.embed(call_id, terminal.id.clone()) {
                 talk.update(&client, update);
             }
         });
-        let exited = WaitForTerminalExitRequest::new(session_id.clone(), id.clone());
-        let exited = peer.request("terminal/wait_for_exit", &exited, RUN_LIMIT);
-        let (seen, offset) = (String::new(), 0);
-        Ok(Box::new(ClientTerminal { peer, session_id, id, exited, seen, offset, exit: None, is_over: false }))
+        Ok(Box::new(terminal))
     }
 }
 
 impl ClientTerminal {
+    fn new(peer: Peer, session_id: Arc<str>, id: TerminalId) -> Self {
+        let exited = WaitForTerminalExitRequest::new(session_id.clone(), id.clone());
+        let exited = peer.request("terminal/wait_for_exit", &exited, RUN_LIMIT);
+        Self { peer, session_id, id, exited, seen: String::new(), offset: 0, exit: None, is_over: false }
+    }
+
     async fn look(&mut self) -> Result<Option<Chunk>, CallError> {
         let request = TerminalOutputRequest::new(self.session_id.clone(), self.id.clone());
         let response: TerminalOutputResponse = self.peer.call("terminal/output", &request, CLIENT_LIMIT).await?;

@@ -19,6 +19,9 @@ use crate::{
 
 /// A person may be at lunch, or asleep. The approval itself stays open after it.
 const PERSON_LIMIT: Duration = Duration::from_secs(24 * 60 * 60);
+/// How long a turn waits for one that is attached and does not read: it may be suspended, and the person at the editor
+/// knows nothing of it.
+const PATIENCE: Duration = Duration::from_secs(2);
 /// The pause after a failed accept: what fails is most often a full table of descriptors.
 const PAUSE: Duration = Duration::from_millis(100);
 
@@ -26,8 +29,7 @@ const PAUSE: Duration = Duration::from_millis(100);
 pub async fn accept(listener: UnixListener, _place: Place, sidecar: Sidecar) {
     loop {
         match listener.accept().await {
-            Ok((stream, _)) if is_welcome(&stream) => drop(tokio::spawn(serve(stream, sidecar.clone()))),
-            Ok(_) => tracing::warn!("a program was turned away that may not attach"),
+            Ok((stream, _)) => drop(tokio::spawn(serve(stream, sidecar.clone()))),
             Err(error) => {
                 tracing::warn!(%error, "an attachment could not be accepted");
                 tokio::time::sleep(PAUSE).await;
@@ -36,14 +38,26 @@ pub async fn accept(listener: UnixListener, _place: Place, sidecar: Sidecar) {
     }
 }
 
-/// True for a process of this user that no tool of ours has started.
-fn is_welcome(stream: &UnixStream) -> bool {
+/// True for a process of this user that no tool of ours has started. Who is refused is logged.
+pub async fn is_welcome(stream: &UnixStream) -> bool {
     let Ok(credentials) = stream.peer_cred() else { return false };
     let is_own = credentials.uid() == rustix::process::geteuid().as_raw();
-    is_own && !credentials.pid().is_some_and(process::is_descendant)
+    // Some systems have another program list the processes.
+    let is_stranger = |pid| tokio::task::spawn_blocking(move || !process::may_be_descendant(pid));
+    let is_welcome = match credentials.pid() {
+        Some(pid) if is_own => is_stranger(pid).await.unwrap_or(false),
+        Some(_) | None => false,
+    };
+    if !is_welcome {
+        tracing::warn!(pid = credentials.pid(), uid = credentials.uid(), "a program was turned away from a socket");
+    }
+    is_welcome
 }
 
 async fn serve(stream: UnixStream, sidecar: Sidecar) {
+    if !is_welcome(&stream).await {
+        return;
+    }
     let connection = Connection::new(SETTINGS);
     let mut door = Door { peer: connection.peer().clone(), sidecar, attached: None };
     let (reader, writer) = stream.into_split();
@@ -128,7 +142,13 @@ impl Attachment for Guest {
 
     fn ready(&self) -> BoxFuture<'static, ()> {
         let peer = self.peer.clone();
-        async move { peer.writable().await }.boxed()
+        async move {
+            if tokio::time::timeout(PATIENCE, peer.writable()).await.is_err() {
+                tracing::warn!("a program that is attached reads nothing: it is let go");
+                peer.close();
+            }
+        }
+        .boxed()
     }
 
     fn ask(&self, inquiry: Inquiry) -> BoxFuture<'static, Option<Verdict>> {

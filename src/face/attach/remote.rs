@@ -38,6 +38,9 @@ pub const SETTINGS: Settings = Settings { cancel: Settings::LSP.cancel, ..Settin
 /// How long another process may take to say who it is. One that is stopped, or hangs, never does.
 const HANDSHAKE_LIMIT: Duration = Duration::from_secs(2);
 
+/// The attachment that is there for as long as a face is.
+const FIRST: AttachmentId = AttachmentId(0);
+
 /// The hub of another process. Each attachment is a connection of its own. Cheap to clone.
 #[derive(Clone)]
 pub struct Remote(Arc<Inner>);
@@ -89,7 +92,7 @@ impl Remote {
                 socket,
                 name: name.to_owned(),
                 host,
-                next: AtomicU64::new(0),
+                next: AtomicU64::new(FIRST.0),
                 visits: Mutex::default(),
                 ended: CancellationToken::new(),
             })))),
@@ -129,7 +132,8 @@ impl Remote {
                 // What was asked already learns that nobody is there.
                 Err(_) => drop(connection.serve(tokio::io::empty(), tokio::io::sink(), &mut visitor).await),
             }
-            if remote.visits().remove(&id).is_some() {
+            // One connection may break alone. What everything depends on is the first.
+            if remote.visits().remove(&id).is_some() && (id == FIRST || remote.is_gone().await) {
                 remote.0.ended.cancel();
             }
         });
@@ -163,6 +167,13 @@ impl Remote {
     /// Resolves when the other process has ended.
     pub async fn ended(&self) {
         self.0.ended.cancelled().await;
+    }
+
+    /// True if nobody listens there any more.
+    async fn is_gone(&self) -> bool {
+        let gone =
+            |error: io::Error| matches!(error.kind(), io::ErrorKind::ConnectionRefused | io::ErrorKind::NotFound);
+        connect(&self.0.socket).await.err().is_some_and(gone)
     }
 
     fn visits(&self) -> MutexGuard<'_, HashMap<AttachmentId, Visit>> {

@@ -1,6 +1,9 @@
 //! What answers a connection's requests: JSON-RPC by POST or WebSocket on any path, and a few pages by GET.
 
-use std::{convert::Infallible, sync::Arc};
+use std::{
+    convert::Infallible,
+    sync::{Arc, atomic::Ordering},
+};
 
 use hyper::{
     StatusCode,
@@ -10,13 +13,17 @@ use hyper::{
 use jsonrpsee::server::{
     HttpBody, HttpRequest, HttpResponse, Methods, StopHandle, TowerServiceBuilder, serve_with_graceful_shutdown,
 };
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    sync::OwnedSemaphorePermit,
+};
 use tower::layer::util::Identity;
 use tower_service::Service;
 
 use super::{
     Server,
-    guard::{PROTOCOL, Refusal, header as text_of, protocols},
+    guard::{PROTOCOL, Refusal, protocols},
+    patience::{Patient, Standing},
 };
 
 /// The way in, the same for each connection.
@@ -32,13 +39,22 @@ pub struct Door {
 type Rpc = jsonrpsee::server::TowerService<Identity, Identity>;
 
 impl Door {
-    /// Serves one connection until it ends. A WebSocket goes on after that, on the side.
-    pub async fn serve(self, stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, is_socket: bool) {
+    /// Serves one connection until it ends. A WebSocket goes on after that, on the side. Who comes by a Unix socket is
+    /// known already.
+    pub async fn serve<S>(self, stream: S, place: OwnedSemaphorePermit, is_socket: bool)
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
         let rpc = self.rpc.clone().build(self.methods.clone(), self.stop.clone());
         let server = self.server;
+        let standing = Arc::new(Standing { is_admitted: is_socket.into(), ..Standing::default() });
+        let stream = Patient::new(stream, server.patience, place, standing.clone());
         let service = tower::service_fn(move |request: HttpRequest<Incoming>| {
-            let (server, rpc) = (server.clone(), rpc.clone());
-            async move { Ok::<_, Infallible>(answer(&server, rpc, request, is_socket).await) }
+            let (server, rpc, standing) = (server.clone(), rpc.clone(), standing.clone());
+            async move {
+                let _owed = standing.owed.clone();
+                Ok::<_, Infallible>(answer(&server, rpc, request, &standing, is_socket).await)
+            }
         });
         if let Err(error) = serve_with_graceful_shutdown(stream, service, self.stop.shutdown()).await {
             tracing::debug!(error, "a connection broke");
@@ -46,17 +62,23 @@ impl Door {
     }
 }
 
-async fn answer(server: &Server, rpc: Rpc, request: HttpRequest<Incoming>, is_socket: bool) -> HttpResponse {
+async fn answer(
+    server: &Server,
+    rpc: Rpc,
+    request: HttpRequest<Incoming>,
+    standing: &Standing,
+    is_socket: bool,
+) -> HttpResponse {
     let origin = match server.guard.check_name(&request).and_then(|()| server.guard.check_origin(&request)) {
         Ok(origin) => origin,
-        Err(_) if is_socket && text_of(&request, "origin").is_none() => None,
+        Err(_) if is_socket && !request.headers().contains_key(header::ORIGIN) => None,
         Err(refusal) => return refused(refusal),
     };
     // A browser asks before it sends a token.
     let mut response = if origin.is_some() && request.method() == "OPTIONS" {
         preflight()
     } else {
-        enter(server, rpc, request, is_socket).await
+        enter(server, rpc, request, standing, is_socket).await
     };
     if let Some(origin) = origin.and_then(|origin| HeaderValue::try_from(origin).ok()) {
         response.headers_mut().insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
@@ -66,7 +88,13 @@ async fn answer(server: &Server, rpc: Rpc, request: HttpRequest<Incoming>, is_so
 }
 
 /// A request from a known place.
-async fn enter(server: &Server, mut rpc: Rpc, request: HttpRequest<Incoming>, is_socket: bool) -> HttpResponse {
+async fn enter(
+    server: &Server,
+    mut rpc: Rpc,
+    request: HttpRequest<Incoming>,
+    standing: &Standing,
+    is_socket: bool,
+) -> HttpResponse {
     let path = request.uri().path();
     let is_get = request.method() == "GET" && !request.headers().contains_key(header::UPGRADE);
     // These say nothing that a stranger may not know, and who asks for them has no place for a token.
@@ -79,6 +107,7 @@ async fn enter(server: &Server, mut rpc: Rpc, request: HttpRequest<Incoming>, is
     if !is_socket && let Err(refusal) = server.guard.check_token(&request) {
         return refused(refusal);
     }
+    standing.is_admitted.store(true, Ordering::Relaxed);
     if path == "/metrics" && is_get {
         return page(StatusCode::OK, server.metrics());
     }

@@ -51,7 +51,8 @@ impl Guard {
 
     /// The origin, if the request comes from a page.
     pub fn check_origin<B>(&self, request: &HttpRequest<B>) -> Result<Option<String>, Refusal> {
-        let Some(origin) = header(request, "origin") else { return Ok(None) };
+        let Some(origin) = request.headers().get("origin") else { return Ok(None) };
+        let origin = &*String::from_utf8_lossy(origin.as_bytes());
         if self.origins.contains(&origin.to_lowercase()) {
             return Ok(Some(origin.to_owned()));
         }
@@ -115,6 +116,7 @@ mod tests {
         check(&[("host", "localhost"), ("origin", "https://ride.example"), token], 200);
         check(&[("host", "localhost"), ("origin", "https://other.example"), token], 403);
         check(&[("host", "localhost"), ("origin", "null"), token], 403);
+        check(&[("host", "localhost"), ("origin", "https://ride.exämple"), token], 403);
         check(&[("host", "localhost")], 401);
         check(&[("host", "localhost"), ("authorization", "Bearer secre")], 401);
         check(&[("host", "localhost"), ("authorization", "Bearer secrets")], 401);

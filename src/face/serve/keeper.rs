@@ -11,12 +11,12 @@ use std::{
 
 use futures::{FutureExt, future::BoxFuture};
 use serde_json::value::RawValue;
-use tokio::sync::oneshot;
+use tokio::sync::{Notify, oneshot};
 
 use super::metrics::Metrics;
 use crate::{
     face::{attach::Joined, link::Link},
-    protocol::{Request, SessionCloseParams, SessionEvent, SessionInfo},
+    protocol::{Request, SessionCloseParams, SessionEvent, SessionInfo, TurnCancelParams},
     sidecar::{Attachment, AttachmentId, Inquiry, LoggedEvent, RequestError, Verdict},
 };
 
@@ -36,11 +36,34 @@ pub struct Keeper {
     id: OnceLock<AttachmentId>,
     metrics: Arc<Metrics>,
     sessions: Mutex<HashMap<Arc<str>, Kept>>,
+    /// A turn has ended.
+    ended: Notify,
+}
+
+/// What of a request concerns the sessions that are watched.
+enum About {
+    Opening,
+    Starting(String),
+    Closing(String),
+    Else,
+}
+
+impl About {
+    fn of(request: &Request) -> Self {
+        match request {
+            Request::SessionNew(_) | Request::SessionLoad(_) => Self::Opening,
+            Request::TurnStart(start) => Self::Starting(start.session_id.clone()),
+            Request::SessionClose(close) => Self::Closing(close.session_id.clone()),
+            _ => Self::Else,
+        }
+    }
 }
 
 /// A session that is watched.
 struct Kept {
     is_running: bool,
+    /// One of our clients has started the turn that runs.
+    is_ours: bool,
     tasks: usize,
     subscriptions: usize,
     /// When the last of these ended.
@@ -50,14 +73,15 @@ struct Kept {
 impl Keeper {
     pub fn start(joined: &Joined, metrics: Arc<Metrics>) -> Arc<Self> {
         let (link, roots) = (joined.link.clone(), joined.roots.clone());
-        let keeper = Arc::new(Self { link, roots, id: OnceLock::new(), metrics, sessions: Mutex::default() });
+        let (id, sessions, ended) = (OnceLock::new(), Mutex::default(), Notify::new());
+        let keeper = Arc::new(Self { link, roots, id, metrics, sessions, ended });
         keeper.id.get_or_init(|| keeper.link.attach(keeper.clone()));
         keeper
     }
 
     /// Has the hub do what a client asks, on the server's own behalf: of the sessions that it opens, the server sees the
     /// events from now on.
-    pub async fn call(&self, mut request: Request) -> Result<Box<RawValue>, RequestError> {
+    pub async fn call(self: &Arc<Self>, mut request: Request) -> Result<Box<RawValue>, RequestError> {
         let Some(id) = self.id.get() else {
             return Err(RequestError::new(RequestError::INTERNAL, "The server has not begun yet."));
         };
@@ -67,28 +91,68 @@ impl Keeper {
             Request::SessionNew(new) if new.roots.is_none() => new.roots.clone_from(&self.roots),
             _ => {}
         }
-        let opens = matches!(request, Request::SessionNew(_) | Request::SessionLoad(_));
-        let closes = match &request {
-            Request::SessionClose(close) => Some(close.session_id.clone()),
-            _ => None,
-        };
+        let about = About::of(&request);
         let (reply, answered) = oneshot::channel();
-        self.link.request(*id, request, Box::new(move |result| drop(reply.send(result))));
+        let keeper = self.clone();
+        let noted = move |result: Result<Box<RawValue>, RequestError>| {
+            // Now, since the events that follow count already.
+            if let Ok(json) = &result {
+                keeper.note(about, json);
+            }
+            let _ = reply.send(result);
+        };
+        self.link.request(*id, request, Box::new(noted));
         let gone = || RequestError::new(RequestError::INTERNAL, "The server has ended.");
-        let result = answered.await.map_err(|_| gone())??;
-        if opens && let Ok(info) = serde_json::from_str::<SessionInfo>(result.get()) {
-            self.keep(&info);
-        }
-        if let Some(closed) = closes {
-            self.sessions().remove(closed.as_str());
-        }
-        Ok(result)
+        answered.await.map_err(|_| gone())?
     }
 
-    fn keep(&self, info: &SessionInfo) {
-        let mut sessions = self.sessions();
-        let kept = sessions.entry(info.session_id.as_str().into()).or_insert_with(Kept::new);
-        kept.is_running |= info.turn_id.is_some();
+    /// A request was granted.
+    fn note(&self, about: About, answer: &RawValue) {
+        match about {
+            About::Opening => {
+                let Ok(info) = serde_json::from_str::<SessionInfo>(answer.get()) else { return };
+                let mut sessions = self.sessions();
+                let kept = sessions.entry(info.session_id.into()).or_insert_with(Kept::new);
+                kept.is_running |= info.turn_id.is_some();
+            }
+            About::Starting(session_id) => {
+                if let Some(kept) = self.sessions().get_mut(session_id.as_str()) {
+                    kept.is_ours = true;
+                }
+            }
+            About::Closing(session_id) => {
+                let closed = self.sessions().remove(session_id.as_str());
+                self.metrics.closed(&session_id, closed.is_some_and(|kept| kept.is_running));
+            }
+            About::Else => {}
+        }
+    }
+
+    /// Cancels the turns that our clients have started, and returns when they have ended.
+    pub async fn cancel_turns(self: &Arc<Self>) {
+        let ours = |kept: &Kept| kept.is_running && kept.is_ours;
+        let running: Vec<Arc<str>> =
+            self.sessions().iter().filter(|(_, kept)| ours(kept)).map(|(id, _)| id.clone()).collect();
+        for session_id in running {
+            let cancel = TurnCancelParams { session_id: session_id.to_string(), background: false };
+            if let Err(error) = self.call(Request::TurnCancel(cancel)).await {
+                tracing::info!(%error, "a turn had ended already");
+            }
+        }
+        loop {
+            let ended = self.ended.notified();
+            if !self.sessions().values().any(ours) {
+                return;
+            }
+            ended.await;
+        }
+    }
+
+    /// Watches no more.
+    pub fn leave(&self) {
+        if let Some(id) = self.id.get() {
+            self.link.detach(*id);
+        }
     }
 
     /// Counts the subscriptions to a session, one more or one less.
@@ -100,7 +164,7 @@ impl Keeper {
     }
 
     /// Closes sessions in which nothing goes on any more, for as long as it is polled.
-    pub async fn tend(&self) {
+    pub async fn tend(self: &Arc<Self>) {
         loop {
             tokio::time::sleep(LOOK).await;
             let is_idle = |kept: &Kept| !kept.is_busy() && kept.idle_since.elapsed() > IDLE_LIMIT;
@@ -129,7 +193,7 @@ impl Keeper {
 
 impl Kept {
     fn new() -> Self {
-        Self { is_running: false, tasks: 0, subscriptions: 0, idle_since: Instant::now() }
+        Self { is_running: false, is_ours: false, tasks: 0, subscriptions: 0, idle_since: Instant::now() }
     }
 
     fn is_busy(&self) -> bool {
@@ -139,7 +203,7 @@ impl Kept {
     fn note(&mut self, event: &SessionEvent) {
         match event {
             SessionEvent::TurnStarted { .. } => self.is_running = true,
-            SessionEvent::TurnEnded { .. } => self.is_running = false,
+            SessionEvent::TurnEnded { .. } => (self.is_running, self.is_ours) = (false, false),
             SessionEvent::TaskStarted { .. } => self.tasks += 1,
             SessionEvent::TaskEnded { .. } => self.tasks = self.tasks.saturating_sub(1),
             _ => return,
@@ -157,6 +221,9 @@ impl Attachment for Keeper {
         self.metrics.event(&event.event);
         if let Some(kept) = self.sessions().get_mut(&event.session_id) {
             kept.note(&event.event);
+        }
+        if matches!(event.event, SessionEvent::TurnEnded { .. }) {
+            self.ended.notify_waiters();
         }
     }
 

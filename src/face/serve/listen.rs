@@ -5,13 +5,16 @@ use std::path::PathBuf;
 use std::{io, net::SocketAddr, time::Duration};
 
 use tokio::{
-    io::{AsyncRead, AsyncWrite, AsyncWriteExt},
+    io::{AsyncWrite, AsyncWriteExt},
     net::TcpListener,
+    sync::OwnedSemaphorePermit,
 };
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
-use super::{door::Door, patience::Patient};
+use super::door::Door;
+#[cfg(unix)]
+use crate::face::attach;
 
 /// How long the handshake of TLS may take.
 const HANDSHAKE_LIMIT: Duration = Duration::from_secs(10);
@@ -48,14 +51,28 @@ pub enum Listener {
 
 /// A socket's file, which goes with it.
 #[cfg(unix)]
-pub struct SocketFile(PathBuf);
+pub struct SocketFile {
+    path: PathBuf,
+    /// Which file it is: another may have come to its place.
+    number: Option<(u64, u64)>,
+}
 
 #[cfg(unix)]
 impl Drop for SocketFile {
     #[expect(clippy::disallowed_methods, reason = "the server made it")]
     fn drop(&mut self) {
-        let _ = std::fs::remove_file(&self.0);
+        if self.number.is_some() && socket_number(&self.path) == self.number {
+            let _ = std::fs::remove_file(&self.path);
+        }
     }
+}
+
+/// The device and the number of the socket that has this name; `None` if it is anything else.
+#[cfg(unix)]
+fn socket_number(path: &std::path::Path) -> Option<(u64, u64)> {
+    use std::os::unix::fs::{FileTypeExt, MetadataExt};
+    let metadata = std::fs::symlink_metadata(path).ok()?;
+    metadata.file_type().is_socket().then(|| (metadata.dev(), metadata.ino()))
 }
 
 impl Listener {
@@ -75,12 +92,14 @@ impl Listener {
     pub fn socket(path: &std::path::Path) -> Result<Self, Error> {
         use std::os::unix::{fs::PermissionsExt, net::UnixStream};
         let failed = |source| Error::Listen { place: path.display().to_string(), advice: "", source };
-        // What a killed server has left behind answers nobody.
-        if UnixStream::connect(path).is_err_and(|error| error.kind() == io::ErrorKind::ConnectionRefused) {
+        // What a killed server has left behind answers nobody. A file of the person's does not either.
+        let answers_nobody =
+            || UnixStream::connect(path).is_err_and(|error| error.kind() == io::ErrorKind::ConnectionRefused);
+        if socket_number(path).is_some() && answers_nobody() {
             std::fs::remove_file(path).map_err(failed)?;
         }
         let listener = tokio::net::UnixListener::bind(path).map_err(failed)?;
-        let file = SocketFile(std::path::absolute(path).map_err(failed)?);
+        let file = SocketFile { path: std::path::absolute(path).map_err(failed)?, number: socket_number(path) };
         std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600)).map_err(failed)?;
         Ok(Self::Socket(listener, file))
     }
@@ -96,7 +115,7 @@ impl Listener {
             Self::Port(listener, None) => format!("http://{}", listener.local_addr()?),
             Self::Port(listener, Some(_)) => format!("https://{}", listener.local_addr()?),
             #[cfg(unix)]
-            Self::Socket(_, SocketFile(path)) => format!("unix:{}", path.display()),
+            Self::Socket(_, file) => format!("unix:{}", file.path.display()),
         })
     }
 }
@@ -122,44 +141,40 @@ async fn accept_one(listener: &Listener, door: &Door) -> io::Result<()> {
             let (stream, _) = listener.accept().await?;
             // Events are small and wanted at once.
             stream.set_nodelay(true)?;
-            match tls {
-                None => begin(stream, door, false),
-                Some(tls) => {
-                    let (tls, door) = (tls.clone(), door.clone());
-                    tokio::spawn(async move {
-                        match tokio::time::timeout(HANDSHAKE_LIMIT, tls.accept(stream)).await {
-                            Ok(Ok(stream)) => begin(stream, &door, false),
-                            Ok(Err(error)) => tracing::info!(%error, "a client could not agree on TLS"),
-                            Err(_) => tracing::info!("a client was too slow to agree on TLS"),
-                        }
-                    });
-                }
+            let Some((stream, place)) = seat(stream, door) else { return Ok(()) };
+            let door = door.clone();
+            match tls.clone() {
+                None => drop(tokio::spawn(door.serve(stream, place, false))),
+                Some(tls) => drop(tokio::spawn(async move {
+                    match tokio::time::timeout(HANDSHAKE_LIMIT, tls.accept(stream)).await {
+                        Ok(Ok(stream)) => door.serve(stream, place, false).await,
+                        Ok(Err(error)) => tracing::info!(%error, "a client could not agree on TLS"),
+                        Err(_) => tracing::info!("a client was too slow to agree on TLS"),
+                    }
+                })),
             }
         }
         #[cfg(unix)]
         Listener::Socket(listener, _) => {
             let (stream, _) = listener.accept().await?;
-            if stream.peer_cred()?.uid() == rustix::process::geteuid().as_raw() {
-                begin(stream, door, true);
-            } else {
-                tracing::warn!("another user was turned away from the socket");
-            }
+            let Some((stream, place)) = seat(stream, door) else { return Ok(()) };
+            let door = door.clone();
+            tokio::spawn(async move {
+                if attach::is_welcome(&stream).await {
+                    door.serve(stream, place, true).await;
+                }
+            });
         }
     }
     Ok(())
 }
 
-/// Serves one connection on the side, if there is a place for it.
-fn begin<S>(mut stream: S, door: &Door, is_socket: bool)
-where
-    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-{
-    let door = door.clone();
-    let Ok(place) = door.server.places.0.clone().try_acquire_owned() else {
-        tracing::warn!("a connection was turned away: there are too many");
-        tokio::spawn(async move { tokio::time::timeout(PAUSE, stream.write_all(FULL)).await });
-        return;
-    };
-    let stream = Patient::new(stream, door.server.patience, place);
-    tokio::spawn(door.serve(stream, is_socket));
+/// A connection with its place, if there is one for it.
+fn seat<S: AsyncWrite + Unpin + Send + 'static>(mut stream: S, door: &Door) -> Option<(S, OwnedSemaphorePermit)> {
+    if let Ok(place) = door.server.places.0.clone().try_acquire_owned() {
+        return Some((stream, place));
+    }
+    tracing::warn!("a connection was turned away: there are too many");
+    tokio::spawn(async move { tokio::time::timeout(PAUSE, stream.write_all(FULL)).await });
+    None
 }

@@ -1,7 +1,7 @@
 //! What `/metrics` shows, in Prometheus' text format: counted from the same events that clients see.
 
 use std::{
-    collections::{BTreeMap, HashSet},
+    collections::{BTreeMap, HashMap},
     fmt::Write,
     sync::{Mutex, MutexGuard, PoisonError},
 };
@@ -31,11 +31,15 @@ struct Counts {
     ended: BTreeMap<String, u64>,
     rounds: u64,
     tokens: [u64; 4],
-    approvals: HashSet<String>,
-    questions: HashSet<String>,
+    /// The session of each.
+    approvals: HashMap<String, String>,
+    questions: HashMap<String, String>,
     queues: Vec<Queue>,
     lagged: u64,
 }
+
+/// How the turns of sessions ended that a client closed, as far as is counted.
+const CLOSED: &str = "closed";
 
 /// The tokens' kinds, in the order in which they are counted.
 const TOKENS: [&str; 4] = ["input", "output", "cache_read", "cache_write"];
@@ -53,8 +57,8 @@ impl Metrics {
     pub fn asked(&self, inquiry: &Inquiry) {
         let mut counts = self.lock();
         match inquiry {
-            Inquiry::Approval(approval) => counts.approvals.insert(approval.approval_id.clone()),
-            Inquiry::Question(question) => counts.questions.insert(question.question_id.clone()),
+            Inquiry::Approval(of) => counts.approvals.insert(of.approval_id.clone(), of.session_id.clone()),
+            Inquiry::Question(of) => counts.questions.insert(of.question_id.clone(), of.session_id.clone()),
         };
     }
 
@@ -63,6 +67,16 @@ impl Metrics {
         let mut counts = self.lock();
         counts.approvals.clear();
         counts.questions.clear();
+    }
+
+    /// A client has closed a session, whose events are heard no more.
+    pub fn closed(&self, session_id: &str, was_running: bool) {
+        let mut counts = self.lock();
+        counts.approvals.retain(|_, of| of != session_id);
+        counts.questions.retain(|_, of| of != session_id);
+        if was_running {
+            *counts.ended.entry(CLOSED.to_owned()).or_default() += 1;
+        }
     }
 
     /// The queue of a subscription that begins.

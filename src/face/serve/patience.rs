@@ -3,6 +3,10 @@
 use std::{
     io,
     pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     task::{Context, Poll, ready},
     time::Duration,
 };
@@ -13,8 +17,21 @@ use tokio::{
     time::{Instant, Sleep},
 };
 
+/// How long one who comes may take to show that they may come in.
+const ENTRY_LIMIT: Duration = Duration::from_secs(10);
+
+/// What the server knows of the other side of a stream.
+#[derive(Default)]
+pub struct Standing {
+    /// It has shown that it may be here.
+    pub is_admitted: AtomicBool,
+    /// Held once more for each answer that it waits for: until then its silence is right.
+    pub owed: Arc<()>,
+}
+
 pub struct Patient<S> {
     stream: S,
+    standing: Arc<Standing>,
     /// Goes with the stream.
     _place: OwnedSemaphorePermit,
     limit: Duration,
@@ -25,17 +42,26 @@ pub struct Patient<S> {
 }
 
 impl<S> Patient<S> {
-    /// Ends `stream` with an error when it has been waited for longer than `limit`, in either direction. Keeps its
-    /// `place` for as long as it is there, whoever owns it by then.
-    pub fn new(stream: S, limit: Duration, place: OwnedSemaphorePermit) -> Self {
-        let sleep = || Box::pin(tokio::time::sleep(limit));
-        Self { stream, _place: place, limit, reading: sleep(), writing: sleep(), is_stuck: false }
+    /// Ends `stream` with an error when it has been waited for longer than `limit`, in either direction, or is not
+    /// admitted soon enough, however much it says. Keeps its `place` for as long as it is there, whoever owns it by then.
+    pub fn new(stream: S, limit: Duration, place: OwnedSemaphorePermit, standing: Arc<Standing>) -> Self {
+        let sleep = |limit| Box::pin(tokio::time::sleep(limit));
+        let (reading, writing) = (sleep(limit.min(ENTRY_LIMIT)), sleep(limit));
+        Self { stream, standing, _place: place, limit, reading, writing, is_stuck: false }
+    }
+
+    /// The other side is there: its time begins anew, if it has any.
+    fn heard(&mut self) {
+        if self.standing.is_admitted.load(Ordering::Relaxed) {
+            self.reading.as_mut().reset(Instant::now() + self.limit);
+        }
     }
 
     /// What a write did, unless the stream has taken nothing for too long.
     fn note<T>(&mut self, context: &mut Context<'_>, wrote: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
         if wrote.is_ready() {
             self.is_stuck = false;
+            self.heard();
             return wrote;
         }
         if !std::mem::replace(&mut self.is_stuck, true) {
@@ -54,10 +80,14 @@ impl<S: AsyncRead + Unpin> AsyncRead for Patient<S> {
     ) -> Poll<io::Result<()>> {
         let this = &mut *self;
         if let Poll::Ready(read) = Pin::new(&mut this.stream).poll_read(context, buffer) {
-            this.reading.as_mut().reset(Instant::now() + this.limit);
+            this.heard();
             return Poll::Ready(read);
         }
         ready!(this.reading.as_mut().poll(context));
+        if Arc::strong_count(&this.standing.owed) > 1 {
+            this.reading.as_mut().reset(Instant::now() + this.limit);
+            ready!(this.reading.as_mut().poll(context));
+        }
         Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
     }
 }

@@ -44,8 +44,11 @@ pub fn get(file: Option<&Path>) -> Result<Token, Error> {
             if let Some(folder) = path.parent().filter(|_| file.is_none()) {
                 folder::make_private(folder).map_err(failed)?;
             }
-            let mut file = folder::private_file().create_new(true).open(&path).map_err(failed)?;
-            writeln!(file, "{text}").and_then(|()| file.sync_all()).map_err(failed)?;
+            // It appears whole or not at all. `tempfile` makes files of mode 0600.
+            let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+            let mut new = tempfile::NamedTempFile::new_in(folder).map_err(failed)?;
+            writeln!(new, "{text}").and_then(|()| new.as_file().sync_all()).map_err(failed)?;
+            new.persist_noclobber(&path).map_err(|error| failed(error.error))?;
             Ok(Token { text, new_file: Some(path) })
         }
         Err(error) => Err(failed(error)),
@@ -55,7 +58,8 @@ pub fn get(file: Option<&Path>) -> Result<Token, Error> {
 fn checked(text: &str, place: &str) -> Result<String, Error> {
     if text.len() < LENGTH_MIN || !text.bytes().all(|byte| byte.is_ascii_graphic()) {
         return Err(Error::Token(format!(
-            "{place} must hold at least {LENGTH_MIN} letters and digits, without spaces between them"
+            "{place} must hold at least {LENGTH_MIN} letters and digits, without spaces between them. Where there is no \
+             file, a new token is made"
         )));
     }
     Ok(text.to_owned())

@@ -5,7 +5,6 @@ use std::{
     path::PathBuf,
 };
 
-use serde::de::IgnoredAny;
 use serde_json::{Value, json};
 
 use super::{
@@ -20,8 +19,8 @@ use crate::{
         roots,
     },
     protocol::{
-        ContentBlock, Mode, Request, SessionConfigureParams, SessionEvent, SessionInfo, SessionLoadParams,
-        SessionNewParams, TurnCancelParams, TurnStartParams, TurnSteerParams, TurnStopReason,
+        ContentBlock, Empty, Mode, Request, SessionConfigureParams, SessionEvent, SessionInfo, SessionLoadParams,
+        SessionNewParams, TurnCancelParams, TurnStartParams, TurnStartResponse, TurnSteerParams, TurnStopReason,
     },
     sidecar::{AttachmentId, RequestError},
     store::Store,
@@ -176,17 +175,25 @@ async fn converse(
     let prompt = shown.map(|path| ContentBlock::File { path }).chain([ContentBlock::Text { text: prompt }]).collect();
     // A turn that was waiting for the person when an earlier process ended waits again.
     let said = match turn_id {
-        None => Request::TurnStart(TurnStartParams {
-            session_id: session_id.clone(),
-            prompt,
-            queue: false,
-            output_schema: schema.clone(),
-        }),
-        Some(_) => Request::TurnSteer(TurnSteerParams { session_id: session_id.clone(), prompt }),
+        None => {
+            let start = TurnStartParams {
+                session_id: session_id.clone(),
+                prompt,
+                // Another client may have begun one just now.
+                queue: true,
+                output_schema: schema.clone(),
+            };
+            link.call::<TurnStartResponse>(me, Request::TurnStart(start)).await.map(|turn| turn.turn_id)
+        }
+        Some(turn_id) => {
+            let steer = TurnSteerParams { session_id: session_id.clone(), prompt };
+            link.call::<Empty>(me, Request::TurnSteer(steer)).await.map(|Empty {}| turn_id)
+        }
     };
-    if let Err(error) = link.call::<IgnoredAny>(me, said).await {
-        return refused(args, &error);
-    }
+    let ours = match said {
+        Ok(turn_id) => turn_id,
+        Err(error) => return refused(args, &error),
+    };
     let mut answer = LastAnswer::default();
     let mut stops = 0;
     loop {
@@ -210,7 +217,9 @@ async fn converse(
                     return Ok(1);
                 };
                 answer.take(&event);
-                if let SessionEvent::TurnEnded { stop_reason, .. } = event {
+                if let SessionEvent::TurnEnded { stop_reason, turn_id, .. } = event
+                    && turn_id == ours
+                {
                     let code = exit_code(stop_reason);
                     return match &schema {
                         Some(schema) if code == 0 => answer.print(schema),

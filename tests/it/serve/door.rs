@@ -116,12 +116,96 @@ async fn a_unix_socket_is_for_this_user_and_needs_no_token() {
     stream.read_to_string(&mut answer).await.expect("an answer");
     assert!(answer.contains("sessionId"), "{answer}");
 
+    // A file of the person's is none that may be taken away.
+    let notes = ground.folder().join("notes.txt");
+    std::fs::write(&notes, "notes").expect("a file");
+    let refused =
+        served::command(&ground, &["--socket", &notes.to_string_lossy()]).stderr(Stdio::piped()).output().await;
+    let refused = refused.expect("it runs");
+    assert_eq!(refused.status.code(), Some(2), "{refused:?}");
+    assert_eq!(served::read(&notes), "notes");
+
     // One that was killed leaves its file behind, and the next one takes its place.
     let Served { mut child, .. } = served;
     child.kill().await.expect("kill -9");
     assert!(path.exists());
     Served::start(&ground, &["--socket", &socket]).await.stop().await;
     assert!(!path.exists(), "it goes with the server");
+}
+
+/// Connects to a socket and asks who waits: by itself, and by a child that is gone when it speaks.
+#[cfg(target_os = "linux")]
+const SNEAK: &str = r#"
+import os, socket, sys
+request = b'POST / HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-type: application/json\r\n'
+body = b'{"jsonrpc":"2.0","id":1,"method":"approval/list","params":{}}'
+for by_child in (False, True):
+    speaker = socket.socket(socket.AF_UNIX)
+    child = os.fork() if by_child else 0
+    if child == 0:
+        speaker.connect(sys.argv[1])
+        if by_child:
+            os._exit(0)
+    else:
+        os.waitpid(child, 0)
+    try:
+        speaker.sendall(request + b'content-length: %d\r\n\r\n' % len(body) + body)
+        print("heard", speaker.recv(100))
+    except OSError as error:
+        print("turned away", error)
+"#;
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn what_a_tool_has_started_does_not_get_in_by_the_socket() {
+    let Some(python) = crate::mcp::python() else { return };
+    let command = format!("{python} sneak.py ../serve.sock; echo over");
+    let call = json!({"toolCall": {"name": "bash", "input": {"command": command}}});
+    let ground = crate::support::Ground::new(&crate::support::script::always(json!([call])));
+    ground.write("sneak.py", SNEAK);
+    let path = ground.project().join("../serve.sock");
+    let served = Served::start(&ground, &["--socket", &path.to_string_lossy(), "--listen", "127.0.0.1:0"]).await;
+    let client = served.websocket().await;
+    let session = served::call(&client, "session/new", json!({"mode": "auto"})).await["sessionId"].clone();
+    let mut events = served::subscribe(&client, session.as_str().expect("an id"), Some(1)).await;
+    served::call(&client, "turn/start", served::prompt(session.as_str().expect("an id"), "go")).await;
+    let turn = served::until_ended(&mut events).await;
+    let result = turn.iter().find(|event| event["event"]["type"] == "toolResult").expect("a result");
+    let said = result["event"]["text"].as_str().expect("text");
+    assert!(said.contains("over") && !said.contains("approvals") && !said.contains("HTTP"), "{said}");
+    served.stop().await;
+}
+
+#[tokio::test]
+async fn who_does_not_show_a_token_has_little_time_and_who_waits_for_an_answer_has_much() {
+    let ground = crate::support::Ground::new(&crate::support::script::always(json!([{"hang": true}])));
+    let served = Served::start(&ground, &["--idle-timeout", "1"]).await;
+    let mut slow = TcpStream::connect(&served.address).await.expect("a connection");
+    let dripping = async {
+        // Its time is over when it cannot be written to any more.
+        while slow.write_all(b"x").await.is_ok() {
+            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        }
+    };
+    tokio::time::timeout(LIMIT, dripping).await.expect("it is ended");
+
+    let client = served.websocket().await;
+    let session = served::new_session(&client).await;
+    let mut events = served::subscribe(&client, &session, Some(1)).await;
+    served::call(&client, "turn/start", served::prompt(&session, "go")).await;
+    served::until(&mut events, "turnStarted").await;
+    let (http, mut queued) = (served.http(), served::prompt(&session, "next"));
+    queued["queue"] = json!(true);
+    let began = std::time::Instant::now();
+    let waiting = tokio::spawn(async move { http.request::<Value, _>("turn/start", served::named(queued)).await });
+    while began.elapsed() < std::time::Duration::from_secs(3) {
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+    served.eventually("pillion_requests_total{method=\"turn/start\"} 2").await;
+    served::call(&client, "session/close", json!({"sessionId": session})).await;
+    let answer = tokio::time::timeout(LIMIT, waiting).await.expect("in time").expect("no panic");
+    assert!(answer.expect_err("the session was closed").to_string().contains("closed meanwhile"));
+    served.stop().await;
 }
 
 #[tokio::test]
@@ -177,6 +261,14 @@ async fn tls_is_spoken_with_the_given_certificate() {
     let _ = stream.read_to_string(&mut answer).await;
     assert_eq!(status(&answer), "200", "{answer}");
     drop(stream);
+    // Who is slow to agree on TLS has a place all the same.
+    let one = ["--tls-cert", &certificate, "--tls-key", &key, "--max-connections", "1"];
+    let full = Served::start(&ground, &one).await;
+    let silent = TcpStream::connect(&full.address).await.expect("a connection");
+    let answer = full.raw("").await;
+    assert_eq!(status(&answer), "503", "{answer}");
+    drop(silent);
+    full.stop().await;
     // Who speaks no TLS harms nobody.
     let plain = served.raw("GET /healthz HTTP/1.1\r\n\r\n").await;
     assert!(!plain.contains("200"), "{plain}");

@@ -8,7 +8,8 @@ use super::{Arguments, Caller};
 use crate::{
     protocol::{
         Empty, Mode, Request, SessionCloseParams, SessionConfigureParams, SessionInfo, SessionListParams,
-        SessionListResponse, SessionLoadParams, SessionNewParams, TurnStartParams, TurnStartResponse,
+        SessionListResponse, SessionLoadParams, SessionNewParams, TaskListParams, TaskListResponse, TaskStatus,
+        TurnStartParams, TurnStartResponse,
     },
     rpc::Error,
 };
@@ -78,12 +79,13 @@ impl Caller {
         Ok(session.session_id)
     }
 
-    /// Closes the sessions of earlier commands whose turns are over, so that they do not gather while the editor runs.
+    /// Closes the sessions of earlier commands in which nothing goes on any more, so that they do not gather while the
+    /// editor runs.
     async fn let_go(&self) {
         let begun = std::mem::take(&mut self.sessions.lock().begun);
         for session_id in begun {
             match self.load(session_id.clone()).await {
-                Ok(session) if session.turn_id.is_none() => {
+                Ok(session) if session.turn_id.is_none() && !self.has_tasks(&session_id).await => {
                     let close = Request::SessionClose(SessionCloseParams { session_id });
                     // One that is closed already is what was wanted.
                     let _ = self.request::<Empty>(close).await;
@@ -92,6 +94,13 @@ impl Caller {
                 Err(error) => tracing::info!(%error, "a session of an earlier command is gone"),
             }
         }
+    }
+
+    /// Whether something runs in the background.
+    async fn has_tasks(&self, session_id: &str) -> bool {
+        let list = Request::TaskList(TaskListParams { session_id: session_id.to_owned() });
+        let listed = self.request::<TaskListResponse>(list).await;
+        listed.is_ok_and(|listed| listed.tasks.iter().any(|task| task.status == TaskStatus::Running))
     }
 
     async fn load(&self, session_id: String) -> Result<SessionInfo, Error> {
@@ -118,8 +127,11 @@ impl Caller {
         if sessions.is_empty() {
             return self.plain.tell("There are no conversations about this folder yet.");
         }
-        let offered: Vec<_> = sessions.iter().take(OFFERED).map(|session| (session.title.as_str(), session)).collect();
-        let titles: Vec<_> = offered.iter().map(|(title, _)| *title).collect();
+        // Many are called the same, and what comes back is only the words.
+        let numbered = (1..).zip(sessions.iter().take(OFFERED));
+        let offered: Vec<_> =
+            numbered.map(|(number, session)| (format!("{number}. {}", session.title), session)).collect();
+        let titles: Vec<_> = offered.iter().map(|(title, _)| title.as_str()).collect();
         match self.plain.choose("Go on with which conversation?", &titles).await {
             Some(Some(chosen)) => {
                 let chosen = offered.iter().find(|(title, _)| *title == chosen).map(|(_, session)| session);

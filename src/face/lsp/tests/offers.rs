@@ -12,8 +12,8 @@ use super::{
 };
 use crate::{
     protocol::{
-        Approval, ContentBlock, FileDiff, Hunk, Problem, ProblemSeverity, Request, SessionEvent, TurnStartResponse,
-        TurnStopReason,
+        Approval, ContentBlock, FileDiff, Hunk, Problem, ProblemSeverity, Request, SessionEvent, TaskListResponse,
+        TurnStartResponse, TurnStopReason,
     },
     rpc::Error,
 };
@@ -41,6 +41,7 @@ impl Test {
             let (request, reply) = self.hub_request().await;
             match request {
                 Request::SessionNew(_) | Request::SessionLoad(_) | Request::SessionClose(_) => session_info(reply),
+                Request::TaskList(_) => reply(Ok(to_raw_value(&TaskListResponse { tasks: Vec::new() }).unwrap())),
                 Request::TurnStart(params) => {
                     reply(Ok(to_raw_value(&TurnStartResponse { turn_id: "t1".to_owned() }).unwrap()));
                     break params.prompt;
