@@ -2,6 +2,7 @@
 
 import { createRequire } from "node:module";
 import { join, resolve } from "node:path";
+import { LIMIT_MS } from "./lib/check.mjs";
 
 /** A browser of TOOLS/node_modules/playwright-core. */
 export async function browse(tools) {
@@ -13,9 +14,20 @@ export async function browse(tools) {
   });
 }
 
+/** THROTTLE=n makes the page's processor n times slower, to find what is right only on a quick machine. */
+export async function throttle(page) {
+  const rate = Number(process.env.THROTTLE ?? 1);
+  if (rate > 1) {
+    const session = await page.context().newCDPSession(page);
+    await session.send("Emulation.setCPUThrottlingRate", { rate });
+  }
+}
+
 /** The view of the folder `view`, empty, with a turn that runs. What it does wrong ends the program. */
 export async function openView(browser, view) {
   const page = await browser.newPage({ viewport: { width: 420, height: 900 } });
+  page.setDefaultTimeout(LIMIT_MS);
+  await throttle(page);
   page.on("pageerror", (error) => {
     throw error;
   });
@@ -51,16 +63,30 @@ window.acquireVsCodeApi = () => ({
 });
 window.status_ = { running: true, connected: true, sessionId: "s", model: "a/b", mode: "ask", models: [], title: "", queue: [] };
 const frame = () => new Promise(requestAnimationFrame);
+// Until the view, which listened first, has taken it.
+let told = 0;
+window.tell = (message) => new Promise((resolve) => {
+  const number = ++told;
+  window.addEventListener("message", function taken({ data }) {
+    if (data.number === number) {
+      window.removeEventListener("message", taken);
+      resolve();
+    }
+  });
+  window.postMessage({ ...message, number }, "*");
+});
 window.reset = async () => {
-  window.postMessage({ type: "reset", events: [], status: window.status_ }, "*");
+  await window.tell({ type: "reset", events: [], status: window.status_ });
   await window.feed([{ type: "turnStarted", turnId: "t", prompt: [{ type: "text", text: "go" }] }], 1, 0);
 };
 window.feed = async (events, together, pause) => {
+  let taken;
   for (let at = 0; at < events.length; at += together) {
     const some = events.slice(at, at + together).map((event) => ({ event, at: Date.now() }));
-    window.postMessage({ type: "events", events: some }, "*");
+    taken = window.tell({ type: "events", events: some });
     await new Promise((resolve) => setTimeout(resolve, pause));
   }
+  await taken;
   await frame();
 };
 </script><script src="/main.js"></script></body></html>`;

@@ -3,6 +3,7 @@
 //   node view.mjs TOOLS VIEW      TOOLS has playwright-core in its node_modules, VIEW is editors/vscode/dist/webview
 
 import assert from "node:assert/strict";
+import { becomes } from "./lib/check.mjs";
 import { browse, openView } from "./page.mjs";
 
 const [tools, view] = process.argv.slice(2);
@@ -37,19 +38,22 @@ const approval = {
   rules: ["edit(a.txt)"],
 };
 
+const counts = (what, locator, expected) => becomes(what, () => locator.count(), expected);
+
 const cases = {
-  async "Markdown is rendered, code has its buttons, and nothing in it runs or loads"({ page, feed, last }) {
+  async "Markdown is rendered, code has its buttons, and nothing in it runs or loads"({ page, feed, told }) {
     await feed({ type: "messageDelta", text: "**bold** <img src=x onerror=alert(1)>\n\n```js\nlet x" });
     await page.locator("figure.code").waitFor();
     await feed({ type: "messageDelta", text: " = 1;\n```\n\n![a](https://example.org/a.png) and `src/a.rs:3`\n" });
     await page.locator("strong", { hasText: "bold" }).waitFor();
-    assert.equal(await page.locator(".answer img").count(), 0);
+    await page.locator("a[data-place]").waitFor();
+    await counts("no image is made", page.locator(".answer img"), 0);
     await page.getByRole("button", { name: "Copy", exact: true }).click();
-    assert.deepEqual(await last("copy"), { type: "copy", text: "let x = 1;\n" });
+    assert.deepEqual(await told("copy"), { type: "copy", text: "let x = 1;\n" });
     await page.getByRole("button", { name: "Apply", exact: true }).click();
-    assert.deepEqual(await last("applyCode"), { type: "applyCode", text: "let x = 1;\n", language: "js" });
+    assert.deepEqual(await told("applyCode"), { type: "applyCode", text: "let x = 1;\n", language: "js" });
     await page.locator("a[data-place]").click();
-    assert.deepEqual(await last("openFile"), { type: "openFile", path: "src/a.rs", line: 3 });
+    assert.deepEqual(await told("openFile"), { type: "openFile", path: "src/a.rs", line: 3 });
   },
 
   async "what is withdrawn goes off the screen, and no more"({ page, feed }) {
@@ -58,14 +62,8 @@ const cases = {
     await page.getByText("withdrawn").waitFor();
     await feed({ type: "superseded" }, { type: "messageDelta", text: "anew" });
     await page.locator(".answer", { hasText: "anew" }).waitFor();
-    assert.equal(
-      await page
-        .locator(".answer")
-        .allInnerTexts()
-        .then((texts) => texts.join("|")),
-      "kept|anew",
-    );
-    assert.equal(await page.locator(".thinking").count(), 0);
+    await becomes("the answers", () => page.locator(".answer").allInnerTexts(), ["kept", "anew"]);
+    await counts("the thinking is gone", page.locator(".thinking"), 0);
   },
 
   async "a call's row opens on its command, its output as it comes, and its error"({ page, feed }) {
@@ -82,39 +80,40 @@ const cases = {
     await feed(call("c", "Review it", { tool: "sub_agent" }), nested("c", call("n", "Read b.txt")));
     await feed(nested("c", done("n", "ok", "x")), nested("c", { type: "messageDelta", text: "looks" }));
     await feed(nested("c", { type: "messageDelta", text: " good" }));
-    assert.equal(await page.locator(".call").count(), 1);
+    await page.locator(".call > summary .detail", { hasText: "Read b.txt" }).waitFor();
+    await counts("one call beside the answer", page.locator(".call"), 1);
     await page.locator(".call > summary").click();
     await page.locator(".nested .answer", { hasText: "looks good" }).waitFor();
-    assert.equal(await page.locator(".nested .call.ok").count(), 1);
+    await counts("one call in it", page.locator(".nested .call.ok"), 1);
   },
 
-  async "chosen hunks, and the rule as it was changed, are what is answered"({ page, wait, last }) {
+  async "chosen hunks, and the rule as it was changed, are what is answered"({ page, wait, told }) {
     await wait({ ...approval, diff });
     await page.getByRole("checkbox").nth(1).uncheck();
     await page.getByRole("button", { name: "Allow", exact: true }).click();
-    assert.deepEqual((await last("decide")).decision, { type: "allow", scope: "once", hunks: [0] });
+    assert.deepEqual((await told("decide")).decision, { type: "allow", scope: "once", hunks: [0] });
     await page.getByRole("button", { name: "Always…" }).click();
     await page.getByRole("textbox", { name: "Rule 1 of 1" }).fill("edit(*.txt)");
     await page.getByRole("button", { name: "This Project" }).click();
     const decision = { type: "allow", scope: "project", hunks: [0], rules: ["edit(*.txt)"] };
-    assert.deepEqual((await last("decide")).decision, decision);
+    assert.deepEqual((await told("decide")).decision, decision);
     await page.getByRole("checkbox").first().uncheck();
     await page.getByRole("button", { name: "Allow", exact: true }).click();
-    assert.equal((await last("decide")).decision.type, "deny");
+    assert.equal((await told("decide")).decision.type, "deny");
   },
 
-  async "a command can be changed before it runs, and denied with a reason"({ page, wait, last }) {
+  async "a command can be changed before it runs, and denied with a reason"({ page, wait, told }) {
     await wait({ ...approval, command: "rm a", input: { command: "rm a", timeout: 5 }, class: "execute" });
     await page.getByRole("button", { name: "Change the command" }).click();
     await page.getByRole("textbox", { name: "Command" }).fill("rm -i a");
     await page.getByRole("button", { name: "Allow", exact: true }).click();
-    assert.deepEqual((await last("decide")).decision.input, { command: "rm -i a", timeout: 5 });
+    assert.deepEqual((await told("decide")).decision.input, { command: "rm -i a", timeout: 5 });
     const reason = page.getByRole("textbox", { name: "Deny, and say why" });
     await reason.fill("not that one");
     await reason.press("Enter");
-    assert.deepEqual((await last("decide")).decision, { type: "deny", reason: "not that one" });
+    assert.deepEqual((await told("decide")).decision, { type: "deny", reason: "not that one" });
     await wait();
-    assert.equal(await page.getByRole("alertdialog").count(), 0, "what was answered elsewhere is still there");
+    await counts("what was answered elsewhere is gone", page.getByRole("alertdialog"), 0);
   },
 
   async "what waits does not take the focus from the one who types"({ page, wait }) {
@@ -123,44 +122,44 @@ const cases = {
     await wait(approval);
     await page.getByRole("alertdialog").waitFor();
     await page.keyboard.type("sentence");
-    assert.equal(await prompt.inputValue(), "half a sentence");
+    await becomes("the sentence is whole", () => prompt.inputValue(), "half a sentence");
     await page.locator('[role="alert"]', { hasText: "Pillion asks to: Edit a.txt." }).waitFor({ state: "attached" });
   },
 
-  async "Enter queues while a turn runs, Ctrl+Enter steers, Escape stops"({ page, last }) {
+  async "Enter queues while a turn runs, Ctrl+Enter steers, Escape stops"({ page, told }) {
     const prompt = page.getByRole("textbox", { name: "Prompt" });
     await prompt.fill("later");
     await prompt.press("Enter");
-    assert.deepEqual(await last("say"), { type: "say", prompt: [{ type: "text", text: "later" }], how: "queue" });
+    assert.deepEqual(await told("say"), { type: "say", prompt: [{ type: "text", text: "later" }], how: "queue" });
     await prompt.fill("now");
     await prompt.press("Control+Enter");
-    assert.equal((await last("say")).how, "steer");
+    assert.equal((await told("say")).how, "steer");
     await prompt.press("ArrowUp");
     await prompt.press("ArrowUp");
-    assert.equal(await prompt.inputValue(), "later");
+    await becomes("what was said before is back", () => prompt.inputValue(), "later");
     await prompt.press("Escape");
-    await last("stop");
+    await told("stop");
   },
 
-  async "a mention is completed by keys alone, and goes when its name goes"({ page, last, tell }) {
+  async "a mention is completed by keys alone, and goes when its name goes"({ page, told, tell }) {
     const prompt = page.getByRole("textbox", { name: "Prompt" });
     await prompt.pressSequentially("look at @gr");
-    const { request, query } = await last("complete");
-    assert.equal(query, "gr");
+    const { request } = await told("complete", { query: "gr" });
     const block = { type: "file", path: "/p/src/greet.py" };
     await tell({ type: "completions", request, items: [{ label: "greet.py", detail: "src", block }] });
     await page.getByRole("option", { name: "greet.py" }).waitFor();
     await prompt.press("Enter");
     await prompt.press("Enter");
     const said = [block, { type: "text", text: "look at @greet.py" }];
-    assert.deepEqual((await last("say")).prompt, said);
+    assert.deepEqual((await told("say")).prompt, said);
     await prompt.pressSequentially("@gr");
-    await tell({ type: "completions", request: request + 3, items: [{ label: "greet.py", detail: "src", block }] });
+    const again = await told("complete", { query: "gr" });
+    await tell({ type: "completions", request: again.request, items: [{ label: "greet.py", detail: "src", block }] });
     await page.getByRole("option", { name: "greet.py" }).waitFor();
     await prompt.press("Tab");
     await page.locator(".chips .chip").waitFor();
     await prompt.fill("no mention");
-    assert.equal(await page.locator(".chips .chip").count(), 0);
+    await counts("the mention is gone", page.locator(".chips .chip"), 0);
   },
 
   async "the plan, the cost and how full the context is are shown"({ page, feed }) {
@@ -180,17 +179,17 @@ const cases = {
     await page.locator(".foot", { hasText: "1k in · 20 out · $0.012" }).waitFor();
   },
 
-  async "a question is answered by a choice, by a key, in words"({ page, tell, last }) {
+  async "a question is answered by a choice, by a key, in words"({ page, tell, told }) {
     const question = { questionId: "q", sessionId: "s", turnId: "t", callId: "c", text: "Which?", allowsText: true };
     const choices = [{ label: "red" }, { label: "blue" }];
     await tell({ type: "waiting", approvals: [], questions: [{ ...question, choices }] });
     await page.getByRole("button", { name: "red" }).focus();
     await page.keyboard.press("2");
-    assert.deepEqual((await last("answer")).answer, { type: "choice", index: 1 });
+    assert.deepEqual((await told("answer")).answer, { type: "choice", index: 1 });
     const words = page.getByRole("textbox", { name: "Answer in words" });
     await words.fill("2 greens");
     await words.press("Enter");
-    assert.deepEqual((await last("answer")).answer, { type: "text", text: "2 greens" });
+    assert.deepEqual((await told("answer")).answer, { type: "text", text: "2 greens" });
   },
 };
 
@@ -199,15 +198,29 @@ let failures = 0;
 try {
   for (const [name, run] of Object.entries(cases)) {
     const page = await openView(browser, view);
-    const tell = (message) => page.evaluate((told) => window.postMessage(told, "*"), message);
+    const tell = (message) => page.evaluate((message) => window.tell(message), message);
     const feed = (...events) => page.evaluate((fed) => window.feed(fed, 1, 0), events);
     const wait = (...approvals) => tell({ type: "waiting", approvals, questions: [] });
-    const last = async (type) => {
-      const found = await page.waitForFunction((wanted) => window.sent.findLast((sent) => sent.type === wanted), type);
-      return found.jsonValue();
+    // What the view tells is given once, in its order: an answer is never taken for the next one's.
+    const taken = new Map();
+    const told = async (type, fields = {}) => {
+      for (;;) {
+        const found = await page.waitForFunction(
+          ({ type, from }) => {
+            const at = window.sent.findIndex((sent, index) => index >= from && sent.type === type);
+            return at >= 0 && { at, message: window.sent[at] };
+          },
+          { type, from: taken.get(type) ?? 0 },
+        );
+        const { at, message } = await found.jsonValue();
+        taken.set(type, at + 1);
+        if (Object.entries(fields).every(([name, value]) => message[name] === value)) {
+          return message;
+        }
+      }
     };
     try {
-      await run({ page, tell, feed, wait, last });
+      await run({ page, tell, feed, wait, told });
       console.log(`ok  ${name}`);
     } catch (error) {
       failures += 1;
