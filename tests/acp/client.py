@@ -18,6 +18,9 @@ from acp.schema import (
 
 FOLDER = os.environ["PROJECT"]
 FILE = os.path.join(FOLDER, "a.txt")
+# What a turn and what a session that is opened again tell, whatever else.
+TOLD = {"tool_call", "tool_call_update", "agent_message_chunk", "agent_thought_chunk", "plan"}
+PAST = {"user_message_chunk", "tool_call", "agent_message_chunk"}
 
 
 class Person:
@@ -53,6 +56,12 @@ class Person:
         pass
 
 
+async def until(condition):
+    """The SDK hands over what an agent tells beside what it answers."""
+    while not condition():
+        await asyncio.sleep(0.02)
+
+
 async def main():
     person = Person()
     async with spawn_agent_process(person, sys.argv[1], *sys.argv[2:], env=dict(os.environ)) as (agent, _):
@@ -66,9 +75,11 @@ async def main():
         await person.working.wait()
         await agent.cancel(session_id=session)
         stops.append((await slow).stop_reason)
+        await until(lambda: TOLD <= set(person.updates))
         updates = list(person.updates)
         listed = [known.session_id for known in (await agent.list_sessions(cwd=FOLDER)).sessions]
         await agent.load_session(session_id=session, cwd=FOLDER, mcp_servers=[])
+        await until(lambda: PAST <= set(person.updates[len(updates) :]))
         seen = {
             "agent": info.agent_info.name,
             "updates": updates,

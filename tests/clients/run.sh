@@ -26,7 +26,7 @@ try() {
   local name=$1 said
   shift
   rm -f "$ground/project/note.txt"
-  said=$(timeout 60 "$@" "$url" "$token" 'Remember to "fuel" at Shap') || { printf '%s failed\n' "$name" >&2; exit 1; }
+  said=$(timeout 180 "$@" "$url" "$token" 'Remember to "fuel" at Shap') || { printf '%s failed\n' "$name" >&2; exit 1; }
   case $said in
     *"I will write it down. "*"Done."*) ;;
     *) printf '%s printed: %s\n' "$name" "$said" >&2; exit 1 ;;

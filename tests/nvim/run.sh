@@ -16,7 +16,7 @@ cache=$(realpath -m "$2")
 # Chosen by hand: a part mostly waits, for keys to arrive and for a person to have rested.
 AT_ONCE=5
 # Seconds for a part, far more than it takes: one that hangs is a failure, and not for ever.
-export LIMIT=480
+export LIMIT=1200
 
 read -ra versions <<<"${VERSIONS:-0.11 0.10 0.12}"
 "$here/install.sh" "$cache" "${versions[@]}"

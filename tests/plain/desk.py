@@ -10,7 +10,7 @@ from pathlib import Path
 BINARY = os.environ["PILLION_BINARY"]
 TOOLS = Path(os.environ["PLAIN_TOOLS"])
 # Long where it must not be reached: the machine may be busy.
-LONG = 60
+LONG = 120
 MODEL_SERVER = Path(__file__).parent.parent / "model_server.py"
 
 

@@ -13,6 +13,9 @@
   (setq command-line-args-left nil
         eglot-send-changes-idle-time 0.05
         eglot-autoreconnect nil
+        ;; Its own limits are for a machine at rest.
+        eglot-connect-timeout 60
+        jsonrpc-default-request-timeout 60
         project-find-functions (list (lambda (_) (cons 'transient project))))
   (cl-labels
       ((wait (what condition)

@@ -58,16 +58,16 @@ vim.api.nvim_buf_set_lines(0, 0, 0, true, vim.split(vim.trim(typed), '\n'))
 vim.bo.undolevels = vim.bo.undolevels
 seen.before = text()
 vim.api.nvim_win_set_cursor(0, { 2, 0 })
-vim.lsp.buf.code_action({ apply = true })
-wait('asked', function()
-  return #seen.popups > 0
-end)
 local answered = false
 local show = vim.lsp.handlers['window/showMessage']
 vim.lsp.handlers['window/showMessage'] = function(error, result, ...)
   answered = answered or result.message == 'Done.'
   return show(error, result, ...)
 end
+vim.lsp.buf.code_action({ apply = true })
+wait('asked', function()
+  return #seen.popups > 0
+end)
 wait('the end', function()
   return answered
 end)

@@ -87,9 +87,8 @@ export class Chat implements vscode.WebviewViewProvider, vscode.Disposable {
 
   /** Begins another session. */
   async clear(): Promise<void> {
-    // The focus moves first: it must not move once the person goes on.
-    await this.show({ type: "show", what: "prompt" });
-    await this.conversation.clear();
+    // Both at once: what is said from here on is said to the other session, and the focus must not move after that.
+    await Promise.all([this.show({ type: "show", what: "prompt" }), this.conversation.clear()]);
   }
 
   dispose(): void {

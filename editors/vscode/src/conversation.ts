@@ -123,9 +123,10 @@ export class Conversation implements vscode.Disposable {
   /** Leaves the session for one that begins with the next prompt. */
   async clear(): Promise<void> {
     const { model, mode } = this;
-    await this.leave();
     this.wanted = { mode, ...(model === undefined ? {} : { model }) };
+    const left = this.leave();
     this.show(undefined);
+    await left;
   }
 
   async begin(): Promise<SessionInfo> {
@@ -136,22 +137,29 @@ export class Conversation implements vscode.Disposable {
   }
 
   async open(sessionId: string): Promise<void> {
-    if (sessionId === this.info?.sessionId) {
+    if (this.isShown(sessionId)) {
       return;
     }
     await this.leave();
     // Its events come with the answer or before it, and only those of this session are taken.
     this.show({ sessionId } as SessionInfo);
     this.replayedTo = Number.MAX_SAFE_INTEGER;
+    let info: SessionInfo;
     try {
-      this.info = await this.server.request("session/load", { sessionId, fromSeq: 1 });
+      info = await this.server.request("session/load", { sessionId, fromSeq: 1 });
     } catch (error) {
-      this.show(undefined);
+      if (this.isShown(sessionId)) {
+        this.show(undefined);
+      }
       throw error;
     }
+    if (!this.isShown(sessionId)) {
+      return;
+    }
+    this.info = info;
     this.behind.delete(sessionId);
-    this.replayedTo = this.info.lastSeq;
-    this.turnId = this.info.turnId;
+    this.replayedTo = info.lastSeq;
+    this.turnId = info.turnId;
     this.changed.fire();
   }
 
@@ -167,7 +175,7 @@ export class Conversation implements vscode.Disposable {
   }
 
   async delete(sessionId: string): Promise<void> {
-    const isShown = this.info?.sessionId === sessionId;
+    const isShown = this.isShown(sessionId);
     if (isShown || this.behind.delete(sessionId)) {
       await this.server.request("session/close", { sessionId });
     }
@@ -204,6 +212,11 @@ export class Conversation implements vscode.Disposable {
     this.began.dispose();
   }
 
+  /** Still: the person may have gone to another one while the server was asked. */
+  private isShown(sessionId: string): boolean {
+    return this.info?.sessionId === sessionId;
+  }
+
   private show(info: SessionInfo | undefined): void {
     this.info = info;
     this.turnId = info?.turnId;
@@ -237,11 +250,16 @@ export class Conversation implements vscode.Disposable {
     }
     const { sessionId } = this.info;
     try {
-      this.info = await this.server.request("session/load", { sessionId, fromSeq: this.lastSeq + 1 });
-      this.turnId = this.info.turnId;
+      const info = await this.server.request("session/load", { sessionId, fromSeq: this.lastSeq + 1 });
+      if (this.isShown(sessionId)) {
+        this.info = info;
+        this.turnId = info.turnId;
+      }
     } catch (error) {
       this.server.log.warn(`the session ${sessionId} cannot be resumed: ${String(error)}`);
-      this.info = undefined;
+      if (this.isShown(sessionId)) {
+        this.info = undefined;
+      }
     }
     this.changed.fire();
   }

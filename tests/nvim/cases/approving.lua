@@ -32,7 +32,7 @@ return {
       me:type('d')
       done(me)
       check.check('the chat says so', me:chat():find('⊘ [^\n]*list.txt[^\n]* — denied'), me:chat())
-      check.equal('the popup is gone', me:popup(), '')
+      me:expect_no_popup('the popup is gone')
       me:type(':Pillion second try<CR>')
       me:expect_popup('list.txt')
       me:type('r')
@@ -123,7 +123,7 @@ return {
       check.eventually('the popup hides', function()
         return me:popup() == ''
       end)
-      check.equal('it still waits', me:statusline(), 'pillion: 1 waits for you')
+      me:expect_status('it still waits', 'pillion: 1 waits for you')
       me:type(':PillionApprovals<CR>')
       me:expect_popup('list.txt')
       me:type('a')
@@ -150,7 +150,9 @@ return {
       check.eventually('what is typed at that moment still goes to the file', function()
         return vim.startswith(me:buffer('list.txt'), 'two\n')
       end)
-      check.check('and answers nothing', me:popup():find('SEVEN', 1, true) and not me:is_in_popup())
+      check.eventually('and answers nothing', function()
+        return me:popup():find('SEVEN', 1, true) and not me:is_in_popup()
+      end)
       me:type(':PillionApprovals<CR>')
       me:expect_popup('list.txt')
       me:type('a')
@@ -200,7 +202,7 @@ return {
       check.eventually('the turn stops', function()
         return me:chat():find('· Stopped', 1, true)
       end)
-      check.equal('the popup is gone', me:popup(), '')
+      me:expect_no_popup('the popup is gone')
       check.equal('the buffer is as it was', me:buffer('list.txt') .. '\n', code)
     end,
   },

@@ -21,7 +21,9 @@ return {
         return me:chat():find('You added a **fourth', 1, true)
       end)
       check.check('and nothing after them yet', not me:chat():find('line**', 1, true))
-      check.check('the turn is on the statusline', me:statusline():find('pillion: %a'), me:statusline())
+      check.eventually('the turn is on the statusline', function()
+        return me:statusline():find('pillion: %a')
+      end)
       check.check('the cursor stays with the person', me:lua('return vim.fn.expand("%:t")') == 'poem.txt')
       me:screen('streaming-' .. place.wire)
       fake:release('rest')
@@ -34,17 +36,18 @@ return {
       check.check('the prompt is in the chat', chat:find('## You\n\nwhat is new?', 1, true), chat)
       check.check('so is the call, as one line', chat:find('\n✓ [^\n]*poem.txt'), chat)
       check.check('and what it took', chat:find('%d+ in, %d+ out'), chat)
-      local folded = me:lua([[
-        for _, window in ipairs(vim.api.nvim_list_wins()) do
-          local buf = vim.api.nvim_win_get_buf(window)
-          if vim.bo[buf].filetype == 'pillion' then
-            return vim.api.nvim_win_call(window, function()
-              local row = vim.fn.search('I should look', 'nw')
-              return vim.fn.foldclosed(row) == row and vim.fn.foldclosedend(row) == row + 1
-            end)
-          end
-        end]])
-      check.check('the reasoning is folded away', folded)
+      check.eventually('the reasoning is folded away', function()
+        return me:lua([[
+          for _, window in ipairs(vim.api.nvim_list_wins()) do
+            local buf = vim.api.nvim_win_get_buf(window)
+            if vim.bo[buf].filetype == 'pillion' then
+              return vim.api.nvim_win_call(window, function()
+                local row = vim.fn.search('I should look', 'nw')
+                return vim.fn.foldclosed(row) == row and vim.fn.foldclosedend(row) == row + 1
+              end)
+            end
+          end]])
+      end)
       local typed = me:lua([[
         local chat = require('pillion.client').get(vim.fn.getcwd()).current.chat.buf
         return pcall(vim.api.nvim_buf_set_lines, chat, 0, 0, true, { 'x' })]])
@@ -153,7 +156,7 @@ return {
       check.eventually('the second runs beside the first', function()
         return me:chat('task beta'):find('Beta starts', 1, true)
       end)
-      check.equal('both are on the statusline', me:statusline(), 'pillion: 2 turns')
+      me:expect_status('both are on the statusline', 'pillion: 2 turns')
       fake:release('beta')
       check.eventually('the second ends first', function()
         return me:chat('task beta'):find('· Done', 1, true)

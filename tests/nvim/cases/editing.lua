@@ -57,7 +57,9 @@ return {
         (before:gsub('local b = 2', 'local better = 2'))
       )
       check.equal('the disk is as it was', say.on_disk(place.project .. '/code.lua'), code)
-      check.check('the cursor is back in the file', me:lua('return vim.fn.expand("%:t")') == 'code.lua')
+      check.becomes('the cursor is back in the file', function()
+        return me:lua('return vim.fn.expand("%:t")')
+      end, 'code.lua')
       me:type('u')
       check.eventually('one undo takes the edit back, whole and alone', function()
         return me:buffer('code.lua') == before
@@ -196,7 +198,9 @@ return {
       done(me)
       check.equal('the disk has what they wrote', say.on_disk(place.project .. '/code.lua'), '-- by somebody else\n')
       check.check('the buffer has what was typed', me:buffer('code.lua'):find('typed, not saved', 1, true))
-      check.check('the person is told', me:messages():find('code.lua has changed on disk too', 1, true), me:messages())
+      check.eventually('the person is told', function()
+        return me:messages():find('code.lua has changed on disk too', 1, true)
+      end)
       check.check('the model is told', fake:was_sent('the command saw these files without the unsaved changes'))
     end,
   },

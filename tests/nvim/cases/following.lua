@@ -63,8 +63,9 @@ return {
         chat
       )
       check.check('and a sub-agent its calls', chat:find('\n  ✓ [^\n]*b.txt\n```\n     1\tgamma\n', 1) ~= nil, chat)
-      local text = folded(me, 'a.txt')
-      check.check('folded away, with the call in sight', text and text:find('✓ [^\n]*a.txt'), text or chat)
+      check.eventually('folded away, with the call in sight', function()
+        return (folded(me, 'a.txt') or ''):find('✓ [^\n]*a.txt')
+      end)
       check.equal('all that the sub-agent did is one fold', folded(me, 'b.txt'), nil)
       me:screen('folded-' .. place.wire)
       me:lua([[
@@ -211,13 +212,15 @@ return {
         me:chat():find('50.0k in, 1.0k out, $0.11', 1, true),
         me:chat()
       )
-      local bar = me:lua([[
-        for _, window in ipairs(vim.api.nvim_list_wins()) do
-          if vim.bo[vim.api.nvim_win_get_buf(window)].filetype == 'pillion' then
-            return vim.api.nvim_eval_statusline(vim.wo[window].statusline, { winid = window }).str
-          end
-        end]])
-      check.check('its statusline, too', bar:find('count · fake · ask · 51% full · $0.11', 1, true), bar)
+      check.eventually('its statusline, too', function()
+        local bar = me:lua([[
+          for _, window in ipairs(vim.api.nvim_list_wins()) do
+            if vim.bo[vim.api.nvim_win_get_buf(window)].filetype == 'pillion' then
+              return vim.api.nvim_eval_statusline(vim.wo[window].statusline, { winid = window }).str
+            end
+          end]])
+        return bar:find('count · fake · ask · 51% full · $0.11', 1, true)
+      end)
     end,
   },
 }

@@ -43,6 +43,18 @@ local function expect_offer(me, word)
   end)
 end
 
+-- Takes the only thing that is offered.
+---@param me test.Person
+---@param word string
+local function take_offer(me, word)
+  expect_offer(me, word)
+  me:type('<C-n>')
+  check.wait(word .. ' is chosen', function()
+    return me:lua([[return vim.fn.complete_info({ 'selected' }).selected]]) == 0
+  end)
+  me:type('<C-y>')
+end
+
 ---@type test.Case[]
 return {
   {
@@ -60,16 +72,16 @@ return {
       me:type('/le')
       expect_offer(me, '/learn')
       me:screen('prompt-command-' .. place.wire)
-      me:type('<C-n><C-y> the lines<CR>')
+      take_offer(me, '/learn')
+      me:type(' the lines<CR>')
       me:type('of @pl')
       expect_offer(me, '@notes/plan.md')
       me:screen('prompt-mention-' .. place.wire)
-      me:type('<C-n><C-y> now')
-      check.equal(
-        'what was chosen is there, and nothing else',
-        me:buffer('pillion://prompt'),
-        '/learn the lines\nof @notes/plan.md now'
-      )
+      take_offer(me, '@notes/plan.md')
+      me:type(' now')
+      check.becomes('what was chosen is there, and nothing else', function()
+        return me:buffer('pillion://prompt')
+      end, '/learn the lines\nof @notes/plan.md now')
       me:type('<C-s>')
       done(me)
       check.check('the command was said', fake:was_sent('Learn the lines'), table.concat(fake:requests(), '\n'))

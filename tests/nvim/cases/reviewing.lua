@@ -92,7 +92,7 @@ return {
           and shown[2]:find('\nTWO\n', 1, true)
           and shown[2]:find('\nTHIRTEEN\n', 1, true)
       end)
-      check.equal('the popup makes room', me:popup(), '')
+      me:expect_no_popup('the popup makes room')
       me:screen('review-' .. place.wire)
       me:type('gg')
       me:type('h')
@@ -102,7 +102,9 @@ return {
       me:screen('review-one-hunk-' .. place.wire)
       me:type('q')
       me:expect_popup('list.txt')
-      check.equal('q goes back to the popup', #sides(me), 0)
+      check.becomes('q goes back to the popup', function()
+        return #sides(me)
+      end, 0)
       me:type('v')
       check.wait('the review is there again', function()
         return #sides(me) == 2
@@ -110,8 +112,12 @@ return {
       me:type('a')
       done(me)
       check.equal('only the other is made', me:buffer('list.txt') .. '\n', (code:gsub('thirteen', 'THIRTEEN')))
-      check.equal('the review is closed', #sides(me), 0)
-      check.equal('and its tab page', me:lua('return #vim.api.nvim_list_tabpages()'), 1)
+      check.becomes('the review is closed', function()
+        return #sides(me)
+      end, 0)
+      check.becomes('and its tab page', function()
+        return me:lua('return #vim.api.nvim_list_tabpages()')
+      end, 1)
     end,
   },
   {

@@ -2,7 +2,7 @@
 local M = { passed = 0, failed = 0 }
 
 -- Chosen by hand: far beyond what anything here takes, also on a busy machine.
-local LIMIT_MS = 20000
+local LIMIT_MS = 60000
 local POLL_MS = 10
 
 local prefix = ''
@@ -38,6 +38,7 @@ function M.skip(name, why)
   say(('skipped %s: %s: %s'):format(prefix, name, why))
 end
 
+-- For what is certain by now: that something did not happen is known once what follows it has.
 ---@param name string
 ---@param got any
 ---@param expected any
@@ -74,6 +75,19 @@ function M.eventually(name, condition)
   local value = M.wait(name, condition)
   M.check(name, true)
   return value
+end
+
+-- Waits until what `ask` gives is `expected`, as a check.
+---@param name string
+---@param ask fun(): any
+---@param expected any
+function M.becomes(name, ask, expected)
+  local got
+  vim.wait(LIMIT_MS, function()
+    got = ask()
+    return vim.deep_equal(got, expected)
+  end, POLL_MS)
+  M.equal(name, got, expected)
 end
 
 -- Runs a case; an error in it is one failed check, with what `explain` says.

@@ -51,8 +51,8 @@ end
 ---@return test.Person
 function M.sit_down(place, file)
   local columns, lines = unpack(place.screen)
-  local socket = place.folder .. '/nvim.sock'
-  vim.fn.delete(socket)
+  -- The name of a socket has little room.
+  local socket = vim.fs.normalize(vim.fn.tempname())
   vim.fn.mkdir(place.folder .. '/home', 'p')
   vim.fn.mkdir(place.folder .. '/bin', 'p')
   vim.uv.fs_symlink(vim.env.PILLION_BINARY, place.folder .. '/bin/pillion')
@@ -238,6 +238,23 @@ function Person:statusline()
   return self:lua([[return require('pillion').statusline()]])
 end
 
+-- Waits for the words on the statusline.
+---@param name string
+---@param expected string
+function Person:expect_status(name, expected)
+  check.becomes(name, function()
+    return self:statusline()
+  end, expected)
+end
+
+-- Waits until there is no popup.
+---@param name string
+function Person:expect_no_popup(name)
+  check.becomes(name, function()
+    return self:popup()
+  end, '')
+end
+
 ---@return integer[] process ids of the servers
 function Person:servers()
   return self:lua([[
@@ -288,12 +305,12 @@ function Person:leave()
   pcall(vim.rpcnotify, self.channel, 'nvim_exec_lua', 'vim.cmd("qall!")', {})
   if self.tmux then
     -- A server that lingers would be seen by the next case.
-    vim.wait(5000, function()
+    vim.wait(20000, function()
       return vim.system(vim.list_extend(vim.deepcopy(self.tmux), { 'has-session' })):wait().code ~= 0
     end, 20)
     vim.system(vim.list_extend(vim.deepcopy(self.tmux), { 'kill-server' })):wait()
   else
-    if vim.fn.jobwait({ self.job }, 5000)[1] == -1 then
+    if vim.fn.jobwait({ self.job }, 20000)[1] == -1 then
       vim.fn.jobstop(self.job)
     end
   end

@@ -1,7 +1,7 @@
 // Every answer to an approval, wherever it is given.
 
 import { readFileSync } from "node:fs";
-import { check, equal, eventually, wait } from "../lib/check.mjs";
+import { AGAIN_MS, check, equal, eventually, insist, wait } from "../lib/check.mjs";
 import { bash, edit, read, text, turn } from "../lib/model.mjs";
 
 const lines = (count) => Array.from({ length: count }, (_, index) => `line ${index + 1}\n`).join("");
@@ -18,6 +18,12 @@ async function showDiff(me) {
   await me.key("Control+Alt+D");
   await diff(me).waitFor();
   await right(me).getByText("made").first().waitFor();
+}
+
+/** Has the cursor in the change of the right side that has this text. */
+async function enter(me, text) {
+  const isIn = () => diff(me).locator(".modified .monaco-editor.focused, .modified.focused").count();
+  await insist(`the cursor is in "${text}"`, () => right(me).getByText(text).click(), isIn);
 }
 
 /** What stands beside the lines of the right side, which is no text of the page's. */
@@ -47,12 +53,11 @@ export default [
       await me.key("Control+Alt+Enter");
       await me.settled();
       await me.heard("Heard.");
-      equal("the edit is beside what was typed", await me.text("allow.txt"), "typed, not saved one\nTWO\nthree\n");
+      await me.shows("the edit is beside what was typed", "allow.txt", "typed, not saved one\nTWO\nthree\n");
       equal("nothing was saved", me.onDisk("allow.txt"), "one\ntwo\nthree\n");
       await me.focus("allow.txt");
       await me.key("Control+Z");
-      await eventually("one undo takes it back", async () => (await me.text("allow.txt")).includes("two"));
-      check("and nothing else", (await me.text("allow.txt")).startsWith("typed, not saved"));
+      await me.shows("one undo takes it back, and nothing else", "allow.txt", "typed, not saved one\ntwo\nthree\n");
     },
   },
   {
@@ -71,8 +76,9 @@ export default [
       await me.say("second try");
       await me.asked();
       await me.command("Pillion: Deny With a Reason...");
-      await me.page.locator(".quick-input-widget input[type=text]").fill("keep it lower case");
-      await me.key("Enter");
+      await me.page.locator(".quick-input-title").filter({ hasText: "deny with a reason" }).waitFor();
+      await me.field.fill("keep it lower case");
+      await me.field.press("Enter");
       await me.settled();
       await eventually("the model reads the reason", () => model.wasSent("keep it lower case"));
       equal("nothing was written", me.onDisk("deny.txt"), "one\ntwo\n");
@@ -88,20 +94,19 @@ export default [
       await showDiff(me);
       await labelled(me, "✓ change 2 of 2");
       await me.screen("diff");
-      await right(me).getByText("line 2, made").click();
+      await enter(me, "line 2, made");
       await me.key("Control+Alt+N");
       await labelled(me, "✗ change 1 of 2 is left out");
       await me.key("Control+Alt+Y");
       await labelled(me, "✓ change 1 of 2");
       // The arrow that VS Code itself has between the sides, of whichever change.
       // It is made anew whenever the diff is, and a click on the old one does nothing.
-      await eventually("the arrow leaves one out", async () => {
-        const arrow = diff(me).getByRole("button", { name: "Revert Block" }).first();
-        await arrow.click({ timeout: 2000 }).catch(() => {});
-        let is = false;
-        for (let look = 0; look < 100 && !is; look++) is = (await labels(me)).includes("is left out");
-        return is;
-      });
+      const arrow = diff(me).getByRole("button", { name: "Revert Block" }).first();
+      await insist(
+        "the arrow leaves one out",
+        () => arrow.click({ timeout: AGAIN_MS }).catch(() => {}),
+        async () => (await labels(me)).includes("is left out"),
+      );
       await me.screen("diff-left-out");
       const made = (await labels(me)).includes("✗ change 1 of 2") ? 13 : 2;
       await button(me, /^Allow/);
@@ -120,9 +125,10 @@ export default [
       await me.say("better words");
       await me.asked();
       await showDiff(me);
-      await right(me).getByText("line 2, made").click();
+      await enter(me, "line 2, made");
       await me.key("End");
       await me.type(" by hand");
+      await right(me).getByText("line 2, made by hand").waitFor();
       await me.key("Control+Alt+Enter");
       await me.settled();
       await me.heard("Heard.");
@@ -165,7 +171,7 @@ export default [
       const expected = lines(6)
         .replace("line 2\n", "line 2 and what I typed meanwhile\non two lines\n")
         .replace("line 5\n", "line 5, made\n");
-      equal("both are there", await me.text("typing.txt"), expected);
+      await me.shows("both are there", "typing.txt", expected);
     },
   },
   {
@@ -178,12 +184,11 @@ export default [
       await me.say("count");
       await me.asked();
       await me.key("Control+Alt+Shift+Enter");
-      await me.page.locator(".quick-input-list .monaco-list-row").filter({ hasText: "In all projects" }).click();
-      const box = me.page.locator(".quick-input-widget input[type=text]");
-      await wait("the rule is shown", async () => (await box.inputValue()).startsWith("bash(echo"));
+      await me.choose("In all projects");
+      await wait("the rule is shown", async () => (await me.field.inputValue()).startsWith("bash(echo"));
       await me.screen("always");
-      await box.fill("bash(echo counting two)");
-      await me.key("Enter");
+      await me.field.fill("bash(echo counting two)");
+      await me.field.press("Enter");
       await me.settled();
       await me.heard("Counted.");
       await me.say("again");
@@ -205,6 +210,7 @@ export default [
       await me.settled();
       await diff(me).waitFor({ state: "detached" });
       check("the notification, the card, the count and the diff editor are gone", true);
+      await me.heard("Stopped.");
       equal("nothing was written", me.onDisk("stopped.txt"), lines(14));
     },
   },

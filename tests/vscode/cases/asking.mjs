@@ -14,7 +14,8 @@ export default [
     async run({ me }) {
       await me.say("what is this");
       await me.heard("a test");
-      check("the answer is Markdown", (await me.chat.locator("strong").filter({ hasText: "a test" }).count()) === 1);
+      await me.chat.locator("strong").filter({ hasText: "a test" }).waitFor();
+      check("the answer is Markdown", true);
       await me.screen("answer");
     },
   },
@@ -32,6 +33,7 @@ export default [
       await wait("the command runs", isAsleep);
       await me.command("Pillion: Stop");
       await eventually("its process is gone", () => !isAsleep());
+      await me.heard("Stopped.");
       await me.say("and after that");
       await me.heard("It goes on.");
     },

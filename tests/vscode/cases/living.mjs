@@ -23,17 +23,17 @@ export default [
     async run({ me, bench, binary }) {
       await me.say("survive");
       await me.asked();
-      const pid = serverOf(bench, binary);
-      check("the server runs", pid !== undefined);
+      const pid = await wait("the server runs", () => serverOf(bench, binary));
       process.kill(pid, "SIGKILL");
       await wait("another server runs", () => ![undefined, pid].includes(serverOf(bench, binary)));
       // What asked before the crash is taken away and comes again: the key counts from then on.
       await eventually("it asks again, and goes on", async () => {
         await me.key("Control+Alt+Enter");
-        return (await me.chat.getByText("Heard.").count()) > 0;
+        return (await me.turn.getByText("Heard.").count()) > 0;
       });
       await me.settled();
-      await me.heard("survive");
+      await me.heard("Heard.");
+      await me.turn.locator(".prompt").filter({ hasText: "survive" }).waitFor();
       await eventually("the edit is made", () => me.onDisk("crash.txt") === "one\nTWO\n");
     },
   },
@@ -42,9 +42,10 @@ export default [
     async run({ me, bench, binary }) {
       const before = serverOf(bench, binary);
       await me.command("Pillion: Set a Provider's Key...");
-      await me.page.locator(".quick-input-list .monaco-list-row").filter({ hasText: "OpenAI" }).click();
-      await me.page.locator(".quick-input-widget input[type=password]").fill("sk-of-a-test");
-      await me.key("Enter");
+      await me.choose("OpenAI");
+      const secret = me.page.locator(".quick-input-widget input[type=password]");
+      await secret.fill("sk-of-a-test");
+      await secret.press("Enter");
       const pid = await wait("the server is started anew", () => {
         const now = serverOf(bench, binary);
         return now !== before && now;

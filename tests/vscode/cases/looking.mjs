@@ -1,6 +1,6 @@
 // How it looks: for a person to look at, in each kind of theme and in a narrow window.
 
-import { check, wait } from "../lib/check.mjs";
+import { eventually } from "../lib/check.mjs";
 import { edit, read, text, turn } from "../lib/model.mjs";
 
 /** The themes by what they make of a web view's body. */
@@ -13,9 +13,7 @@ const THEMES = {
 
 async function wear(me, theme) {
   await me.command("Preferences: Color Theme");
-  const rows = me.page.locator(".quick-input-list .monaco-list-row");
-  await wait("the themes are listed", async () => (await rows.filter({ hasText: "Modern" }).count()) > 0);
-  await me.pick(theme, theme);
+  await me.choose(theme, "Modern");
 }
 
 export default [
@@ -45,8 +43,8 @@ export default [
         .first()
         .scrollIntoViewIfNeeded();
       await me.screen("narrow");
-      const inside = await me.card.evaluate((card) => card.scrollWidth <= card.clientWidth + 1);
-      check("the card fits a narrow window", inside);
+      const isInside = () => me.card.evaluate((card) => card.scrollWidth <= card.clientWidth + 1);
+      await eventually("the card fits a narrow window", isInside);
       await me.page.setViewportSize({ width: 1280, height: 800 });
       await me.key("Control+Alt+Enter");
       await me.settled();

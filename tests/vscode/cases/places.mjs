@@ -2,7 +2,7 @@
 
 import { execFileSync } from "node:child_process";
 import { existsSync } from "node:fs";
-import { check, equal, eventually } from "../lib/check.mjs";
+import { AGAIN_MS, check, equal, eventually, insist } from "../lib/check.mjs";
 import { read, text, turn } from "../lib/model.mjs";
 
 const git = (project, ...words) =>
@@ -18,9 +18,12 @@ export default [
       await me.editor("wrong.json").locator(".squiggly-error").first().waitFor();
       await me.focus("wrong.json", 3);
       await me.page.locator(".view-line").filter({ hasText: "oops" }).getByText("oops").click();
-      await me.key("Control+.");
       const action = me.page.locator(".action-widget .monaco-list-row").filter({ hasText: "Fix with Pillion" });
-      await action.waitFor();
+      await insist(
+        "it is offered",
+        () => me.key("Escape", "Control+."),
+        () => action.isVisible(),
+      );
       await me.screen("light-bulb");
       await action.click();
       await me.heard("I see it.");
@@ -54,6 +57,7 @@ export default [
     async run({ me, model }) {
       await me.open("explain.txt");
       await me.key("Control+A");
+      await me.page.locator(".statusbar-item").filter({ hasText: "selected)" }).waitFor();
       await me.command("Pillion: Explain Selection");
       await me.heard("It counts.");
       check("the model was sent the selection", await model.wasSent("three"));
@@ -67,6 +71,7 @@ export default [
       await me.command("Terminal: Create New Terminal");
       await me.page.locator(".terminal-wrapper.active .xterm-screen").waitFor();
       await me.page.locator(".terminal-wrapper.active").click();
+      await me.page.locator(".terminal-wrapper.active .xterm.focus").waitFor();
       await me.type("echo in-the-terminal; touch typed.txt\n");
       await eventually("the terminal has run it", () => existsSync(`${me.project}/typed.txt`));
       await me.command("Terminal: Select All");
@@ -88,9 +93,14 @@ export default [
     files: { "message.txt": "something new\n" },
     steps: turn("Write the message for this commit", [text("```\nfeat: something new\n```")]),
     async run({ me, model }) {
-      await me.page.locator('.activitybar a.action-label[aria-label^="Source Control"]').click({ force: true });
       const input = me.page.locator(".scm-editor");
-      await input.waitFor();
+      const icon = me.page.locator('.activitybar a.action-label[aria-label^="Source Control"]');
+      // What the extension for Git is busy with is drawn above the icon.
+      await insist(
+        "the view of what changed",
+        () => icon.click({ force: true, timeout: AGAIN_MS }),
+        () => input.isVisible(),
+      );
       await me.command("Pillion: Write Commit Message");
       const message = async () => (await input.textContent()).replaceAll("\u00a0", " ");
       await eventually("it is written", async () => (await message()).includes("feat: something new"));
@@ -101,7 +111,7 @@ export default [
   },
   {
     name: "the agent is followed while that is switched on",
-    files: { "followed.txt": "one\ntwo\nthree\n", "alone.txt": "alone\n" },
+    files: { "followed.txt": "one\ntwo\nthree\n", "alone.txt": "alone\n", "last.txt": "last\n" },
     steps: [
       ...turn("look there", [read("followed.txt")], [text("Looked.")]),
       ...turn("look elsewhere", [read("alone.txt")], [text("Looked again.")]),
@@ -118,6 +128,8 @@ export default [
       await toggle.waitFor({ state: "detached" });
       await me.say("look elsewhere");
       await me.heard("Looked again.");
+      // Whatever was being opened is there when another file is.
+      await me.open("last.txt");
       equal("and then no more", await me.tab("alone.txt").count(), 0);
     },
   },
@@ -130,6 +142,7 @@ export default [
       await me.open("focus.txt");
       await me.focus("focus.txt", 2);
       await me.key("Home", "Shift+End");
+      await me.page.locator(".statusbar-item").filter({ hasText: "(3 selected)" }).waitFor();
       await me.say("what is this");
       await me.heard("Looked.");
       check("the active file", await model.wasSent("Active: focus.txt, the cursor at 2:4"));

@@ -1,6 +1,6 @@
 // Looking at what was changed, keeping it, and taking it back.
 
-import { check, equal, eventually } from "../lib/check.mjs";
+import { becomes, equal, eventually, insist } from "../lib/check.mjs";
 import { edit, read, text, turn } from "../lib/model.mjs";
 
 const lines = (count) => Array.from({ length: count }, (_, index) => `line ${index + 1}\n`).join("");
@@ -11,9 +11,9 @@ const places = (...numbers) => numbers.map((number) => [`line ${number}\n`, `lin
 async function allowed(me, prompt, ...files) {
   await me.say(prompt);
   for (const file of files) {
-    await me.card.filter({ hasText: `Edit ${file}` }).waitFor();
-    await me.key("Control+Alt+Enter");
-    await me.card.filter({ hasText: `Edit ${file}` }).waitFor({ state: "detached" });
+    const card = me.card.filter({ hasText: `Edit ${file}` });
+    await card.getByRole("button", { name: "Allow", exact: true }).click();
+    await card.waitFor({ state: "detached" });
   }
   await me.heard("Heard.");
   await me.settled();
@@ -26,6 +26,8 @@ const marks = (me, file) =>
     .editor(file)
     .locator(".margin *, .glyph-margin-widgets *")
     .evaluateAll((all) => all.filter((one) => getComputedStyle(one).backgroundImage.includes("changed.svg")).length);
+/** What is open in an editor is changed there, and not saved. */
+const saved = (me, what, ask) => insist(what, () => me.command("File: Save All Files"), ask);
 const row = (me, name) => me.page.getByRole("treeitem").filter({ hasText: name });
 
 export default [
@@ -42,16 +44,16 @@ export default [
       await me.focus("marks.txt", 12);
       await me.key("End");
       await me.type(" and what I typed since");
-      await lens(me, "marks.txt", "Revert").first().click();
       const expected = changed(12, 9).replace("line 12\n", "line 12 and what I typed since\n");
-      await eventually(
+      await insist(
         "the first is taken back, beside what was typed",
+        () => lens(me, "marks.txt", "Revert").first().click(),
         async () => (await me.text("marks.txt")) === expected,
       );
       await me.focus("marks.txt", 9);
-      await eventually("the other is seen", async () => (await lens(me, "marks.txt", "Keep").count()) === 0);
-      check("and no longer marked", (await marks(me, "marks.txt")) === 0);
-      check("and stays", (await me.text("marks.txt")).includes("line 9, made"));
+      await becomes("the other is seen", () => lens(me, "marks.txt", "Keep").count(), 0);
+      await becomes("and no longer marked", () => marks(me, "marks.txt"), 0);
+      equal("and stays", await me.text("marks.txt"), expected);
     },
   },
   {
@@ -67,7 +69,7 @@ export default [
       await me.type(" better");
       await me.command("Pillion: Revert Changes of This File");
       await me.page.locator(".notification-toast").filter({ hasText: "stay" }).waitFor();
-      equal("it stays, and a word says why", await me.text("since.txt"), changed(6, 3).replace("made", "made better"));
+      await me.shows("it stays, and a word says why", "since.txt", changed(6, 3).replace("made", "made better"));
     },
   },
   {
@@ -93,17 +95,13 @@ export default [
         .getByRole("button", { name: /^Revert/ })
         .click();
       await row(me, "turn-a.txt").waitFor({ state: "detached" });
-      // What is open in an editor is changed there, and not saved.
-      await me.command("File: Save All Files");
-      await eventually("one file is taken back", () => me.onDisk("turn-a.txt") === lines(8));
+      await saved(me, "one file is taken back", () => me.onDisk("turn-a.txt") === lines(8));
       equal("the others stand", me.onDisk("turn-b.txt"), changed(8, 3, 7));
       await me.command("Pillion: Revert All Changes of the Last Turn...");
       await me.page.locator(".monaco-dialog-box").getByRole("button", { name: "Revert" }).click();
       await row(me, "turn-b.txt").waitFor({ state: "detached" });
-      await me.command("File: Save All Files");
-      await eventually("all are taken back", () =>
-        ["turn-b.txt", "turn-c.txt"].every((file) => me.onDisk(file) === lines(8)),
-      );
+      const isBack = (file) => me.onDisk(file) === lines(8);
+      await saved(me, "all are taken back", () => isBack("turn-b.txt") && isBack("turn-c.txt"));
     },
   },
 ];

@@ -1,9 +1,9 @@
 // The VS Code workbench and its extension host, as a server of its own, with the packaged extension installed.
 
 import { execFileSync, spawn } from "node:child_process";
-import { mkdirSync, openSync, rmSync, writeFileSync } from "node:fs";
-import { createServer } from "node:net";
-import { wait } from "./check.mjs";
+import { once } from "node:events";
+import { mkdirSync, openSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { LIMIT_MS, wait } from "./check.mjs";
 
 const SETTINGS = {
   "security.workspace.trust.enabled": false,
@@ -54,25 +54,21 @@ api_key = "not-a-key"
       ["--telemetry-level", "off"],
     ].flat();
     const env = { ...process.env, HOME: home, XDG_CONFIG_HOME: `${home}/.config`, XDG_STATE_HOME: `${home}/.state` };
-    const log = openSync(`${folder}/workbench.log`, "a");
+    const logged = `${folder}/workbench.log`;
+    const log = openSync(logged, "a");
     execFileSync(process.execPath, [main, "--accept-server-license-terms", ...places, "--install-extension", vsix], {
       env,
       stdio: ["ignore", log, log],
     });
-    const port = await freePort();
-    const listen = ["--host", "127.0.0.1", "--port", String(port), "--without-connection-token"];
+    const listen = ["--host", "127.0.0.1", "--port", "0", "--without-connection-token"];
     bench.process = spawn(process.execPath, [main, "--accept-server-license-terms", ...places, ...listen], {
       env,
       stdio: ["ignore", log, log],
       detached: true,
     });
+    const listening = () => /listening on (\d+)/.exec(readFileSync(logged, "utf8"));
+    const [, port] = await wait("the workbench's server listens", listening, 4 * LIMIT_MS);
     bench.url = `http://127.0.0.1:${port}`;
-    await wait("the workbench's server listens", () =>
-      fetch(`${bench.url}/version`).then(
-        ({ ok }) => ok,
-        () => false,
-      ),
-    );
     return bench;
   }
 
@@ -80,23 +76,16 @@ api_key = "not-a-key"
     this.home = home;
   }
 
-  stop() {
-    try {
+  async stop() {
+    if (this.process.exitCode === null) {
+      const ended = once(this.process, "exit");
       process.kill(-this.process.pid, "SIGKILL");
-    } catch {
-      // It ended by itself.
+      await ended;
     }
   }
 }
 
-async function freePort() {
-  const server = createServer();
-  await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const { port } = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  return port;
-}
-
+/** What the killed left behind may still be ending, and writing. */
 export function remove(folder) {
-  rmSync(folder, { recursive: true, force: true, maxRetries: 5 });
+  rmSync(folder, { recursive: true, force: true, maxRetries: 20, retryDelay: 100 });
 }
