@@ -114,6 +114,9 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Traced<S> {
     }
 }
 
+/// What is longer before an empty line is no head of a frame, in bytes.
+const HEAD_MAX: usize = 64 << 10;
+
 /// Takes the first whole message out. What is no frame goes with the bytes it came in.
 fn cut(framing: Framing, begun: &mut Vec<u8>) -> Option<Vec<u8>> {
     match framing {
@@ -122,7 +125,12 @@ fn cut(framing: Framing, begun: &mut Vec<u8>) -> Option<Vec<u8>> {
             Some(begun.drain(..=end).collect())
         }
         Framing::ContentLength => {
-            let head = memchr::memmem::find(begun, b"\r\n\r\n")?;
+            let Some(head) = memchr::memmem::find(begun, b"\r\n\r\n") else {
+                if begun.len() > HEAD_MAX {
+                    begun.clear();
+                }
+                return None;
+            };
             let length = std::str::from_utf8(&begun[..head]).ok().and_then(|head| {
                 let mut lines = head.lines().filter_map(|line| line.split_once(':'));
                 let (_, length) = lines.find(|(name, _)| name.trim().eq_ignore_ascii_case("content-length"))?;
@@ -143,24 +151,70 @@ fn cut(framing: Framing, begun: &mut Vec<u8>) -> Option<Vec<u8>> {
     }
 }
 
-/// Empties what is named after a secret.
+/// Empties what is named after a secret: members, values of pairs, and options of commands.
 fn strip(value: &mut Value) {
     match value {
-        Value::Array(items) => items.iter_mut().for_each(strip),
+        Value::Array(items) => {
+            let mut is_secret = false;
+            for item in items {
+                match item {
+                    Value::String(text) => is_secret = strip_argument(text, is_secret),
+                    _ => strip(item),
+                }
+            }
+        }
         Value::Object(members) => {
+            // `{"name": "GITHUB_TOKEN", "value": ...}`, as variables and headers of servers come.
+            let is_pair = members.get("name").and_then(Value::as_str).is_some_and(names_secret);
             for (name, value) in members {
-                let name = name.to_ascii_lowercase().replace(['-', '_'], "");
-                let is_secret = ["apikey", "authorization", "password", "secret", "accesstoken", "bearer"]
-                    .iter()
-                    .any(|secret| name.contains(secret));
                 match value {
-                    Value::String(text) if is_secret => "***".clone_into(text),
+                    Value::String(text) if names_secret_member(name) || (is_pair && name == "value") => hide(text),
                     _ => strip(value),
                 }
             }
         }
         _ => {}
     }
+}
+
+/// An argument after one that may have named it; whether it names the next.
+fn strip_argument(text: &mut String, is_secret: bool) -> bool {
+    if is_secret {
+        hide(text);
+        return false;
+    }
+    let Some(option) = text.strip_prefix('-') else { return false };
+    match option.split_once('=') {
+        None => names_secret(option),
+        Some((name, _)) => {
+            if names_secret(name) {
+                text.truncate(text.find('=').map_or(0, |at| at + 1));
+                text.push_str(HIDDEN);
+            }
+            false
+        }
+    }
+}
+
+const HIDDEN: &str = "***";
+
+fn hide(text: &mut String) {
+    HIDDEN.clone_into(text);
+}
+
+/// As [`names_secret`], but for what LSP calls the number of a progress.
+fn names_secret_member(name: &str) -> bool {
+    names_secret(name) && !matches!(name, "token" | "workDoneToken" | "partialResultToken")
+}
+
+fn names_secret(name: &str) -> bool {
+    /// Anywhere in a name, without what stands between its words.
+    const PARTS: &[&str] =
+        &["apikey", "accesskey", "authorization", "password", "passwd", "secret", "bearer", "credential", "cookie"];
+    let plain = name.to_ascii_lowercase().replace(['-', '_'], "");
+    PARTS.iter().any(|part| plain.contains(part))
+        || plain.ends_with("token")
+        || ["_KEY", "_PAT"].iter().any(|ending| name.ends_with(ending))
 }
 
 #[cfg(test)]
@@ -179,6 +233,33 @@ mod tests {
         fn flush(&mut self) -> io::Result<()> {
             Ok(())
         }
+    }
+
+    #[test]
+    fn what_is_named_after_a_secret_is_emptied() {
+        let mut message = json!({
+            "workDoneToken": "1", "token": "2", "inputTokens": 3, "access_token": "x", "title": "a secret", "key": "k",
+            "mcpServers": [{
+                "name": "hub", "command": "hub", "args": ["--token", "x", "--api-key=x", "--port", "80", "token"],
+                "env": [{"name": "GITHUB_TOKEN", "value": "x"}, {"name": "HUB_KEY", "value": "x"}, {"name": "TZ", "value": "UTC"}],
+                "headers": [{"name": "Authorization", "value": "Bearer x"}],
+            }],
+            "env": {"GITHUB_PAT": "x", "HOME": "/home/ada"},
+        });
+        strip(&mut message);
+        let expect = json!({
+            "workDoneToken": "1", "token": "2", "inputTokens": 3, "access_token": "***", "title": "a secret", "key": "k",
+            "mcpServers": [{
+                "name": "hub", "command": "hub", "args": ["--token", "***", "--api-key=***", "--port", "80", "token"],
+                "env": [
+                    {"name": "GITHUB_TOKEN", "value": "***"}, {"name": "HUB_KEY", "value": "***"},
+                    {"name": "TZ", "value": "UTC"},
+                ],
+                "headers": [{"name": "Authorization", "value": "***"}],
+            }],
+            "env": {"GITHUB_PAT": "***", "HOME": "/home/ada"},
+        });
+        assert_eq!(message, expect);
     }
 
     #[tokio::test]
