@@ -232,6 +232,23 @@ async fn commands_run_in_the_clients_terminals_where_it_has_some() {
 }
 
 #[tokio::test]
+async fn a_terminal_that_comes_after_a_cancel_is_let_go() {
+    let call = json!([{"toolCall": {"name": "bash", "input": {"command": "make"}}}]);
+    let ground = Ground::new(&script::always(call));
+    let (mut chat, session) = Chat::in_session(&ground, json!({"terminal": true})).await;
+    chat.call("session/set_mode", json!({"sessionId": session, "modeId": "auto"})).await;
+    let prompt = json!({"sessionId": session, "prompt": [{"type": "text", "text": "go"}]});
+    let id = chat.send("session/prompt", prompt).await;
+    let create = chat.until(|message| message["method"] == "terminal/create").await;
+    chat.notify("session/cancel", json!({"sessionId": session})).await;
+    assert_eq!(chat.answer(id).await, Ok(json!({"stopReason": "cancelled"})));
+    chat.terminals.push((String::new(), None));
+    chat.say(json!({"jsonrpc": "2.0", "id": create["id"], "result": {"terminalId": "0"}})).await;
+    let release = chat.until(|message| message["method"] == "terminal/release").await;
+    assert_eq!(release["params"]["terminalId"], "0");
+}
+
+#[tokio::test]
 async fn a_command_that_the_client_refuses_is_not_run_here_instead() {
     let call = json!([{"toolCall": {"name": "bash", "input": {"command": "echo x > ran.txt"}}}]);
     let ground = Ground::new(&script::always(call));
