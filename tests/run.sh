@@ -117,6 +117,7 @@ step_acp() {
 
 # Clients of `pillion serve` that are not ours: Python, Node, curl, and bare frames.
 step_serve() {
+  tool_node
   tool_websockets
   build_pillion
   tests/clients/run.sh "$pillion" "$websockets"

@@ -2,7 +2,10 @@
 
 use std::{os::unix::fs::PermissionsExt, process::Stdio, sync::Arc};
 
-use jsonrpsee::{core::client::ClientT, rpc_params};
+use jsonrpsee::{
+    core::client::{ClientT, SubscriptionClientT},
+    rpc_params,
+};
 use serde_json::{Value, json};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -234,6 +237,45 @@ async fn silent_connections_are_ended_and_there_are_not_too_many() {
     }
     let models: Value = client.request("model/list", rpc_params![]).await.expect("it is still there");
     assert_eq!(models["default"], "scripted/any");
+    served.stop().await;
+}
+
+#[tokio::test]
+async fn messages_batches_and_subscriptions_have_their_limits() {
+    let ground = talking();
+    let served = Served::start(&ground, &[]).await;
+    let post = |length: usize, body: String| {
+        format!(
+            "POST / HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\nauthorization: Bearer {TOKEN}\r\n\
+             content-type: application/json\r\ncontent-length: {length}\r\n\r\n{body}"
+        )
+    };
+    let answer = served.raw(&post((64 << 20) + 1, String::new())).await;
+    assert_eq!(status(&answer), "413", "{answer}");
+    let batch = |count: usize| {
+        let one = json!({"jsonrpc": "2.0", "id": 1, "method": "model/list"});
+        let all = Value::Array(vec![one; count]).to_string();
+        post(all.len(), all)
+    };
+    let answer = served.raw(&batch(100)).await;
+    assert_eq!(answer.matches("\"result\"").count(), 100, "{answer}");
+    let answer = served.raw(&batch(101)).await;
+    assert!(answer.contains("\"error\"") && !answer.contains("\"result\""), "{answer}");
+
+    let client = served.websocket().await;
+    let session = served::new_session(&client).await;
+    let mut following = Vec::new();
+    for _ in 0..256 {
+        following.push(served::subscribe(&client, &session, None).await);
+    }
+    let params = served::named(json!({"sessionId": session}));
+    let one_more = client.subscribe::<Value, _>("session/events", params, "session/events/stop").await;
+    assert!(one_more.is_err(), "256 are enough");
+    served.eventually("pillion_subscriptions 256").await;
+    // The next begins where another has ended.
+    following.pop();
+    served.eventually("pillion_subscriptions 255").await;
+    following.push(served::subscribe(&client, &session, None).await);
     served.stop().await;
 }
 
