@@ -42,13 +42,16 @@ enum Command {
         #[command(subcommand)]
         command: Sessions,
     },
-    /// Write down what an editor and Pillion say to each other, for a bug report, while it is served over LSP
+    /// Write down what an editor and Pillion say to each other, for a bug report, while it is served
     ///
     /// One message a line, as JSON; keys are kept out of it, what is in your files is not. A file that exists gets a number
     /// behind. Setting `PILLION_TRACE=FILE` does the same for an editor that starts Pillion itself.
     Trace {
         /// Where to write
         file: PathBuf,
+        /// Over LSP if nothing is said
+        #[command(subcommand)]
+        command: Option<Spoken>,
     },
     /// Look at the stored conversations, write them out, or delete them
     #[command(name = "sessions")]
@@ -72,17 +75,23 @@ enum Command {
     },
 }
 
-/// What asks models in sessions.
+/// What is spoken with one client on the standard input and output.
 #[derive(Subcommand)]
-enum Sessions {
+enum Spoken {
     /// Serve an editor over LSP on the standard input and output
     Lsp {
         /// Accepted, since some editors always add it
         #[arg(long)]
         stdio: bool,
     },
-    /// Serve a client of the Agent Client Protocol (Zed and others) on the standard input and output
-    Acp,
+    Acp(face::acp::Args),
+}
+
+/// What asks models in sessions.
+#[derive(Subcommand)]
+enum Sessions {
+    #[command(flatten)]
+    Spoken(Spoken),
     /// Do one job in the current folder, from the terminal
     Run(face::terminal::run::Args),
     /// Serve programs over WebSocket and HTTP
@@ -109,7 +118,9 @@ fn main() -> anyhow::Result<ExitCode> {
             },
             Command::Record { file, timing, command } => record(&file, timing, command).await,
             Command::Attach(args) => face::terminal::attach::run(args).await,
-            Command::Trace { file } => traced(Some(&file)).await,
+            Command::Trace { file, command } => {
+                traced(Some(&file), command.unwrap_or(Spoken::Lsp { stdio: true })).await
+            }
             Command::Stored(args) => face::terminal::sessions::run(args),
             Command::Config(args) => face::terminal::settings::run(args),
             Command::Doctor(args) => face::terminal::doctor::run(args).await,
@@ -138,30 +149,36 @@ fn main() -> anyhow::Result<ExitCode> {
 
 async fn sessions(command: Sessions) -> anyhow::Result<u8> {
     match command {
-        Sessions::Lsp { stdio: _ } => {
+        Sessions::Spoken(spoken) => {
             let file = std::env::var_os("PILLION_TRACE").filter(|file| !file.is_empty());
-            traced(file.as_deref().map(Path::new)).await
+            traced(file.as_deref().map(Path::new), spoken).await
         }
-        Sessions::Acp => face::acp::serve_stdio().await,
         Sessions::Run(args) => face::terminal::run::run(args).await,
         Sessions::Serve(args) => face::serve::run(args).await,
         Sessions::Demo(args) => face::terminal::demo::run(args).await,
     }
 }
 
-/// Serves an editor over LSP, and writes down what is said if there is a file for it.
-async fn traced(file: Option<&Path>) -> anyhow::Result<u8> {
+/// Serves an editor, and writes down what is said if there is a file for it.
+async fn traced(file: Option<&Path>, spoken: Spoken) -> anyhow::Result<u8> {
+    let framing = match &spoken {
+        Spoken::Lsp { .. } => Framing::ContentLength,
+        Spoken::Acp(_) => Framing::Lines,
+    };
     let trace = match file.map(recording::fresh).transpose() {
         Ok(fresh) => fresh.map(|(name, file)| {
             let _ = writeln!(io::stderr(), "pillion: writes what is said to {}", name.display());
-            Trace::new(Box::new(file), Framing::ContentLength, recording::without_secrets())
+            Trace::new(Box::new(file), framing, recording::without_secrets())
         }),
         Err(error) => {
             writeln!(io::stderr(), "pillion: the trace cannot be written: {error}")?;
             return Ok(2);
         }
     };
-    face::lsp::serve_stdio(trace).await
+    match spoken {
+        Spoken::Lsp { stdio: _ } => face::lsp::serve_stdio(trace).await,
+        Spoken::Acp(args) => face::acp::serve_stdio(&args, trace).await,
+    }
 }
 
 /// Prints a manual page as roff.

@@ -215,6 +215,8 @@ impl RequestError {
     pub const BUSY: i64 = -32003;
     /// The client took it back.
     pub const CANCELLED: i64 = -32800;
+    /// The process that was asked has ended.
+    pub const GONE: i64 = -32007;
     /// Something has to be configured first.
     pub const NOT_CONFIGURED: i64 = -32004;
 

@@ -2,7 +2,8 @@
 //!
 //! The reader hands what a client asks to the hub, in the order it came, and waits for nothing. What the hub answers and
 //! tells becomes answers and `session/update`s in the same order, so that nothing of a session comes before the answer
-//! that names it, and nothing of a turn after the answer to its prompt. The types are the protocol's own, of
+//! that names it, and nothing of a turn after the answer to its prompt. A session lives with the editor that is open in
+//! its folders, if there is one, and as the editor goes, it goes on without. The types are the protocol's own, of
 //! `agent-client-protocol-schema`, and no other room knows them.
 
 mod calls;
@@ -10,6 +11,7 @@ mod client;
 mod content;
 mod files;
 mod handshake;
+mod home;
 mod notices;
 mod options;
 mod permission;
@@ -26,34 +28,51 @@ use agent_client_protocol_schema::v1::InitializeRequest;
 use serde_json::value::RawValue;
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use self::{client::Client, files::ClientFiles, handshake::Abilities};
+use self::{client::Client, handshake::Abilities};
+use super::attach;
 use crate::{
-    rpc::{self, Connection, Error, Peer, Reply, Settings, stdio},
+    rpc::{self, Connection, Error, Peer, Reply, Settings, Side, Trace, Traced, stdio},
     sidecar::Sidecar,
     store::Store,
-    workspace::{EditorId, Workspace},
+    workspace::Workspace,
 };
 
 /// How long the end waits for turns to end and logs to be written.
 const END_LIMIT: Duration = Duration::from_secs(5);
 
-/// Serves one client on the standard input and output until it leaves.
+/// Serve a client of the Agent Client Protocol (Zed and others) on the standard input and output
+#[derive(Debug, Default, clap::Args)]
+pub struct Args {
+    /// Work alone, even if an editor is open in the session's folder
+    #[arg(long)]
+    no_attach: bool,
+}
+
+/// Serves one client on the standard input and output until it leaves. What is said is written down in `trace`.
 ///
 /// # Errors
 ///
 /// If the standard input or output, or the folder for session logs, cannot be used.
-pub async fn serve_stdio() -> anyhow::Result<u8> {
+pub async fn serve_stdio(args: &Args, trace: Option<Trace>) -> anyhow::Result<u8> {
     let (input, output) = stdio::take()?;
+    let (input, output) = (Traced::new(input, Side::Client, trace.clone()), Traced::new(output, Side::Server, trace));
     let sidecar = Sidecar::start(Workspace::new(Vec::new()), Store::open(None)?);
-    serve(input, output, sidecar).await;
+    let _listening = attach::listen(&sidecar, attach::Kind::Chat);
+    serve(input, output, sidecar, attach::is_wanted(args.no_attach)).await;
     // The protocol has no word for leaving but the end of the input.
     Ok(0)
 }
 
-/// Serves one client until it leaves, then ends all turns.
-pub async fn serve(reader: impl AsyncRead + Unpin, writer: impl AsyncWrite + Unpin, sidecar: Sidecar) {
+/// Serves one client until it leaves, then ends all turns. Sessions live with the editor that is open in their folders if
+/// it `joins_editors`; else, and where there is none, in `sidecar`.
+pub async fn serve(
+    reader: impl AsyncRead + Unpin,
+    writer: impl AsyncWrite + Unpin,
+    sidecar: Sidecar,
+    joins_editors: bool,
+) {
     let connection = Connection::new(Settings::ACP);
-    let mut acp = Acp { peer: connection.peer().clone(), sidecar, connected: None };
+    let mut acp = Acp { peer: connection.peer().clone(), sidecar, joins_editors, client: None };
     let end = connection.serve(reader, writer, &mut acp).await;
     tracing::info!(?end, "the connection has ended");
     acp.finish().await;
@@ -63,14 +82,9 @@ pub async fn serve(reader: impl AsyncRead + Unpin, writer: impl AsyncWrite + Unp
 struct Acp {
     peer: Peer,
     sidecar: Sidecar,
-    connected: Option<Connected>,
-}
-
-/// A client that has introduced itself.
-struct Connected {
-    client: Arc<Client>,
-    /// Where the client's files are asked for.
-    files: Option<EditorId>,
+    joins_editors: bool,
+    /// Once it has introduced itself.
+    client: Option<Arc<Client>>,
 }
 
 impl Acp {
@@ -79,23 +93,15 @@ impl Acp {
             Ok(request) => request,
             Err(error) => return reply.refuse(error),
         };
-        if self.connected.is_none() {
-            let abilities = Abilities::read(&request.client_capabilities);
-            let client = Client::attach(self.peer.clone(), self.sidecar.clone(), abilities);
-            let files = abilities.read_files.then(|| {
-                let files = ClientFiles::new(&client);
-                self.sidecar.workspace().attach_files(Arc::new(files))
-            });
-            self.connected = Some(Connected { client, files });
+        if self.client.is_none() {
+            let introduced = (Abilities::read(&request.client_capabilities), handshake::name(&request));
+            self.client = Some(Client::new(self.peer.clone(), self.sidecar.clone(), introduced, self.joins_editors));
         }
         reply.send(Ok(handshake::answer()));
     }
 
     async fn finish(self) {
-        if let Some(Connected { client, files }) = self.connected {
-            if let Some(files) = files {
-                self.sidecar.workspace().detach(files);
-            }
+        if let Some(client) = self.client {
             client.detach();
         }
         if tokio::time::timeout(END_LIMIT, self.sidecar.shut_down()).await.is_err() {
@@ -106,16 +112,16 @@ impl Acp {
 
 impl rpc::Service for Acp {
     fn request(&mut self, reply: Reply, method: &str, params: Option<&RawValue>) {
-        match (method, &self.connected) {
+        match (method, &self.client) {
             ("initialize", _) => self.initialize(reply, params),
-            (_, Some(connected)) => requests::take(&connected.client, reply, method, params),
+            (_, Some(client)) => requests::take(client, reply, method, params),
             (_, None) => reply.refuse(Error::invalid_request("the first request must be `initialize`")),
         }
     }
 
     fn notification(&mut self, method: &str, params: Option<&RawValue>) {
-        if let Some(connected) = &self.connected {
-            requests::note(&connected.client, method, params);
+        if let Some(client) = &self.client {
+            requests::note(client, method, params);
         }
     }
 }

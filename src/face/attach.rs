@@ -6,6 +6,8 @@
 //! any other: prompts, events and approvals are the hub's business, and the buffers are those of its editor.
 
 #[cfg(unix)]
+mod files;
+#[cfg(unix)]
 mod guest;
 #[cfg(unix)]
 mod place;
@@ -20,7 +22,7 @@ use std::{io::Write, path::Path};
 pub use self::{guest::is_welcome, remote::Remote};
 
 use super::link::Link;
-use crate::{config::recording, sidecar::Sidecar, store::Store, workspace::Workspace};
+use crate::{config::recording, protocol::AttachResponse, sidecar::Sidecar, store::Store, workspace::Workspace};
 
 /// What kind of process listens. Only an editor's is joined unasked: it stays, and its buffers are what counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,6 +30,7 @@ pub enum Kind {
     Editor,
     Server,
     Terminal,
+    Chat,
 }
 
 /// A hub to work with.
@@ -39,10 +42,42 @@ pub struct Joined {
     _listening: Option<Listening>,
 }
 
+/// What was found of editors.
+pub struct Search {
+    pub editor: Option<Editor>,
+    /// For the person to read: what cannot be joined since it speaks another version of the protocol.
+    pub mismatches: Vec<String>,
+}
+
+/// An editor that can be joined.
+pub struct Editor {
+    pub link: Link,
+    pub host: AttachResponse,
+}
+
+impl Editor {
+    /// Where it is open, for the person to read.
+    pub fn place(&self) -> String {
+        format!("{} (process {})", self.host.roots.join(", "), self.host.process_id)
+    }
+
+    /// That its Pillion is another than this, for the person to read.
+    pub fn other_version(&self) -> Option<String> {
+        let (theirs, ours) = (&self.host.version, env!("CARGO_PKG_VERSION"));
+        (theirs != ours)
+            .then(|| format!("the editor's Pillion is {theirs} and this one {ours}; they understand each other"))
+    }
+}
+
 /// Lets others attach for as long as it is there.
 pub struct Listening {
     #[cfg(unix)]
     _task: tokio_util::task::AbortOnDropHandle<()>,
+}
+
+/// Whether editors are to be looked for at all: a recording is of what this process asks.
+pub fn is_wanted(stay_alone: bool) -> bool {
+    !stay_alone && !recording::is_on()
 }
 
 /// Joins the editor that is open in these folders, or starts a hub of our own. The person is told which on the standard
@@ -51,13 +86,25 @@ pub struct Listening {
 /// # Errors
 /// If there is no place for session logs.
 pub async fn join(roots: Vec<PathBuf>, kind: Kind, name: &str, stay_alone: bool) -> anyhow::Result<Joined> {
-    // A recording is of what this process asks.
-    if !stay_alone
-        && !recording::is_on()
-        && let Some((link, of_editor)) = find_editor(&roots, name).await?
-    {
+    if !is_wanted(stay_alone) {
+        return alone(roots, kind);
+    }
+    let Search { editor, mismatches } = search(&roots, name).await;
+    for mismatch in mismatches {
+        writeln!(io::stderr(), "pillion: {mismatch}")?;
+    }
+    if let Some(editor) = editor {
+        let place = editor.place();
+        writeln!(io::stderr(), "pillion: works with the editor that is open in {place}; --no-attach stays alone")?;
+        if let Some(other) = editor.other_version() {
+            writeln!(io::stderr(), "pillion: {other}")?;
+        }
         let roots: Vec<String> = roots.iter().map(|root| root.to_string_lossy().into_owned()).collect();
-        return Ok(Joined { link, roots: (roots != of_editor).then_some(roots), _listening: None });
+        return Ok(Joined {
+            link: editor.link,
+            roots: (roots != editor.host.roots).then_some(roots),
+            _listening: None,
+        });
     }
     alone(roots, kind)
 }
@@ -84,16 +131,18 @@ pub fn listen(sidecar: &Sidecar, kind: Kind) -> Option<Listening> {
     None
 }
 
-/// The editor whose folders hold all of `roots`, with its folders: the one that knows them most closely.
+/// Looks for the editor whose folders hold all of `roots`, which have no symlinks: the one that knows them most closely.
+/// `name` is what events will call us.
 #[cfg(unix)]
-async fn find_editor(roots: &[PathBuf], name: &str) -> io::Result<Option<(Link, Vec<String>)>> {
+pub async fn search(roots: &[PathBuf], name: &str) -> Search {
     let mut found: Option<(usize, Remote)> = None;
+    let mut mismatches = Vec::new();
     for path in place::sockets(Some(Kind::Editor)) {
         let remote = match Remote::reach(&path, name).await {
             Ok(Some(remote)) => remote,
             Ok(None) => continue,
             Err(mismatch) => {
-                writeln!(io::stderr(), "pillion: {mismatch}")?;
+                mismatches.push(mismatch);
                 continue;
             }
         };
@@ -108,27 +157,13 @@ async fn find_editor(roots: &[PathBuf], name: &str) -> io::Result<Option<(Link, 
             found = Some((closeness, remote));
         }
     }
-    let Some((_, remote)) = found else { return Ok(None) };
-    let host = remote.host().clone();
-    let folders = host.roots.join(", ");
-    writeln!(
-        io::stderr(),
-        "pillion: works with the editor that is open in {folders} (process {}); --no-attach stays alone",
-        host.process_id
-    )?;
-    if host.version != env!("CARGO_PKG_VERSION") {
-        let (theirs, ours) = (&host.version, env!("CARGO_PKG_VERSION"));
-        writeln!(
-            io::stderr(),
-            "pillion: the editor's Pillion is {theirs} and this one {ours}; they understand each other"
-        )?;
-    }
-    Ok(Some((Link::Other(remote), host.roots)))
+    let editor = found.map(|(_, remote)| Editor { host: remote.host().clone(), link: Link::Other(remote) });
+    Search { editor, mismatches }
 }
 
 #[cfg(not(unix))]
-async fn find_editor(_: &[PathBuf], _: &str) -> io::Result<Option<(Link, Vec<String>)>> {
-    Ok(None)
+pub async fn search(_: &[PathBuf], _: &str) -> Search {
+    Search { editor: None, mismatches: Vec::new() }
 }
 
 /// The process that has this session open, if there is one.
@@ -140,6 +175,7 @@ pub async fn find_session(session_id: &str, name: &str) -> Result<Option<Link>, 
     use std::sync::Arc;
 
     use crate::protocol::{ApprovalListParams, Request};
+
     let mut mismatched = None;
     for path in place::sockets(None) {
         let remote = match Remote::reach(&path, name).await {

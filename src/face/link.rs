@@ -23,6 +23,15 @@ pub enum Link {
 }
 
 impl Link {
+    /// The hub, if it is this process's own.
+    pub fn own(&self) -> Option<&Sidecar> {
+        match self {
+            Self::Own(sidecar) => Some(sidecar),
+            #[cfg(unix)]
+            Self::Other(_) => None,
+        }
+    }
+
     pub fn attach(&self, attachment: Arc<dyn Attachment>) -> AttachmentId {
         match self {
             Self::Own(sidecar) => sidecar.attach(attachment),

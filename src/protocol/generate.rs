@@ -10,7 +10,10 @@ mod typescript;
 use schemars::generate::SchemaSettings;
 use serde_json::{Map, Value, json};
 
-use super::{AttachParams, AttachResponse, ClientCapabilities, Direction, METHODS, SessionEventsParams, VERSION};
+use super::{
+    AttachParams, AttachResponse, ClientCapabilities, Direction, FileReadParams, FileReadResponse, FileWriteParams,
+    METHODS, SessionEventsParams, VERSION,
+};
 
 pub use lua::lua;
 pub use markdown::{methods_table, types_table};
@@ -43,6 +46,9 @@ pub fn schema() -> Value {
     generator.subschema_for::<SessionEventsParams>();
     generator.subschema_for::<AttachParams>();
     generator.subschema_for::<AttachResponse>();
+    generator.subschema_for::<FileReadParams>();
+    generator.subschema_for::<FileReadResponse>();
+    generator.subschema_for::<FileWriteParams>();
     json!({
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "$comment": GENERATED,

@@ -7,7 +7,7 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 
 use super::{Inquiry, Verdict};
-use crate::{protocol::SessionEvent, tool::Terminals};
+use crate::{protocol::SessionEvent, tool::Terminals, workspace::Files};
 
 /// A client, as the hub sees it. Implemented by each face. No method waits.
 pub trait Attachment: Send + Sync + 'static {
@@ -28,6 +28,11 @@ pub trait Attachment: Send + Sync + 'static {
     /// Puts something before the person. Resolves with what they say, or with `None` if this client cannot show it or
     /// did not answer. Dropping the future withdraws it.
     fn ask(&self, inquiry: Inquiry) -> BoxFuture<'static, Option<Verdict>>;
+
+    /// Files as the client shows them, if it is to be asked for them. Asked once, when it is attached.
+    fn files(&self) -> Option<Arc<dyn Files>> {
+        None
+    }
 
     /// Where commands of this session's turns run, if the client runs them.
     fn terminals(&self, session_id: &str) -> Option<Arc<dyn Terminals>> {

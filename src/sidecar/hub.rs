@@ -33,7 +33,7 @@ use crate::{
     session::{self, Session, Signal, Verdict},
     store::Store,
     tool::{Registry, TaskChange},
-    workspace::Workspace,
+    workspace::{EditorId, Workspace},
 };
 
 pub use self::sessions::Loaded;
@@ -56,6 +56,8 @@ pub struct Hub {
     /// Those of the settings.
     mcp: Arc<Servers>,
     attachments: HashMap<AttachmentId, Arc<dyn Attachment>>,
+    /// As what those are known to the workspace who are asked for files.
+    showing: HashMap<AttachmentId, EditorId>,
     pub(super) sessions: HashMap<Arc<str>, Session>,
     loading: HashMap<Arc<str>, Vec<Deferred>>,
     /// Turns that wait for their session's compaction.
@@ -86,6 +88,7 @@ impl Hub {
             sender,
             tools: Registry::standard(),
             attachments: HashMap::new(),
+            showing: HashMap::new(),
             sessions: HashMap::new(),
             loading: HashMap::new(),
             compacting: HashMap::new(),
@@ -110,6 +113,9 @@ impl Hub {
     fn handle(&mut self, event: Event) {
         match event {
             Event::Attached { id, attachment } => {
+                if let Some(files) = attachment.files() {
+                    self.showing.insert(id, self.workspace.attach_files(files));
+                }
                 self.attachments.insert(id, attachment);
             }
             Event::Detached { id } => self.detach(id),

@@ -11,6 +11,7 @@ import tempfile
 import time
 
 import schema
+from editor import Editor
 
 HERE = pathlib.Path(__file__).parent
 # Seconds; long where it must not be reached: the machine may be busy.
@@ -155,6 +156,20 @@ def acpx_keeps_a_session_and_cancels(desk):
     expect(stop_reasons(shown.read_text()) == ["cancelled"], shown.read_text())
     status, output = desk.acpx("sessions", "close")
     expect(status == 0, output)
+
+
+@case
+def acpx_beside_an_editor(desk):
+    command = [os.environ["PILLION_BINARY"], "lsp"]
+    editor = Editor(command, desk.environment, desk.project, desk.file, "original\nnot saved\n")
+    try:
+        status, output = desk.acpx("--approve-all", *RAW, "exec", "hello")
+    finally:
+        editor.leave()
+    expect(status == 0 and stop_reasons(output) == ["end_turn"], output)
+    expect((editor.text, editor.edits) == ("original\nadded\nnot saved\n", 1), (editor.text, output))
+    expect('"method":"fs/' not in output, "what the editor shows is not asked of the client")
+    expect(desk.file.read_text() == "original\n", "the disk is as it was")
 
 
 def sdk_saw_everything(desk, seen):

@@ -1,8 +1,11 @@
 //! `pillion acp` over its real pipes, by a client that keeps everything it heard in its order.
 
+#[cfg(unix)]
+mod editor;
 mod files;
 mod life;
 mod person;
+mod told;
 mod turns;
 
 use std::{
@@ -50,9 +53,14 @@ pub fn files() -> Value {
 impl Chat {
     /// Starts the agent without saying anything to it.
     pub fn spawn(ground: &Ground) -> Self {
+        Self::spawn_with(ground, &["acp"])
+    }
+
+    /// The same, by these arguments.
+    pub fn spawn_with(ground: &Ground, arguments: &[&str]) -> Self {
         let log = std::fs::OpenOptions::new().create(true).append(true).open(ground.folder().join("stderr.log"));
         let mut child = Command::new(env!("CARGO_BIN_EXE_pillion"))
-            .arg("acp")
+            .args(arguments)
             .envs(ground.env.iter().cloned())
             .current_dir(ground.folder())
             .stdin(Stdio::piped())
@@ -79,9 +87,14 @@ impl Chat {
 
     /// Starts the agent and introduces a client that can do this.
     pub async fn new(ground: &Ground, capabilities: Value) -> Self {
-        let mut chat = Self::spawn(ground);
-        chat.call("initialize", json!({"protocolVersion": 1, "clientCapabilities": capabilities})).await;
-        chat
+        Self::spawn(ground).introduced(capabilities).await
+    }
+
+    pub async fn introduced(mut self, capabilities: Value) -> Self {
+        let info = json!({"name": "chat", "version": "1"});
+        let introduction = json!({"protocolVersion": 1, "clientCapabilities": capabilities, "clientInfo": info});
+        self.call("initialize", introduction).await;
+        self
     }
 
     /// The same, with a session in the project.
@@ -159,10 +172,21 @@ impl Chat {
         self.answer(id).await.expect_err("it should be refused")
     }
 
+    /// Says something; gives the request's id.
+    pub async fn begin(&mut self, session: &str, words: &str) -> u64 {
+        self.send("session/prompt", json!({"sessionId": session, "prompt": [{"type": "text", "text": words}]})).await
+    }
+
     /// Says something and gives why the turn ended.
     pub async fn prompt(&mut self, session: &str, words: &str) -> String {
-        let params = json!({"sessionId": session, "prompt": [{"type": "text", "text": words}]});
-        text(&self.call("session/prompt", params).await["stopReason"])
+        let id = self.begin(session, words).await;
+        self.ended(id).await
+    }
+
+    /// Why the turn of this prompt ended.
+    pub async fn ended(&mut self, id: u64) -> String {
+        let answer = self.answer(id).await.unwrap_or_else(|error| panic!("the turn failed: {error}"));
+        text(&answer["stopReason"])
     }
 
     /// Waits until something is heard.

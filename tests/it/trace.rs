@@ -2,6 +2,7 @@
 
 use std::{collections::HashMap, path::Path};
 
+use pillion::rpc::Framing;
 use regex::Regex;
 use serde_json::{Value, json};
 
@@ -33,12 +34,16 @@ struct Names {
 
 impl Names {
     fn new(recorded: &[Said], folder: &Path) -> Self {
-        let root = recorded.iter().find_map(|said| said.message["params"]["rootUri"].as_str());
-        let root = root.expect("an initialize with a root").trim_start_matches("file://").to_owned();
+        let root = |said: &Said| {
+            let params = &said.message["params"];
+            params["rootUri"].as_str().or_else(|| params["cwd"].as_str()).map(str::to_owned)
+        };
+        let root = recorded.iter().find_map(root).expect("an initialize with a root, or a session with a folder");
+        let root = root.trim_start_matches("file://").to_owned();
         Self {
             ids: HashMap::new(),
             pattern: Regex::new(r"\d{8}-\d{6}-[a-z0-9]{6}").expect("a pattern"),
-            times: Regex::new(r#""(createdAt|updatedAt|startedAt|endedAt|tokens)":\d+"#).expect("a pattern"),
+            times: Regex::new(r#""(createdAt|updatedAt|startedAt|endedAt|tokens)":(\d+|"[^"]*")"#).expect("a pattern"),
             folders: (root, folder.display().to_string()),
         }
     }
@@ -66,6 +71,39 @@ impl Names {
     }
 }
 
+/// What is spoken.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Language {
+    Lsp,
+    Acp,
+}
+
+impl Language {
+    fn of(trace: &[Said]) -> Self {
+        let introduction = &trace.first().expect("an initialize").message["params"];
+        if introduction["protocolVersion"].is_null() { Self::Lsp } else { Self::Acp }
+    }
+}
+
+/// A server that speaks this, and writes down what is said if there is a file for it.
+fn start(ground: &Ground, language: Language, trace: Option<&Path>) -> RawServer {
+    let mut server = RawServer::start(ground, |command| {
+        if let Some(file) = trace {
+            command.arg("trace").arg(file);
+        }
+        match language {
+            // It is what is traced if nothing is said.
+            Language::Lsp if trace.is_some() => {}
+            Language::Lsp => _ = command.arg("lsp"),
+            Language::Acp => _ = command.args(["acp", "--no-attach"]),
+        }
+    });
+    if language == Language::Acp {
+        server.framing = Framing::Lines;
+    }
+    server
+}
+
 async fn hear(server: &mut RawServer) -> Option<Value> {
     server.hear().await.map(|frame| serde_json::from_str(&frame).expect("JSON"))
 }
@@ -73,7 +111,7 @@ async fn hear(server: &mut RawServer) -> Option<Value> {
 /// Plays the client's part against this build. Gives what the server says otherwise than it did: then and now.
 async fn differences(trace: &[Said], ground: &Ground) -> Vec<(Value, Value)> {
     let mut names = Names::new(trace, &ground.project());
-    let mut server = RawServer::start(ground, |command| _ = command.arg("lsp"));
+    let mut server = start(ground, Language::of(trace), None);
     let mut differences = Vec::new();
     for Said { is_client, message } in trace {
         if *is_client {
@@ -97,7 +135,7 @@ async fn recorded() -> (Ground, Vec<Said>) {
     ground.env.push(("EXAMPLE_API_KEY".to_owned(), "sk-very-secret".to_owned()));
     ground.write("a.txt", "one\ntwo\n");
     let file = ground.folder().join("trace.jsonl");
-    let mut server = RawServer::start(&ground, |command| _ = command.arg("trace").arg(&file));
+    let mut server = start(&ground, Language::Lsp, Some(&file));
     let root = format!("file://{}", ground.project().display());
     let capabilities = json!({"general": {"positionEncodings": ["utf-8"]}, "experimental": {"pillion": everything()}});
     let initialize = json!({"processId": null, "rootUri": root, "capabilities": capabilities});
@@ -126,6 +164,40 @@ async fn recorded() -> (Ground, Vec<Said>) {
     (ground, read(&file))
 }
 
+/// A chat's conversation with a server that writes it down.
+async fn recorded_chat() -> (Ground, Vec<Said>) {
+    let mut ground = Ground::new(&project_script());
+    ground.env.push(("EXAMPLE_API_KEY".to_owned(), "sk-very-secret".to_owned()));
+    ground.write("a.txt", "one\ntwo\n");
+    let file = ground.folder().join("trace.jsonl");
+    let mut server = start(&ground, Language::Acp, Some(&file));
+    let call = |id: u32, method: &str, params: Value| {
+        json!({"jsonrpc": "2.0", "id": id, "method": method, "params": params}).to_string()
+    };
+    server.say(&call(1, "initialize", json!({"protocolVersion": 1}))).await;
+    hear(&mut server).await.expect("an answer");
+    server.say(&call(2, "session/new", json!({"cwd": ground.project(), "mcpServers": []}))).await;
+    let session = text(&hear(&mut server).await.expect("an answer")["result"]["sessionId"]);
+    let commands = hear(&mut server).await.expect("the commands");
+    assert_eq!(commands["params"]["update"]["sessionUpdate"], "available_commands_update");
+    let prompt = json!([{"type": "text", "text": "edit it; the key is sk-very-secret"}]);
+    server.say(&call(3, "session/prompt", json!({"sessionId": session, "prompt": prompt}))).await;
+    loop {
+        let heard = hear(&mut server).await.expect("an update");
+        if heard["method"] == "session/request_permission" {
+            let outcome = json!({"outcome": {"outcome": "selected", "optionId": "allow"}});
+            server.say(&json!({"jsonrpc": "2.0", "id": heard["id"], "result": outcome}).to_string()).await;
+        } else if heard["id"] == 3 {
+            break;
+        }
+    }
+    drop(server.input);
+    assert!(server.child.wait().await.expect("its status").success());
+    let written = std::fs::read_to_string(&file).expect("a trace");
+    assert!(!written.contains("sk-very-secret") && written.contains("the key is ***"), "{written}");
+    (ground, read(&file))
+}
+
 fn project_script() -> Value {
     let input = json!({"path": "a.txt", "old_string": "two", "new_string": "TWO"});
     script::always(json!([{"text": "I edit it."}, {"toolCall": {"name": "edit", "input": input}}]))
@@ -134,18 +206,24 @@ fn project_script() -> Value {
 #[cfg(unix)]
 #[tokio::test]
 async fn a_trace_played_again_tells_what_is_another_now() {
-    let (_recorded_on, trace) = recorded().await;
+    for (_recorded_on, trace) in [recorded().await, recorded_chat().await] {
+        played_again(&trace).await;
+    }
+}
+
+#[cfg(unix)]
+async fn played_again(trace: &[Said]) {
     assert!(trace.iter().any(|said| said.is_client) && trace.iter().any(|said| !said.is_client));
     let fresh = || {
         let ground = Ground::new(&project_script());
         ground.write("a.txt", "one\ntwo\n");
         ground
     };
-    assert_eq!(differences(&trace, &fresh()).await, []);
+    assert_eq!(differences(trace, &fresh()).await, []);
     // Another answer is seen as one.
     let ground = fresh();
     ground.write("a.txt", "zero\none\ntwo\n");
-    let found = differences(&trace, &ground).await;
+    let found = differences(trace, &ground).await;
     assert!(!found.is_empty() && found.iter().all(|(then, now)| then != now), "{found:?}");
 }
 

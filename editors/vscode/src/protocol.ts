@@ -1296,6 +1296,10 @@ export interface AttachParams {
   name: string;
   /** Only `approvalRequest` and `questionRequest` matter. */
   capabilities?: ClientCapabilities;
+  /** It answers `file/read` with `FileReadParams`, about files that no editor has open. */
+  readsFiles?: boolean;
+  /** It answers `file/write` with `FileWriteParams`, too. */
+  writesFiles?: boolean;
 }
 
 /** Introduces whom it attaches to. */
@@ -1306,4 +1310,23 @@ export interface AttachResponse {
   processId: number;
   /** The folders it works in, as absolute paths. */
   roots: string[];
+}
+
+/** What does who attaches show of a file? */
+export interface FileReadParams {
+  /** Absolute, without symlinks. */
+  path: string;
+}
+
+/** The answer to `file/read`. */
+export interface FileReadResponse {
+  /** Saved or not; absent if it has no say about this file, and then the disk counts. */
+  text?: string;
+}
+
+/** A text to be shown in the place of another. Answered with an empty object once it is. */
+export interface FileWriteParams {
+  /** Absolute, without symlinks. */
+  path: string;
+  text: string;
 }

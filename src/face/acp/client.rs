@@ -1,88 +1,120 @@
-//! The client at the other end, as the hub sees it.
+//! The client at the other end, and its sessions.
 
 use std::{
     collections::HashMap,
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
 };
 
-use futures::{FutureExt, future::BoxFuture};
 use serde::de::DeserializeOwned;
+use serde_json::value::RawValue;
 
-use super::{handshake::Abilities, permission, question, talk::Talk, terminals::ClientTerminals};
+use super::{
+    handshake::Abilities,
+    home::{Ear, Home},
+    talk::Talk,
+};
 use crate::{
-    protocol::{ModelInfo, ModelListParams, ModelListResponse, Request},
+    protocol::Request,
     rpc::{Error, Peer},
-    sidecar::{Attachment, AttachmentId, Inquiry, LoggedEvent, RequestError, Sidecar, Verdict},
-    tool::Terminals,
+    sidecar::{LoggedEvent, RequestError, Sidecar},
 };
 
 /// A client, its sessions and what it can do.
 pub(super) struct Client {
     pub(super) peer: Peer,
-    pub(super) sidecar: Sidecar,
     pub(super) abilities: Abilities,
+    /// What others are told that it is called.
+    pub(super) name: String,
+    /// Whether sessions live with the editor that is open in their folders.
+    pub(super) joins_editors: bool,
     me: Weak<Self>,
-    attachment: OnceLock<AttachmentId>,
+    own: Arc<Home>,
+    /// Those of editors.
+    joined: Mutex<Vec<Arc<Home>>>,
     talks: Mutex<HashMap<Arc<str>, Talk>>,
-    models: Mutex<Vec<ModelInfo>>,
 }
 
 impl Client {
-    pub(super) fn attach(peer: Peer, sidecar: Sidecar, abilities: Abilities) -> Arc<Self> {
-        let client = Arc::new_cyclic(|me| Self {
-            peer,
-            sidecar,
-            abilities,
-            me: me.clone(),
-            attachment: OnceLock::new(),
-            talks: Mutex::default(),
-            models: Mutex::default(),
-        });
-        let attachment = client.sidecar.attach(client.clone());
-        client.attachment.get_or_init(|| attachment);
-        client
+    pub(super) fn new(
+        peer: Peer,
+        sidecar: Sidecar,
+        (abilities, name): (Abilities, String),
+        joins_editors: bool,
+    ) -> Arc<Self> {
+        Arc::new_cyclic(|me| {
+            let ear = Ear { client: me.clone(), peer: peer.clone(), abilities, name: name.clone() };
+            Self {
+                own: Arc::new(Home::own(sidecar, ear)),
+                peer,
+                abilities,
+                name,
+                joins_editors,
+                me: me.clone(),
+                joined: Mutex::default(),
+                talks: Mutex::default(),
+            }
+        })
     }
 
+    /// The client leaves.
     pub(super) fn detach(&self) {
-        if let Some(attachment) = self.attachment.get() {
-            self.sidecar.detach(*attachment);
-        }
+        self.own.detach();
+        self.joined().drain(..).for_each(|home| home.detach());
     }
 
     pub(super) fn weak(&self) -> Weak<Self> {
         self.me.clone()
     }
 
-    /// One of Pillion's own requests. `then` is called in the hub's loop, before anything that happened later is told.
+    /// Where sessions live that live with no editor, and what is about no session.
+    pub(super) fn own(&self) -> &Arc<Home> {
+        &self.own
+    }
+
+    pub(super) fn joined(&self) -> MutexGuard<'_, Vec<Arc<Home>>> {
+        self.joined.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Where this session lives, if it is open.
+    pub(super) fn known_home(&self, session_id: &str) -> Option<Arc<Home>> {
+        self.talks().get(session_id).map(|talk| talk.home.clone())
+    }
+
+    /// Whom to ask about a session, open or not.
+    pub(super) fn home_of(&self, session_id: &str) -> Arc<Home> {
+        self.known_home(session_id).unwrap_or_else(|| self.own.clone())
+    }
+
+    pub(super) fn ear(&self) -> Ear {
+        let (client, peer) = (self.me.clone(), self.peer.clone());
+        Ear { client, peer, abilities: self.abilities, name: self.name.clone() }
+    }
+
+    /// One of Pillion's own requests. `then` is called once this has returned, before anything that happened later is told.
     pub(super) fn ask<T: DeserializeOwned>(
         &self,
+        home: &Home,
         request: Request,
         then: impl FnOnce(&Self, Result<T, Error>) + Send + 'static,
     ) {
-        let Some(attachment) = self.attachment.get() else { return };
         let me = self.me.clone();
-        let reply = move |outcome: Result<Box<serde_json::value::RawValue>, RequestError>| {
+        let reply = move |outcome: Result<Box<RawValue>, RequestError>| {
             let Some(client) = me.upgrade() else { return };
             let result = outcome.map_err(refusal).and_then(|result| {
                 serde_json::from_str(result.get()).map_err(|error| Error::internal(error.to_string()))
             });
             then(&client, result);
         };
-        self.sidecar.request(*attachment, request, Box::new(reply));
+        home.request(request, Box::new(reply));
     }
 
-    /// Has the models known that what is asked next may name.
-    pub(super) fn learn_models(&self) {
-        self.ask(Request::ModelList(ModelListParams {}), |client, models: Result<ModelListResponse, _>| {
-            if let Ok(models) = models {
-                *client.models.lock().unwrap_or_else(PoisonError::into_inner) = models.models;
-            }
-        });
-    }
-
-    pub(super) fn models(&self) -> Vec<ModelInfo> {
-        self.models.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    /// An event of one of its sessions.
+    pub(super) fn take(&self, event: &LoggedEvent) {
+        let mut talks = self.talks();
+        // An event of a session whose id the client does not know yet waits for the answer that says it.
+        let unknown = || Talk::unknown(event.session_id.clone(), self.own.clone());
+        talks.entry(event.session_id.clone()).or_insert_with(unknown).take(self, event);
     }
 
     pub(super) fn talks(&self) -> MutexGuard<'_, HashMap<Arc<str>, Talk>> {
@@ -94,43 +126,13 @@ impl Client {
         self.talks().get_mut(session_id).map(act)
     }
 
-    /// The session that a file is asked for in, and the file's path as the client spells it: one that works on it now, or
-    /// else one that could.
+    /// The session that a file is asked for in, and the file's path as the client spells it: one that works now. Others who
+    /// work beside it do not need the client for that, and it cannot hold them up.
     pub(super) fn session_of(&self, path: &Path) -> Option<(Arc<str>, PathBuf)> {
         let talks = self.talks();
-        let rank = |talk: &&Talk| (talk.is_running(), talk.roots.spelled(path).is_some());
-        let talk = talks.values().max_by_key(rank)?;
+        let running = talks.values().filter(|talk| talk.is_running());
+        let talk = running.max_by_key(|talk| talk.roots.spelled(path).is_some())?;
         Some((talk.id.clone(), talk.roots.spelled(path).unwrap_or_else(|| path.to_path_buf())))
-    }
-}
-
-impl Attachment for Client {
-    fn event(&self, event: &LoggedEvent) {
-        let mut talks = self.talks();
-        // An event of a session whose id the client does not know yet waits for the answer that says it.
-        let talk = talks.entry(event.session_id.clone()).or_insert_with(|| Talk::unknown(event.session_id.clone()));
-        talk.take(self, event);
-    }
-
-    fn is_ready(&self) -> bool {
-        self.peer.is_writable()
-    }
-
-    fn ready(&self) -> BoxFuture<'static, ()> {
-        let peer = self.peer.clone();
-        async move { peer.writable().await }.boxed()
-    }
-
-    fn ask(&self, inquiry: Inquiry) -> BoxFuture<'static, Option<Verdict>> {
-        match inquiry {
-            Inquiry::Approval(approval) => permission::ask(self, &approval),
-            Inquiry::Question(question) => question::ask(self, question),
-        }
-    }
-
-    fn terminals(&self, session_id: &str) -> Option<Arc<dyn Terminals>> {
-        let terminals = || Arc::new(ClientTerminals::new(self.weak(), session_id)) as Arc<dyn Terminals>;
-        self.abilities.terminals.then(terminals)
     }
 }
 

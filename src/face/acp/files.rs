@@ -1,10 +1,6 @@
 //! The client's files: what it shows, saved or not, and texts that are put in their place.
 
-use std::{
-    path::Path,
-    sync::{Arc, Weak},
-    time::Duration,
-};
+use std::{path::Path, sync::Weak, time::Duration};
 
 use agent_client_protocol_schema::v1::{ReadTextFileRequest, ReadTextFileResponse, WriteTextFileRequest};
 use async_trait::async_trait;
@@ -24,8 +20,8 @@ pub(super) struct ClientFiles {
 }
 
 impl ClientFiles {
-    pub(super) fn new(client: &Arc<Client>) -> Self {
-        Self { client: Arc::downgrade(client), can_write: client.abilities.write_files }
+    pub(super) fn new(client: Weak<Client>, can_write: bool) -> Self {
+        Self { client, can_write }
     }
 }
 

@@ -3,9 +3,10 @@
 use agent_client_protocol_schema::{
     ProtocolVersion,
     v1::{
-        AgentCapabilities, AuthMethod, AuthMethodAgent, ClientCapabilities, Implementation, InitializeResponse,
-        McpCapabilities, PromptCapabilities, SessionAdditionalDirectoriesCapabilities, SessionCapabilities,
-        SessionCloseCapabilities, SessionDeleteCapabilities, SessionListCapabilities, SessionResumeCapabilities,
+        AgentCapabilities, AuthMethod, AuthMethodAgent, ClientCapabilities, Implementation, InitializeRequest,
+        InitializeResponse, McpCapabilities, PromptCapabilities, SessionAdditionalDirectoriesCapabilities,
+        SessionCapabilities, SessionCloseCapabilities, SessionDeleteCapabilities, SessionListCapabilities,
+        SessionResumeCapabilities,
     },
 };
 
@@ -41,6 +42,12 @@ impl Abilities {
     }
 }
 
+/// What others who watch the same session are told that the client is called.
+pub(super) fn name(request: &InitializeRequest) -> String {
+    let name = request.client_info.as_ref().map(|info| info.title.as_ref().unwrap_or(&info.name).trim());
+    name.filter(|name| !name.is_empty()).unwrap_or("acp").to_owned()
+}
+
 /// The first version is all that there is of the protocol here: a client that cannot speak it leaves.
 pub(super) fn answer() -> InitializeResponse {
     let capabilities = AgentCapabilities::new()
@@ -60,5 +67,6 @@ pub(super) fn answer() -> InitializeResponse {
     InitializeResponse::new(ProtocolVersion::V1)
         .agent_capabilities(capabilities)
         .auth_methods(vec![AuthMethod::Agent(by_configuration)])
+        .meta(serde_json::Map::from_iter([("steering".to_owned(), serde_json::json!({"supported": true}))]))
         .agent_info(Implementation::new("pillion", env!("CARGO_PKG_VERSION")).title("Pillion".to_owned()))
 }

@@ -37,6 +37,11 @@ impl Talk {
             }
             _ => return,
         };
+        self.notify(client, level, title, more);
+    }
+
+    /// Tells the person something, at once or with the next turn.
+    pub(super) fn notify(&mut self, client: &Client, level: NoticeLevel, title: String, more: Option<String>) {
         if client.abilities.notices {
             let severity = match level {
                 NoticeLevel::Info => NoticeSeverity::Info,

@@ -38,13 +38,19 @@ const ALLOW: [(&str, ApprovalScope); 4] = [
 /// Of the rules in an option's name, in characters. A rule that cannot be shown whole is not to be had here.
 const RULES_MAX: usize = 200;
 
-/// Resolves with what the person says. A client that cannot ask them denies, since nobody would see what waits.
+/// Resolves with what the person says. A client that cannot ask them denies, since nobody would see what waits, but where
+/// others may.
 pub(super) fn ask(client: &Client, approval: &Approval) -> BoxFuture<'static, Option<Verdict>> {
-    let request = client.with(&approval.session_id, |talk| request(talk, approval));
+    let request = client.with(&approval.session_id, |talk| (request(talk, approval), talk.is_shared));
     let peer = client.peer.clone();
     async move {
-        let decision = match peer.call::<RequestPermissionResponse>(REQUEST, &request?, PERSON_LIMIT).await {
+        let (request, is_shared) = request?;
+        let decision = match peer.call::<RequestPermissionResponse>(REQUEST, &request, PERSON_LIMIT).await {
             Ok(response) => decision(&response.outcome),
+            Err(error @ (CallError::Remote { .. } | CallError::Malformed { .. })) if is_shared => {
+                tracing::info!(%error, "an approval is left to others");
+                return None;
+            }
             Err(error @ (CallError::Remote { .. } | CallError::Malformed { .. })) => {
                 tracing::warn!(%error, "an approval could not be shown");
                 ApprovalDecision::Deny { reason: Some(format!("The client could not ask the person: {error}")) }

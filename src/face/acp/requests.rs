@@ -4,25 +4,26 @@ use std::{path::PathBuf, sync::Arc};
 
 use agent_client_protocol_schema::v1::{
     AuthenticateRequest, AuthenticateResponse, CancelNotification, CloseSessionRequest, CloseSessionResponse,
-    DeleteSessionRequest, DeleteSessionResponse, ListSessionsRequest, ListSessionsResponse, LoadSessionRequest,
-    McpServer, NewSessionRequest, PromptRequest, ResumeSessionRequest, SessionInfo, SetSessionConfigOptionRequest,
-    SetSessionConfigOptionResponse, SetSessionModeRequest, SetSessionModeResponse,
+    ContentBlock, DeleteSessionRequest, DeleteSessionResponse, ListSessionsRequest, ListSessionsResponse,
+    LoadSessionRequest, McpServer, NewSessionRequest, PromptRequest, ResumeSessionRequest, SessionInfo,
+    SetSessionConfigOptionRequest, SetSessionConfigOptionResponse, SetSessionModeRequest, SetSessionModeResponse,
 };
 use serde::Deserialize;
-use serde_json::value::RawValue;
+use serde_json::{Value, json, value::RawValue};
 
 use super::{
     client::Client,
     content,
     handshake::BY_CONFIGURATION,
+    home::{Baggage, Home, Notes},
     options::{Settings, mode},
-    talk::{Prompt, Talk, Way},
+    talk::{Opening, Talk, Then, Way},
 };
 use crate::{
     protocol::{
         self, Empty, ModelListParams, ModelListResponse, NamedValue, Request, SessionCloseParams,
         SessionConfigureParams, SessionDeleteParams, SessionListParams, SessionListResponse, SessionLoadParams,
-        SessionNewParams, TurnStartParams, TurnStartResponse,
+        SessionNewParams, TurnSteerParams,
     },
     rpc::{Error, Id, Reply, read_params},
     store::rfc3339,
@@ -39,6 +40,7 @@ pub(super) fn take(client: &Arc<Client>, reply: Reply, method: &str, params: Opt
         "session/delete" => with(reply, params, |reply, request| delete(client, reply, &request)),
         "session/close" => with(reply, params, |reply, request| close(client, reply, &request)),
         "session/prompt" => with(reply, params, |reply, request| prompt(client, reply, request)),
+        STEER => with(reply, params, |reply, request| steer(client, reply, request)),
         "session/set_mode" => with(reply, params, |reply, request| set_mode(client, reply, &request)),
         "session/set_config_option" => with(reply, params, |reply, request| set_option(client, reply, &request)),
         _ => reply.refuse(Error::method_not_found(method)),
@@ -76,11 +78,7 @@ fn give_up(client: &Client, params: Option<&RawValue>) {
     }
     let cancel = params.and_then(|params| serde_json::from_str::<Cancel>(params.get()).ok());
     let Some(id) = cancel.and_then(|cancel| Id::read(cancel.request_id)) else { return };
-    let mut talks = client.talks();
-    let is_it = |talk: &&mut Talk| talk.prompt.as_ref().is_some_and(|prompt| *prompt.reply.id() == id);
-    if let Some(talk) = talks.values_mut().find(is_it) {
-        talk.cancel(client);
-    }
+    client.talks().values_mut().any(|talk| talk.give_up(client, &id));
 }
 
 /// Reads the configuration again, and lets in who has a model then.
@@ -88,9 +86,9 @@ fn authenticate(client: &Client, reply: Reply, request: &AuthenticateRequest) {
     if &*request.method_id.0 != BY_CONFIGURATION {
         return reply.refuse(Error::invalid_params(format!("there is only the method `{BY_CONFIGURATION}`")));
     }
-    client.sidecar.configure(None);
+    client.own().configure();
     let request = Request::ModelList(ModelListParams {});
-    client.ask(request, move |_, models: Result<ModelListResponse, Error>| match models {
+    client.ask(client.own(), request, move |_, models: Result<ModelListResponse, Error>| match models {
         Ok(models) if models.default.is_some() => reply.send(Ok(AuthenticateResponse::new())),
         Ok(_) => reply.refuse(Error::new(
             -32000,
@@ -101,74 +99,70 @@ fn authenticate(client: &Client, reply: Reply, request: &AuthenticateRequest) {
     });
 }
 
-fn new(client: &Client, reply: Reply, request: NewSessionRequest) {
-    let prepared = roots(request.cwd, request.additional_directories)
-        .and_then(|roots| Ok((roots, request.mcp_servers.into_iter().map(server).collect::<Result<_, _>>()?)));
-    let (roots, mcp_servers) = match prepared {
-        Ok(prepared) => prepared,
-        Err(error) => return reply.refuse(error),
-    };
-    settle(client, &roots);
-    let params = SessionNewParams { roots: Some(roots), mcp_servers, ..SessionNewParams::default() };
-    client.ask(Request::SessionNew(params), opened(Way::New, reply));
+fn new(client: &Arc<Client>, reply: Reply, request: NewSessionRequest) {
+    let NewSessionRequest { cwd, additional_directories, mcp_servers, .. } = request;
+    open(client, reply, (Way::New, None), (cwd, additional_directories, mcp_servers), |baggage| {
+        let (roots, mcp_servers) = (Some(baggage.roots), baggage.mcp_servers);
+        Request::SessionNew(SessionNewParams { roots, mcp_servers, ..SessionNewParams::default() })
+    });
 }
 
-fn load(client: &Client, reply: Reply, request: LoadSessionRequest) {
+fn load(client: &Arc<Client>, reply: Reply, request: LoadSessionRequest) {
     let LoadSessionRequest { session_id, cwd, additional_directories, mcp_servers, .. } = request;
-    open(client, reply, Way::Load, &session_id.0, (cwd, additional_directories), mcp_servers);
+    let known = client.known_home(&session_id.0);
+    open(client, reply, (Way::Load, known), (cwd, additional_directories, mcp_servers), move |baggage| {
+        loading(session_id.to_string(), Some(1), baggage)
+    });
 }
 
-fn resume(client: &Client, reply: Reply, request: ResumeSessionRequest) {
+fn resume(client: &Arc<Client>, reply: Reply, request: ResumeSessionRequest) {
     let ResumeSessionRequest { session_id, cwd, additional_directories, mcp_servers, .. } = request;
-    open(client, reply, Way::Resume, &session_id.0, (cwd, additional_directories), mcp_servers);
+    let known = client.known_home(&session_id.0);
+    open(client, reply, (Way::Resume, known), (cwd, additional_directories, mcp_servers), move |baggage| {
+        loading(session_id.to_string(), None, baggage)
+    });
 }
 
+fn loading(session_id: String, from_seq: Option<u64>, baggage: Baggage) -> Request {
+    let (roots, mcp_servers) = (Some(baggage.roots), Some(baggage.mcp_servers));
+    Request::SessionLoad(SessionLoadParams { session_id, from_seq, roots, mcp_servers })
+}
+
+/// Opens a session where it is to live, which has to be looked for unless it lives already.
 fn open(
-    client: &Client,
+    client: &Arc<Client>,
     reply: Reply,
-    way: Way,
-    session_id: &str,
-    (cwd, others): (PathBuf, Vec<PathBuf>),
-    servers: Vec<McpServer>,
+    (way, known): (Way, Option<Arc<Home>>),
+    (cwd, others, servers): (PathBuf, Vec<PathBuf>, Vec<McpServer>),
+    request: impl FnOnce(Baggage) -> Request + Send + 'static,
 ) {
-    let prepared = roots(cwd, others)
-        .and_then(|roots| Ok((roots, servers.into_iter().map(server).collect::<Result<Vec<_>, _>>()?)));
-    let (roots, mcp_servers) = match prepared {
-        Ok(prepared) => prepared,
+    let baggage = roots(cwd, others).and_then(|roots| {
+        Ok(Baggage { roots, mcp_servers: servers.into_iter().map(server).collect::<Result<_, _>>()? })
+    });
+    let baggage = match baggage {
+        Ok(baggage) => baggage,
         Err(error) => return reply.refuse(error),
     };
-    settle(client, &roots);
-    let params = SessionLoadParams {
-        session_id: session_id.to_owned(),
-        from_seq: matches!(way, Way::Load).then_some(1),
-        roots: Some(roots),
-        mcp_servers: Some(mcp_servers),
-    };
-    client.ask(Request::SessionLoad(params), opened(way, reply));
-}
-
-/// What is to happen when the hub has opened a session.
-fn opened(way: Way, reply: Reply) -> impl FnOnce(&Client, Result<protocol::SessionInfo, Error>) + Send {
-    move |client, session| match session {
-        Ok(session) => {
-            let id: Arc<str> = session.session_id.as_str().into();
-            let mut talks = client.talks();
-            let talk = talks.entry(id.clone()).or_insert_with(|| Talk::unknown(id));
-            talk.open(client, &session, &way, reply);
-        }
-        Err(error) => reply.refuse(error),
-    }
-}
-
-/// The folders of the first session are where the settings of a project are looked for, and what is to be known before any
-/// session is opened is asked for.
-fn settle(client: &Client, roots: &[String]) {
-    let workspace = client.sidecar.workspace();
-    if workspace.roots().is_empty() {
-        workspace.set_roots(roots.iter().map(PathBuf::from).collect());
-        client.sidecar.configure(None);
-    }
-    client.learn_models();
+    let client = client.clone();
+    tokio::spawn(async move {
+        let (home, notes) = match known {
+            Some(home) => (home, Notes::new()),
+            None => client.home_for(&baggage.roots).await,
+        };
+        // What is to be known before any session is open.
+        home.learn_models(&client);
+        let request = request(baggage.clone());
+        let there = home.clone();
+        client.ask(&there, request, move |client, session: Result<protocol::SessionInfo, Error>| match session {
+            Ok(session) => {
+                let id: Arc<str> = session.session_id.as_str().into();
+                let mut talks = client.talks();
+                let talk = talks.entry(id.clone()).or_insert_with(|| Talk::unknown(id, home.clone()));
+                talk.open(client, &session, Opening { way, home, baggage, notes, reply });
+            }
+            Err(error) => reply.refuse(home.refused(error)),
+        });
+    });
 }
 
 fn roots(cwd: PathBuf, others: Vec<PathBuf>) -> Result<Vec<String>, Error> {
@@ -203,7 +197,7 @@ fn server(server: McpServer) -> Result<protocol::McpServer, Error> {
 fn list(client: &Client, reply: Reply, request: ListSessionsRequest) {
     let root = request.cwd.map(|cwd| cwd.to_string_lossy().into_owned());
     let params = SessionListParams { root, cursor: request.cursor, limit: None };
-    client.ask(Request::SessionList(params), move |_, listed: Result<SessionListResponse, Error>| {
+    client.ask(client.own(), Request::SessionList(params), move |_, listed: Result<SessionListResponse, Error>| {
         reply.send(listed.map(|listed| {
             let sessions = listed.sessions.into_iter().map(|session| {
                 let mut roots = session.roots.into_iter().map(PathBuf::from);
@@ -223,9 +217,10 @@ fn close(client: &Client, reply: Reply, request: &CloseSessionRequest) {
 
 fn delete(client: &Client, reply: Reply, request: &DeleteSessionRequest) {
     let session_id = request.session_id.to_string();
+    let home = client.home_of(&session_id);
     let delete = move |client: &Client| {
         let params = SessionDeleteParams { session_id };
-        client.ask(Request::SessionDelete(params), |_, deleted: Result<Empty, Error>| {
+        client.ask(&home, Request::SessionDelete(params), |_, deleted: Result<Empty, Error>| {
             reply.send(deleted.map(|Empty {}| DeleteSessionResponse::new()));
         });
     };
@@ -240,53 +235,71 @@ fn delete(client: &Client, reply: Reply, request: &DeleteSessionRequest) {
 /// Lets a session go. A turn that runs is cancelled, and its prompt answered, before.
 fn leave(client: &Client, session_id: &str, then: impl FnOnce(&Client, Result<(), Error>) + Send + 'static) {
     let id = session_id.to_owned();
-    let close = move |client: &Client| {
+    let home = client.home_of(session_id);
+    let close: Then = Box::new(move |client| {
         let params = SessionCloseParams { session_id: id.clone() };
-        client.ask(Request::SessionClose(params), move |client, closed: Result<Empty, Error>| {
+        client.ask(&home, Request::SessionClose(params), move |client, closed: Result<Empty, Error>| {
             client.talks().remove(id.as_str());
             then(client, closed.map(|Empty {}| ()));
         });
-    };
-    let mut close = Some(close);
-    client.with(session_id, |talk| {
-        if let Some(prompt) = &mut talk.prompt
-            && let Some(close) = close.take()
-        {
-            prompt.then = Some(Box::new(close));
-            talk.cancel(client);
-        }
     });
-    if let Some(close) = close {
-        close(client);
+    match client.talks().get_mut(session_id) {
+        Some(talk) => talk.close(client, close),
+        None => close(client),
     }
 }
 
 fn prompt(client: &Client, reply: Reply, request: PromptRequest) {
-    let prompt = match content::prompt(request.prompt) {
-        Ok(prompt) => prompt,
+    let words = match content::prompt(request.prompt) {
+        Ok(words) => words,
         Err(error) => return reply.refuse(error),
     };
-    let session_id = request.session_id.0;
-    let mut reply = Some(reply);
-    let begun = client.with(&session_id, |talk| {
-        if talk.prompt.is_none() {
-            let reply = reply.take()?;
-            talk.prompt = Some(Prompt { reply, turn_id: None, is_cancelled: false, then: None });
-        }
-        Some(())
-    });
-    if let Some(reply) = reply {
-        return reply.refuse(match begun {
-            Some(_) => Error::invalid_request(
-                "the session's last prompt has no answer yet: wait for it, or cancel it with session/cancel",
-            ),
-            None => Error::new(-32002, format!("no session {session_id} is open: load it with session/load")),
-        });
+    match client.talks().get_mut(&request.session_id.0) {
+        Some(talk) => talk.say(client, words, reply),
+        None => reply.refuse(not_open(&request.session_id.0)),
     }
-    let params = TurnStartParams { session_id: session_id.to_string(), prompt, queue: false, output_schema: None };
-    client.ask(Request::TurnStart(params), move |client, begun: Result<TurnStartResponse, Error>| {
-        client.with(&session_id, |talk| talk.prompted(client, begun.map(|begun| begun.turn_id)));
+}
+
+/// What several agents and clients have agreed on beside the protocol, which has no word for it: something is said to the
+/// turn that runs. Where none runs, the client is told to say it as a prompt.
+const STEER: &str = "_session/steering";
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct SteerRequest {
+    session_id: String,
+    prompt: Vec<ContentBlock>,
+    #[serde(default, rename = "_meta")]
+    meta: Value,
+}
+
+fn steer(client: &Client, reply: Reply, request: SteerRequest) {
+    let SteerRequest { session_id, prompt, meta } = request;
+    let words = match content::prompt(prompt) {
+        Ok(words) => words,
+        Err(error) => return reply.refuse(error),
+    };
+    let home = client.home_of(&session_id);
+    let params = TurnSteerParams { session_id: session_id.clone(), prompt: words };
+    client.ask(&home, Request::TurnSteer(params), move |client, steered: Result<Empty, Error>| {
+        let outcome = |outcome: &str| json!({ "outcome": outcome });
+        let mut talks = client.talks();
+        match (steered, talks.get_mut(session_id.as_str())) {
+            (Ok(Empty {}), Some(talk)) => {
+                talk.has_steered = true;
+                reply.send(Ok(outcome("injected")));
+            }
+            (Err(_), Some(_)) if meta["steering"]["idleBehavior"] == "promptRequired" => {
+                reply.send(Ok(outcome("promptRequired")));
+            }
+            (Err(error), Some(_)) => reply.send(Ok(json!({"outcome": "failed", "message": error.message}))),
+            (_, None) => reply.refuse(not_open(&session_id)),
+        }
     });
+}
+
+fn not_open(session_id: &str) -> Error {
+    Error::new(-32002, format!("no session {session_id} is open: load it with session/load"))
 }
 
 fn set_mode(client: &Client, reply: Reply, request: &SetSessionModeRequest) {
@@ -312,13 +325,13 @@ fn set_option(client: &Client, reply: Reply, request: &SetSessionConfigOptionReq
     let change = match change {
         Some(Ok(change)) => change,
         Some(Err(error)) => return reply.refuse(error),
-        None => return reply.refuse(Error::new(-32002, format!("no session {} is open", request.session_id))),
+        None => return reply.refuse(not_open(&request.session_id.0)),
     };
     let is_mode = change.mode.is_some();
-    client.learn_models();
+    client.home_of(&change.session_id).learn_models(client);
     configure(client, change, move |client, changed| match changed {
         Ok(talk) => {
-            reply.send(Ok(SetSessionConfigOptionResponse::new(talk.settings.options(&client.models()))));
+            reply.send(Ok(SetSessionConfigOptionResponse::new(talk.options())));
             if is_mode {
                 talk.tell_mode(client);
             }
@@ -333,18 +346,23 @@ fn configure(
     change: SessionConfigureParams,
     then: impl FnOnce(&Client, Result<&mut Talk, Error>) + Send + 'static,
 ) {
-    client.ask(Request::SessionConfigure(change), move |client, changed: Result<protocol::SessionInfo, Error>| {
-        let session = match changed {
-            Ok(session) => session,
-            Err(error) => return then(client, Err(error)),
-        };
-        let mut talks = client.talks();
-        match talks.get_mut(session.session_id.as_str()) {
-            Some(talk) => {
-                talk.settings = Settings::from(&session);
-                then(client, Ok(talk));
+    let home = client.home_of(&change.session_id);
+    client.ask(
+        &home,
+        Request::SessionConfigure(change),
+        move |client, changed: Result<protocol::SessionInfo, Error>| {
+            let session = match changed {
+                Ok(session) => session,
+                Err(error) => return then(client, Err(error)),
+            };
+            let mut talks = client.talks();
+            match talks.get_mut(session.session_id.as_str()) {
+                Some(talk) => {
+                    talk.settings = Settings::from(&session);
+                    then(client, Ok(talk));
+                }
+                None => then(client, Err(Error::internal("the session was closed meanwhile"))),
             }
-            None => then(client, Err(Error::internal("the session was closed meanwhile"))),
-        }
-    });
+        },
+    );
 }

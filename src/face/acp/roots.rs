@@ -9,9 +9,9 @@ use crate::workspace::{Workspace, uri_of};
 pub(super) struct Roots(Vec<(PathBuf, PathBuf)>);
 
 impl Roots {
-    pub(super) fn new(given: &[String], workspace: &Workspace) -> Self {
+    pub(super) fn new(given: &[String]) -> Self {
         let given: Vec<PathBuf> = given.iter().map(PathBuf::from).collect();
-        let resolved = workspace.with_roots(given.clone()).resolved_roots();
+        let resolved = Workspace::new(given.clone()).resolved_roots();
         Self(given.into_iter().zip(resolved).collect())
     }
 

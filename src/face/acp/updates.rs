@@ -26,7 +26,9 @@ impl Talk {
             SessionEvent::TurnStarted { turn_id, prompt, .. } => self.begin(client, turn_id, prompt, is_past),
             SessionEvent::TurnSteered { prompt, .. } => {
                 self.message += 1;
-                self.tell_prompt(client, prompt);
+                if !std::mem::take(&mut self.has_steered) {
+                    self.tell_prompt(client, prompt);
+                }
                 self.message += 1;
             }
             SessionEvent::MessageDelta { text } => {
@@ -93,8 +95,7 @@ impl Talk {
         self.turn = Some(turn_id.into());
         self.message = 0;
         self.calls.clear();
-        let is_ours = self.prompt.as_ref().is_some_and(|ours| ours.turn_id.as_deref() == Some(turn_id));
-        if !is_ours {
+        if !self.is_ours(turn_id) {
             self.tell_prompt(client, prompt);
         }
         self.message += 1;
@@ -134,7 +135,7 @@ impl Talk {
     }
 
     /// Tells what is set otherwise than the client knows it.
-    fn tell_settings(&mut self, client: &Client, settings: Settings) {
+    pub(super) fn tell_settings(&mut self, client: &Client, settings: Settings) {
         let known = std::mem::replace(&mut self.settings, settings);
         if known.mode != self.settings.mode {
             self.tell_mode(client);
@@ -150,7 +151,7 @@ impl Talk {
     }
 
     pub(super) fn tell_options(&self, client: &Client) {
-        let update = ConfigOptionUpdate::new(self.settings.options(&client.models()));
+        let update = ConfigOptionUpdate::new(self.options());
         self.update(client, SessionUpdate::ConfigOptionUpdate(update));
     }
 

@@ -1,12 +1,12 @@
 //! The side that is attached to.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use futures::{FutureExt, future::BoxFuture};
 use serde_json::value::RawValue;
 use tokio::net::{UnixListener, UnixStream};
 
-use super::{place::Place, remote::SETTINGS};
+use super::{files::GuestFiles, place::Place, remote::SETTINGS};
 use crate::{
     process,
     protocol::{
@@ -15,6 +15,7 @@ use crate::{
     },
     rpc::{self, Connection, Error, Peer, Reply},
     sidecar::{Attachment, AttachmentId, Inquiry, LoggedEvent, Sidecar, Verdict},
+    workspace::Files,
 };
 
 /// A person may be at lunch, or asleep. The approval itself stays open after it.
@@ -77,7 +78,7 @@ struct Door {
 impl Door {
     fn attach(&mut self, params: Option<&RawValue>) -> Result<AttachResponse, Error> {
         let params: AttachParams = rpc::read_params(params)?;
-        let AttachParams { protocol_version, version, name, capabilities } = params;
+        let AttachParams { protocol_version, version, name, capabilities, reads_files, writes_files } = params;
         let ours = env!("CARGO_PKG_VERSION");
         if protocol_version != protocol::VERSION {
             return Err(Error::invalid_request(format!(
@@ -86,9 +87,10 @@ impl Door {
                 protocol::VERSION
             )));
         }
-        let guest = Guest { peer: self.peer.clone(), name, capabilities };
-        self.attached = Some(self.sidecar.attach(std::sync::Arc::new(guest)));
-        let roots = self.sidecar.workspace().roots();
+        let files = reads_files.then_some(writes_files);
+        let guest = Guest { peer: self.peer.clone(), name, capabilities, files };
+        self.attached = Some(self.sidecar.attach(Arc::new(guest)));
+        let roots = self.sidecar.workspace().resolved_roots();
         Ok(AttachResponse {
             protocol_version: protocol::VERSION,
             version: ours.to_owned(),
@@ -125,6 +127,8 @@ struct Guest {
     peer: Peer,
     name: String,
     capabilities: ClientCapabilities,
+    /// Whether it takes texts, if it shows files.
+    files: Option<bool>,
 }
 
 impl Attachment for Guest {
@@ -149,6 +153,11 @@ impl Attachment for Guest {
             }
         }
         .boxed()
+    }
+
+    fn files(&self) -> Option<Arc<dyn Files>> {
+        let files = |can_write| Arc::new(GuestFiles { peer: self.peer.clone(), can_write }) as Arc<dyn Files>;
+        self.files.map(files)
     }
 
     fn ask(&self, inquiry: Inquiry) -> BoxFuture<'static, Option<Verdict>> {

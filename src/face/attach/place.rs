@@ -36,6 +36,7 @@ impl Kind {
             Self::Editor => "editor-",
             Self::Server => "server-",
             Self::Terminal => "terminal-",
+            Self::Chat => "chat-",
         }
     }
 }

@@ -25,11 +25,13 @@ use tokio_util::sync::CancellationToken;
 use super::place;
 use crate::{
     protocol::{
-        self, APPROVAL_REQUEST, ATTACH, ApprovalRequestParams, AttachParams, AttachResponse, ClientCapabilities,
-        QUESTION_REQUEST, QuestionRequestParams, Request, SESSION_EVENT, SessionInfo,
+        self, APPROVAL_REQUEST, ATTACH, ApprovalRequestParams, AttachParams, AttachResponse, ClientCapabilities, Empty,
+        FILE_READ, FILE_WRITE, FileReadParams, FileReadResponse, FileWriteParams, QUESTION_REQUEST,
+        QuestionRequestParams, Request, SESSION_EVENT, SessionInfo,
     },
     rpc::{self, CallError, Connection, Error, Peer, Settings},
     sidecar::{self, Attachment, AttachmentId, Inquiry, LoggedEvent, RequestError, Verdict, read_event},
+    workspace::{Files, SinkError},
 };
 
 /// One message a line.
@@ -82,7 +84,7 @@ impl Remote {
         let connection = Connection::new(SETTINGS);
         let peer = connection.peer().clone();
         let (reader, writer) = stream.into_split();
-        let (introduction, mut nobody) = (introduction(name), Nobody);
+        let (introduction, mut nobody) = (introduction(name, None), Nobody);
         let introduced = tokio::select! {
             introduced = peer.call::<AttachResponse>(ATTACH, &introduction, HANDSHAKE_LIMIT) => introduced,
             _ = connection.serve(reader, writer, &mut nobody) => return Ok(None),
@@ -113,16 +115,18 @@ impl Remote {
         let id = AttachmentId(self.0.next.fetch_add(1, Ordering::Relaxed));
         let connection = Connection::new(SETTINGS);
         let visit = Visit { peer: connection.peer().clone(), past: Arc::default() };
+        let files = attachment.files();
         self.visits().insert(id, visit.clone());
         // The first in the queue, before any request.
-        visit.peer.ask(ATTACH, &introduction(&self.0.name), |answer| {
+        visit.peer.ask(ATTACH, &introduction(&self.0.name, files.as_deref()), |answer| {
             if let Err(error) = answer {
                 tracing::error!(%error, "the other process does not let us attach any more");
             }
         });
         let remote = self.clone();
         tokio::spawn(async move {
-            let mut visitor = Visitor { visit: visit.clone(), attachment: attachment.clone(), asked: HashMap::new() };
+            let (visit_of, attached) = (visit.clone(), attachment.clone());
+            let mut visitor = Visitor { visit: visit_of, attachment: attached, files, asked: HashMap::new() };
             match connect(&remote.0.socket).await {
                 Ok(stream) => {
                     let (reader, writer) = stream.into_split();
@@ -147,7 +151,7 @@ impl Remote {
     }
 
     pub fn request(&self, from: AttachmentId, request: Request, reply: sidecar::Reply) {
-        let Some(visit) = self.visits().get(&from).cloned() else { return reply(Err(gone())) };
+        let Some(visit) = self.visits().get(&from).cloned() else { return drop(Answer(Some(reply))) };
         let params = match request.params() {
             Ok(params) => params,
             Err(error) => return reply(Err(RequestError::new(RequestError::INTERNAL, error.to_string()))),
@@ -181,7 +185,7 @@ impl Remote {
     }
 }
 
-fn introduction(name: &str) -> AttachParams {
+fn introduction(name: &str, files: Option<&dyn Files>) -> AttachParams {
     AttachParams {
         protocol_version: protocol::VERSION,
         version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -192,6 +196,8 @@ fn introduction(name: &str) -> AttachParams {
             session_event: true,
             ..ClientCapabilities::default()
         },
+        reads_files: files.is_some(),
+        writes_files: files.is_some_and(Files::can_write),
     }
 }
 
@@ -206,10 +212,11 @@ async fn connect(socket: &Path) -> io::Result<UnixStream> {
 }
 
 fn gone() -> RequestError {
-    RequestError::new(RequestError::INTERNAL, "The Pillion that this one was attached to has ended.")
+    RequestError::new(RequestError::GONE, "The Pillion that this one was attached to has ended.")
 }
 
-/// The right to answer once. Dropped, it says that nobody is there any more.
+/// The right to answer once. Dropped, it says that nobody is there any more, and not before who asked has gone on: they
+/// may hold what the answer needs.
 struct Answer(Option<sidecar::Reply>);
 
 impl Answer {
@@ -222,8 +229,8 @@ impl Answer {
 
 impl Drop for Answer {
     fn drop(&mut self) {
-        if let Some(reply) = self.0.take() {
-            reply(Err(gone()));
+        if let (Some(reply), Ok(runtime)) = (self.0.take(), tokio::runtime::Handle::try_current()) {
+            runtime.spawn(async move { reply(Err(gone())) });
         }
     }
 }
@@ -232,6 +239,7 @@ impl Drop for Answer {
 struct Visitor {
     visit: Visit,
     attachment: Arc<dyn Attachment>,
+    files: Option<Arc<dyn Files>>,
     /// What stands before a person, by the serial of its request.
     asked: HashMap<u64, CancellationToken>,
 }
@@ -253,11 +261,44 @@ impl Visitor {
         self.attachment.event(&LoggedEvent { session_id, seq, event, json });
         Ok(())
     }
+
+    fn read_file(&self, reply: rpc::Reply, params: Option<&RawValue>) {
+        let FileReadParams { path } = match rpc::read_params(params) {
+            Ok(params) => params,
+            Err(error) => return reply.refuse(error),
+        };
+        let files = self.files.clone();
+        tokio::spawn(async move {
+            let read = match files {
+                Some(files) => files.read(Path::new(&path)).await,
+                None => Ok(None),
+            };
+            reply.send(read.map(|text| FileReadResponse { text }).map_err(not_done));
+        });
+    }
+
+    fn write_file(&self, reply: rpc::Reply, params: Option<&RawValue>) {
+        let FileWriteParams { path, text } = match rpc::read_params(params) {
+            Ok(params) => params,
+            Err(error) => return reply.refuse(error),
+        };
+        let Some(files) = self.files.clone() else { return reply.refuse(Error::method_not_found(FILE_WRITE)) };
+        tokio::spawn(async move {
+            let written = files.write(Path::new(&path), &text).await;
+            reply.send(written.map(|()| Empty {}).map_err(not_done));
+        });
+    }
+}
+
+fn not_done(SinkError(message): SinkError) -> Error {
+    Error::internal(message)
 }
 
 impl rpc::Service for Visitor {
     fn request(&mut self, reply: rpc::Reply, method: &str, params: Option<&RawValue>) {
         let inquiry = match method {
+            FILE_READ => return self.read_file(reply, params),
+            FILE_WRITE => return self.write_file(reply, params),
             APPROVAL_REQUEST => {
                 rpc::read_params(params).map(|ApprovalRequestParams { approval }| Inquiry::Approval(approval))
             }

@@ -240,6 +240,9 @@ impl Hub {
 
     pub(super) fn detach(&mut self, id: AttachmentId) {
         self.attachments.remove(&id);
+        if let Some(editor) = self.showing.remove(&id) {
+            self.workspace.detach(editor);
+        }
         self.unqueue(None, id);
         for session in self.sessions.values_mut() {
             if session.watchers.iter().any(|watcher| watcher.id == id) && session.unwatch(id) {

@@ -36,8 +36,6 @@ async fn a_cancelled_turn_ends_as_cancelled_after_all_its_updates() {
     let prompt = json!({"sessionId": session, "prompt": [{"type": "text", "text": "go"}]});
     let id = chat.send("session/prompt", prompt.clone()).await;
     chat.until(|message| message["params"]["update"]["sessionUpdate"] == "agent_message_chunk").await;
-    let error = chat.refused("session/prompt", prompt.clone()).await;
-    assert!(error["message"].as_str().expect("words").contains("no answer yet"), "{error}");
     chat.notify("session/cancel", json!({"sessionId": session})).await;
     assert_eq!(chat.answer(id).await, Ok(json!({"stopReason": "cancelled"})));
     // At once, before anything has begun.

@@ -2,6 +2,7 @@
 
 use std::process::Stdio;
 
+use pillion::rpc::Framing;
 use tokio::{
     io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
     process::{Child, ChildStdin, ChildStdout, Command},
@@ -10,6 +11,8 @@ use tokio::{
 use super::{Ground, LIMIT};
 
 pub struct RawServer {
+    /// LSP's, if nothing else is set.
+    pub framing: Framing,
     pub child: Child,
     pub input: ChildStdin,
     pub output: BufReader<ChildStdout>,
@@ -24,11 +27,14 @@ impl RawServer {
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).kill_on_drop(true);
         let mut child = command.spawn().expect("the server starts");
         let (input, output) = (child.stdin.take().expect("stdin"), child.stdout.take().expect("stdout"));
-        Self { child, input, output: BufReader::new(output) }
+        Self { framing: Framing::ContentLength, child, input, output: BufReader::new(output) }
     }
 
     pub async fn say(&mut self, json: &str) {
-        let frame = format!("Content-Length: {}\r\n\r\n{json}", json.len());
+        let frame = match self.framing {
+            Framing::ContentLength => format!("Content-Length: {}\r\n\r\n{json}", json.len()),
+            Framing::Lines => format!("{json}\n"),
+        };
         self.input.write_all(frame.as_bytes()).await.expect("the server listens");
         self.input.flush().await.expect("the server listens");
     }
@@ -36,6 +42,10 @@ impl RawServer {
     /// The next frame; `None` if none comes.
     pub async fn hear(&mut self) -> Option<String> {
         let read = async {
+            if self.framing == Framing::Lines {
+                let mut line = String::new();
+                return (self.output.read_line(&mut line).await.expect("a line") > 0).then_some(line);
+            }
             let mut length = None;
             loop {
                 let mut line = String::new();

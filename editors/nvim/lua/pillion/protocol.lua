@@ -1005,6 +1005,8 @@
 ---@field version string Of Pillion.
 ---@field name string What the events call it, for example `terminal`.
 ---@field capabilities? pillion.ClientCapabilities Only `approvalRequest` and `questionRequest` matter.
+---@field readsFiles? boolean It answers `file/read` with `FileReadParams`, about files that no editor has open.
+---@field writesFiles? boolean It answers `file/write` with `FileWriteParams`, too.
 
 ---Introduces whom it attaches to.
 ---@class pillion.AttachResponse
@@ -1012,6 +1014,19 @@
 ---@field version string Of Pillion.
 ---@field processId integer
 ---@field roots string[] The folders it works in, as absolute paths.
+
+---What does who attaches show of a file?
+---@class pillion.FileReadParams
+---@field path string Absolute, without symlinks.
+
+---The answer to `file/read`.
+---@class pillion.FileReadResponse
+---@field text? string Saved or not; absent if it has no say about this file, and then the disk counts.
+
+---A text to be shown in the place of another. Answered with an empty object once it is.
+---@class pillion.FileWriteParams
+---@field path string Absolute, without symlinks.
+---@field text string
 
 local M = {}
 
