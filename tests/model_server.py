@@ -38,7 +38,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 SECRET_HEADERS = {"x-api-key", "authorization", "api-key"}
 GATE_POLL_SECONDS = 0.01
-GATE_LIMIT_SECONDS = 120
+GATE_LIMIT_SECONDS = 900
 
 
 class Scenario:

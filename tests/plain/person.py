@@ -1,6 +1,7 @@
 """A person at an editor that is a plain LSP client, with a text of their own and an undo of their own."""
 
 import asyncio
+import inspect
 
 from lsprotocol import types as lsp
 from pygls.protocol import default_converter
@@ -105,12 +106,16 @@ class Person:
         return found and found.contents.value
 
     async def until(self, what, condition):
-        """Waits until there is something, and gives it."""
+        """Waits until there is something, and gives it. What is awaited may be asked for, too."""
         try:
             async with asyncio.timeout(LONG):
-                while not (found := condition()):
+                while True:
+                    found = condition()
+                    if inspect.isawaitable(found):
+                        found = await found
+                    if found:
+                        return found
                     await asyncio.sleep(0.02)
-                return found
         except TimeoutError:
             seen = {name: getattr(self, name) for name in ("text", "popups", "messages", "logs", "progress")}
             raise AssertionError(f"{what}: it never came to be. {seen}") from None

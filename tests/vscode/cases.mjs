@@ -2,9 +2,11 @@
 
 import approving from "./cases/approving.mjs";
 import asking from "./cases/asking.mjs";
+import chatting from "./cases/chatting.mjs";
 import living from "./cases/living.mjs";
 import looking from "./cases/looking.mjs";
 import places from "./cases/places.mjs";
 import reviewing from "./cases/reviewing.mjs";
+import sessions from "./cases/sessions.mjs";
 
-export default [...asking, ...approving, ...reviewing, ...places, ...living, ...looking];
+export default [...asking, ...approving, ...reviewing, ...places, ...chatting, ...sessions, ...living, ...looking];

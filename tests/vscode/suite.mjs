@@ -1,6 +1,7 @@
 // suite.mjs BINARY VSIX TOOLS SCREENS   the extension in a real workbench, against the real program and a scripted model.
 //
-// TOOLS/node_modules has code-server and playwright-core; CHROMIUM is a browser. ONLY=regex chooses the cases.
+// TOOLS/node_modules has code-server and playwright-core; CHROMIUM is a browser. ONLY=regex chooses the cases, THROTTLE=n
+// makes the browser n times slower, LIMIT_MS is how long anything may take, KEEP keeps what was written.
 
 import { mkdirSync, mkdtempSync, realpathSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";

@@ -47,17 +47,26 @@ export async function activate(context: vscode.ExtensionContext): Promise<void> 
     } catch (error) {
       const message = error instanceof Error ? error.message : String(error);
       server.log.error(message);
-      const choice = await vscode.window.showErrorMessage(`Pillion: ${message}`, "Doctor", "Show Log");
-      if (choice === "Doctor") {
-        await doctor(context, server);
-      } else if (choice === "Show Log") {
-        server.log.show();
-      }
+      // Not awaited: what starts it again must not wait for an answer.
+      void help(message);
     }
   };
-  const restart = async () => {
-    await server.stop();
-    await start();
+  const help = async (message: string) => {
+    const choice = await vscode.window.showErrorMessage(`Pillion: ${message}`, "Doctor", "Show Log");
+    if (choice === "Doctor") {
+      await doctor(context, server);
+    } else if (choice === "Show Log") {
+      server.log.show();
+    }
+  };
+  let restarting = Promise.resolve();
+  const restart = () => {
+    // One after the other, however often it is asked for: each stops the server of the one before.
+    restarting = restarting
+      .then(() => server.stop())
+      .catch((error: unknown) => server.log.warn(`the server did not stop: ${String(error)}`))
+      .then(start);
+    return restarting;
   };
 
   const commands: Record<string, (...given: never[]) => unknown> = {

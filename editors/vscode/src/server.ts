@@ -19,6 +19,8 @@ import { settings } from "./settings";
 /** Crashes within `CRASH_WINDOW_MS` after which the server is left alone. */
 const CRASHES = 5;
 const CRASH_WINDOW_MS = 3 * 60_000;
+/** A server that takes longer than this to end is killed. */
+const STOP_MS = 5000;
 
 const PROGRAM = process.platform === "win32" ? "pillion.exe" : "pillion";
 
@@ -142,12 +144,13 @@ export class Server implements vscode.Disposable {
   }
 
   async stop(): Promise<void> {
+    await this.settled();
     const client = this.client;
     this.client = undefined;
-    if (client !== undefined && client.state !== State.Stopped) {
-      await client.stop(5000);
+    // One that could not start cannot be stopped either.
+    if (client?.state === State.Running) {
+      await client.dispose(STOP_MS);
     }
-    await client?.dispose();
   }
 
   async request<M extends keyof Requests>(method: M, params: Requests[M]["params"]): Promise<Requests[M]["result"]> {

@@ -1,8 +1,8 @@
 // The server's life: crashes, keys, and what the doctor says.
 
 import { execFileSync } from "node:child_process";
-import { readFileSync } from "node:fs";
-import { check, eventually, wait } from "../lib/check.mjs";
+import { readFileSync, writeFileSync } from "node:fs";
+import { check, eventually, insist, wait } from "../lib/check.mjs";
 import { edit, read, text, turn } from "../lib/model.mjs";
 
 /** The server that this workbench started last, and no other on this machine. */
@@ -14,6 +14,15 @@ function serverOf(bench, binary) {
   const found = all.findLast(([, pid, , args]) => args.startsWith(`${binary} lsp`) && isOurs(Number(pid)));
   return found === undefined ? undefined : Number(found[1]);
 }
+
+/** The same program, which calls itself 9.9.9; as long a name as its own, so that nothing else changes. */
+const otherVersion = (binary, version) => `#!/usr/bin/env python3
+import os, subprocess, sys
+child = subprocess.Popen([${JSON.stringify(binary)}, *sys.argv[1:]], stdout=subprocess.PIPE)
+while part := os.read(child.stdout.fileno(), 1 << 20):
+    os.write(1, part.replace(b'"version":"${version}"', b'"version":"9.9.9"'))
+sys.exit(child.wait())
+`;
 
 export default [
   {
@@ -52,6 +61,61 @@ export default [
       });
       check("it has the key", readFileSync(`/proc/${pid}/environ`, "utf8").includes("OPENAI_API_KEY=sk-of-a-test"));
       check("not where all can read it", !readFileSync(`/proc/${pid}/cmdline`, "utf8").includes("sk-of-a-test"));
+    },
+  },
+  {
+    name: "a server of another version is told of, and one that is missing",
+    async run({ me, bench, binary }) {
+      const version = execFileSync(binary, ["--version"], { encoding: "utf8" }).trim().split(" ").at(-1);
+      const other = `${bench.home}/other-version`;
+      writeFileSync(other, otherVersion(binary, version), { mode: 0o755 });
+      const toast = (words) => me.page.locator(".notification-toast").filter({ hasText: words });
+      const startsWith = async (path, words) => {
+        bench.usesServer(path);
+        // The settings are read again a while after they were written.
+        const restart = () => me.command("Pillion: Restart Server");
+        await insist(`it says "${words}"`, restart, () => toast(words).first().isVisible());
+      };
+      await startsWith(other, "the server 9.9.9");
+      await me.screen("another-version");
+      await toast("the server 9.9.9").first().getByRole("button", { name: "Doctor" }).click();
+      const line = (words) => me.page.locator(".view-line").filter({ hasText: words }).first();
+      await line("the server 9.9.9").waitFor();
+      check("so does the doctor", true);
+      await me.tidy();
+      await startsWith(`${bench.home}/nothing`, "nothing");
+      await me.command("Pillion: Doctor");
+      await line("cannot be run").waitFor();
+      await line("does not run").waitFor();
+      check("the doctor says that nothing is there", true);
+      await me.tidy();
+      bench.usesServer(binary);
+      await insist(
+        "the server runs again",
+        () => me.command("Pillion: Restart Server"),
+        () => serverOf(bench, binary),
+      );
+    },
+  },
+  {
+    name: "the log and the trace are in channels of their own",
+    steps: turn("leave a trace", [text("Left.")]),
+    async run({ me, binary }) {
+      const line = (words) => me.page.locator(".panel .view-line").filter({ hasText: words }).first();
+      await me.command("Pillion: Show Log");
+      await line(`server: ${binary}`).waitFor();
+      check("the log names the server", true);
+      await me.command("Pillion: Show Trace");
+      const advice = me.page.locator(".notification-toast").filter({ hasText: "Pillion Trace" });
+      await advice.getByRole("button", { name: "Choose the Level" }).click();
+      await me.choose("Pillion Trace");
+      await me.choose("Trace");
+      await me.say("leave a trace");
+      await me.heard("Left.");
+      await line("turn/start").waitFor();
+      await me.screen("trace");
+      check("the trace has the messages", true);
+      await me.command("View: Hide Panel");
     },
   },
   {

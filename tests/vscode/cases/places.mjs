@@ -43,6 +43,8 @@ export default [
       await box.locator(".monaco-editor.focused").waitFor();
       await me.type("shout it");
       await box.getByText("shout it").waitFor();
+      // The key counts once the field is known not to be empty.
+      await box.getByRole("button", { name: "Send" }).waitFor();
       await me.screen("edit-here");
       await me.key("Control+Enter");
       await me.heard("Shouted.");
@@ -51,7 +53,62 @@ export default [
     },
   },
   {
-    name: "the selection is explained, and a file mentioned from the explorer",
+    name: "a file of the explorer comes into the prompt",
+    files: { "explored.txt": "found by looking around\n" },
+    steps: turn("what is in it", [text("A word.")]),
+    async run({ me, model }) {
+      await me.command("View: Show Explorer");
+      const file = me.page.locator(".explorer-folders-view").getByRole("treeitem", { name: "explored.txt" });
+      const entry = me.page
+        .locator(".monaco-menu .action-item")
+        .filter({ hasText: "Add to" })
+        .filter({ hasText: "Prompt" });
+      await insist(
+        "it is offered",
+        () => file.click({ button: "right", timeout: AGAIN_MS }),
+        () => entry.isVisible(),
+      );
+      await me.screen("explorer");
+      await entry.click();
+      await me.chat.getByRole("button", { name: "Remove explored.txt" }).waitFor();
+      await me.say("what is in it");
+      await me.heard("A word.");
+      check("the model was sent the file", await model.wasSent("found by looking around"));
+    },
+  },
+  {
+    name: "a test that fails is to be fixed",
+    files: { "sum.txt": "begin\ntwo and two is five\nend\n" },
+    steps: turn("fails. Find the cause", [text("Four it is.")]),
+    async run({ me, model }) {
+      await me.command("Test: Run All Tests");
+      await me.command("Test Results: Focus on Test Results View");
+      const results = me.page.locator(".test-output-peek-tree");
+      const failure = results.getByRole("treeitem").filter({ hasText: "the sum is wrong" });
+      await insist(
+        "what failed is listed",
+        () => results.hover(),
+        () => failure.first().isVisible(),
+      );
+      // It stands upon what the test says, which the click shows.
+      const fix = me.page.locator(".part.panel").getByText("Fix Failing Test");
+      await insist(
+        "fixing it is offered",
+        () => failure.first().click(),
+        () => fix.first().isVisible(),
+      );
+      await me.screen("test-results");
+      await fix.first().click();
+      await me.heard("Four it is.");
+      check("the model was sent what failed", await model.wasSent("the sum is wrong"));
+      check("what was expected", await model.wasSent("Expected:\\nfour"));
+      check("what there was", await model.wasSent("Actual:\\nfive"));
+      check("and the place", await model.wasSent("two and two is five"));
+      await me.command("View: Hide Panel");
+    },
+  },
+  {
+    name: "the selection is explained",
     files: { "explain.txt": "one\ntwo\nthree\n" },
     steps: turn("Explain what this does", [text("It counts.")]),
     async run({ me, model }) {

@@ -30,10 +30,15 @@ export class Person {
     await this.page.goto("about:blank");
     await this.enter(bench);
     await this.begin();
+    await this.prompt.fill("");
+    const chips = this.chat.locator(".chips .chip");
+    for (let left = await chips.count(); left > 0; left -= 1) {
+      await chips.first().click();
+    }
   }
 
   async enter(bench) {
-    await this.page.goto(`${bench.url}/?folder=${this.project}`);
+    await this.page.goto(`${bench.url}/?folder=${this.project}`, { timeout: 4 * LIMIT_MS });
     await this.page.locator(".monaco-workbench").waitFor({ timeout: 4 * LIMIT_MS });
     const icon = this.page.locator('.activitybar a.action-label[aria-label="Pillion"]');
     await icon.waitFor({ timeout: 2 * LIMIT_MS });

@@ -5,6 +5,9 @@ import { once } from "node:events";
 import { mkdirSync, openSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { LIMIT_MS, wait } from "./check.mjs";
 
+/** An extension that is not ours; see its main.js. */
+const BYSTANDER = new URL("../bystander", import.meta.url).pathname;
+
 const SETTINGS = {
   "security.workspace.trust.enabled": false,
   "workbench.startupEditor": "none",
@@ -39,13 +42,16 @@ first_wait = 0.1
 [providers.anthropic]
 base_url = "${model.url}"
 api_key = "not-a-key"
+[providers.second]
+kind = "openai"
+base_url = "${model.url}/v1"
+api_key = "not-a-key"
 `;
     writeFileSync(`${home}/.config/pillion/config.toml`, config, { mode: 0o600 });
-    // The extension host gets a PATH of its own, so the program is named.
-    const machine = JSON.stringify({ "pillion.server.path": binary });
-    writeFileSync(`${paths.user}/Machine/settings.json`, machine);
     writeFileSync(`${paths.user}/User/settings.json`, JSON.stringify(SETTINGS));
-    const bench = new Workbench(home);
+    const bench = new Workbench(home, `${paths.user}/Machine/settings.json`);
+    // The extension host gets a PATH of its own, so the program is named.
+    bench.usesServer(binary);
     const main = `${tools}/node_modules/code-server/lib/vscode/out/server-main.js`;
     const places = [
       ["--user-data-dir", paths.user],
@@ -56,7 +62,12 @@ api_key = "not-a-key"
     const env = { ...process.env, HOME: home, XDG_CONFIG_HOME: `${home}/.config`, XDG_STATE_HOME: `${home}/.state` };
     const logged = `${folder}/workbench.log`;
     const log = openSync(logged, "a");
-    execFileSync(process.execPath, [main, "--accept-server-license-terms", ...places, "--install-extension", vsix], {
+    const bystander = `${folder}/bystander.vsix`;
+    execFileSync("python3", ["-m", "zipfile", "-c", bystander, "extension.vsixmanifest", "extension"], {
+      cwd: BYSTANDER,
+    });
+    const installing = [vsix, bystander].flatMap((file) => ["--install-extension", file]);
+    execFileSync(process.execPath, [main, "--accept-server-license-terms", ...places, ...installing], {
       env,
       stdio: ["ignore", log, log],
     });
@@ -66,22 +77,41 @@ api_key = "not-a-key"
       stdio: ["ignore", log, log],
       detached: true,
     });
+    // Whoever ends the suite ends this, too.
+    process.once("exit", () => bench.isRunning && bench.kill());
+    for (const signal of ["SIGINT", "SIGTERM"]) {
+      process.once(signal, () => process.exit(1));
+    }
     const listening = () => /listening on (\d+)/.exec(readFileSync(logged, "utf8"));
     const [, port] = await wait("the workbench's server listens", listening, 4 * LIMIT_MS);
     bench.url = `http://127.0.0.1:${port}`;
     return bench;
   }
 
-  constructor(home) {
+  constructor(home, machineSettings) {
     this.home = home;
+    this.machineSettings = machineSettings;
+  }
+
+  /** Names the program in the settings of this machine; a server that is started from some moment on is that one. */
+  usesServer(path) {
+    writeFileSync(this.machineSettings, JSON.stringify({ "pillion.server.path": path }));
   }
 
   async stop() {
-    if (this.process.exitCode === null) {
+    if (this.isRunning) {
       const ended = once(this.process, "exit");
-      process.kill(-this.process.pid, "SIGKILL");
+      this.kill();
       await ended;
     }
+  }
+
+  get isRunning() {
+    return this.process.exitCode === null && this.process.signalCode === null;
+  }
+
+  kill() {
+    process.kill(-this.process.pid, "SIGKILL");
   }
 }
 
