@@ -257,6 +257,10 @@ pub enum Answer {
     Deny {
         reason: Option<String>,
     },
+    /// There is nobody to ask, for this reason.
+    Nobody {
+        reason: String,
+    },
     /// Deny it and end the turn.
     CancelTurn,
 }

@@ -170,7 +170,8 @@ impl Config {
         (config, warnings)
     }
 
-    /// What is set and where, by name, in force; and what is wrong. Secrets are hidden. What is not in it has its default.
+    /// Each setting by name, as it is in force, and where it is set; and what is wrong. Secrets are hidden. Of what has names
+    /// of its own (providers, servers, hooks), only what is set.
     pub fn origins(roots: &[PathBuf]) -> (Vec<Origin>, Vec<Warning>) {
         let variable = |name: &str| std::env::var(name).ok();
         let (_, warnings) = Self::load_with(roots, &variable, None);
@@ -184,6 +185,9 @@ impl Config {
                 }
             }
         });
+        for default in origin::defaults() {
+            known.entry(default.name.clone()).or_insert(default);
+        }
         (known.into_values().map(Origin::hidden).collect(), warnings)
     }
 

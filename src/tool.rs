@@ -34,6 +34,7 @@ mod sub_agent;
 mod task;
 mod tasks;
 mod terminals;
+mod title;
 mod typed;
 mod web_fetch;
 mod write;
@@ -62,6 +63,7 @@ pub use self::{
     sub_agent::SubAgent,
     tasks::{Detached, Movable, Task, TaskChange, TaskStatus, Tasks, TasksSnapshot},
     terminals::{Terminal, TerminalCommand, Terminals},
+    title::title,
     typed::{Typed, typed},
     web_fetch::Web,
 };
@@ -94,6 +96,11 @@ pub trait Tool: Send + Sync + 'static {
 
     /// Does it. The world may have changed since the proposal: what the proposal saw is checked again.
     async fn run(&self, input: Value, context: &Context) -> Result<Output, ToolError>;
+
+    /// One line for a person about a call that could not be proposed. Its input may be anything.
+    fn title(&self, input: &Value) -> String {
+        title(&self.spec().name, input)
+    }
 
     /// How much of its results reaches the model; the agent's own budget if this tool needs none of its own.
     fn budget(&self) -> Option<Budget> {

@@ -3,7 +3,10 @@
 use futures::{StreamExt, stream::FuturesOrdered};
 
 use super::{Event, Settled, call::Proposed, open::OpenCall, turn::Ground};
-use crate::tool::Class;
+use crate::{
+    tool::{self, Class},
+    transcript::ToolCall,
+};
 
 /// The most calls at once. Chosen: enough to keep a disk busy.
 const SIDE_BY_SIDE: usize = 16;
@@ -33,7 +36,7 @@ pub(super) async fn run(ground: Ground<'_>, calls: &mut [OpenCall]) {
         if open.class.is_none() {
             let (class, title) = match &proposed {
                 Ok(proposed) => (proposed.proposal.class, proposed.proposal.title.clone()),
-                Err(_) => (Class::Read, open.call.name.clone()),
+                Err(_) => (Class::Read, title(ground, &open.call)),
             };
             calls[next].class = Some(class);
             ground.emit(Event::ToolCall { call: open.call.clone(), class, title }).await;
@@ -51,6 +54,11 @@ pub(super) async fn run(ground: Ground<'_>, calls: &mut [OpenCall]) {
         tell(ground, &mut calls[settled_calls], settled).await;
         settled_calls += 1;
     }
+}
+
+/// Of a call that could not be proposed.
+fn title(ground: Ground<'_>, ToolCall { name, input, .. }: &ToolCall) -> String {
+    ground.tools.get(name).map_or_else(|| tool::title(name, input), |tool| tool.title(input))
 }
 
 fn is_reading(proposed: &Result<Proposed, Settled>) -> bool {

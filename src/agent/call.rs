@@ -136,6 +136,10 @@ impl<'a> Ground<'a> {
                         .map_or("; no reason was given. Do not try it again unasked.".into(), |r| format!(": {r}"));
                     return Err(denied(call, format!("the person denied this call{said}")));
                 }
+                Answer::Nobody { reason } => {
+                    let next = "Go on without it, and say in the end what was left undone.";
+                    return Err(denied(call, format!("nobody could be asked, so this was not run: {reason}\n{next}")));
+                }
                 Answer::CancelTurn => {
                     self.cancel.cancel();
                     return Err(cancelled(call, "not run: the person denied this call and stopped the turn"));

@@ -217,9 +217,7 @@ impl Host for Unattended<'_> {
     async fn approve(&self, request: ApprovalRequest) -> Answer {
         match &self.agent.setup.approver {
             Some(approver) => approver(request).await,
-            None => {
-                Answer::Deny { reason: Some("nobody is there to ask, and the policy does not allow it unasked".into()) }
-            }
+            None => Answer::Nobody { reason: "this agent has no approver, and its policy does not allow it".into() },
         }
     }
 

@@ -22,7 +22,7 @@ use super::{
 };
 use crate::{
     provider::{ProviderError, Request, fallback::Models},
-    tool::{Catalogue, Class},
+    tool::{self, Catalogue, Class},
     transcript::{Content, Message, Role, StopReason, ToolResult, Usage, lost_calls},
 };
 
@@ -409,7 +409,7 @@ impl<'a> Turn<'a> {
                 Settled { result, status, diff: None }
             });
             if class.is_none() {
-                let title = call.name.clone();
+                let title = tool::title(&call.name, &call.input);
                 self.unsaid.push_back(Event::ToolCall { call, class: Class::Read, title });
             }
             if !is_settled {

@@ -1,10 +1,17 @@
 //! Where each setting comes from.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use serde_json::Value;
 
-use super::settings::{HIDDEN, Settings};
+use super::{
+    Config,
+    settings::{CompactionSettings, HIDDEN, RetrySettings, Settings, Share},
+    tooling::ALL_TOOLS,
+};
+
+/// The place of what is set nowhere.
+const DEFAULT: &str = "default";
 
 /// A setting that is in force.
 #[derive(Clone, Debug, PartialEq, serde::Serialize)]
@@ -12,11 +19,16 @@ pub struct Origin {
     /// As in a file, with the tables it is in: `providers.work.base_url`.
     pub name: String,
     pub value: Value,
-    /// The file, the environment, or the editor's settings.
+    /// The file, the environment, the editor's settings, or `default`: then the value is null where there is none.
     pub place: String,
 }
 
 impl Origin {
+    /// Whether it is set nowhere.
+    pub fn is_default(&self) -> bool {
+        self.place == DEFAULT
+    }
+
     /// Without what tells secrets apart.
     pub(super) fn hidden(mut self) -> Self {
         if self.value.as_str().is_some_and(|value| value.starts_with(HIDDEN)) {
@@ -31,13 +43,43 @@ pub(super) fn flat(settings: &Settings) -> BTreeMap<String, Value> {
     let mut flat = BTreeMap::new();
     // Nothing in settings can fail to be written.
     gather(String::new(), serde_json::to_value(settings).unwrap_or_default(), &mut flat);
+    flat.retain(|_, value| !value.is_null() && value.as_array().is_none_or(|items| !items.is_empty()));
     flat
+}
+
+/// What holds where nothing is set, by name.
+pub(super) fn defaults() -> impl Iterator<Item = Origin> {
+    let Config { mode, turn_limit, places, retry, limits, compaction, tooling, .. } =
+        Config::new(Settings::default(), Vec::new(), None);
+    let seconds = |duration: Duration| Some(duration.into());
+    let settings = Settings {
+        mode: Some(mode.into()),
+        turn_limit: Some(turn_limit),
+        instruction_files: Some(places.names),
+        connect_timeout: seconds(limits.connect),
+        idle_timeout: seconds(limits.idle),
+        retry: RetrySettings {
+            tries: Some(retry.tries),
+            first_wait: seconds(retry.base),
+            longest_wait: seconds(retry.longest),
+            longest_asked_wait: seconds(retry.longest_asked),
+        },
+        compaction: CompactionSettings {
+            auto: Some(compaction.at.is_some()),
+            at: compaction.at.map(Share),
+            keep_recent: u32::try_from(compaction.keep_recent).ok(),
+            model: compaction.model,
+        },
+        budgets: BTreeMap::from([(ALL_TOOLS.to_owned(), tooling.budget().into())]),
+        ..Settings::default()
+    };
+    let mut flat = BTreeMap::new();
+    gather(String::new(), serde_json::to_value(settings).unwrap_or_default(), &mut flat);
+    flat.into_iter().map(|(name, value)| Origin { name, value, place: DEFAULT.to_owned() })
 }
 
 fn gather(name: String, value: Value, flat: &mut BTreeMap<String, Value>) {
     match value {
-        Value::Null => {}
-        Value::Array(items) if items.is_empty() => {}
         Value::Object(members) => {
             for (key, value) in members {
                 let is_plain = key.chars().all(|letter| letter.is_ascii_alphanumeric() || "_-".contains(letter));

@@ -176,6 +176,10 @@ impl Providers {
                 }
             }
         }
+        if self.default_model().is_none() {
+            // What works with nothing set up.
+            models.push(self.listed(&format!("{}/hello", scripted::NAME)));
+        }
         // Stable: the default stays first among its like.
         models.sort_by_key(|model| !model.ready);
         models

@@ -39,6 +39,11 @@ struct File {
 }
 
 impl Rules {
+    /// Where the user's own rules are kept; `None` if there is no home folder.
+    pub fn user_file() -> Option<PathBuf> {
+        Files::of_this_user().user
+    }
+
     /// The user's rules, then those that were stored for each of these roots. Files that cannot be read are passed over
     /// with a word in the log: then more is asked.
     pub fn load(roots: &[PathBuf]) -> Vec<String> {

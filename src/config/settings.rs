@@ -473,6 +473,17 @@ impl From<Mode> for permission::Mode {
     }
 }
 
+impl From<permission::Mode> for Mode {
+    fn from(mode: permission::Mode) -> Self {
+        match mode {
+            permission::Mode::Plan => Self::Plan,
+            permission::Mode::Ask => Self::Ask,
+            permission::Mode::AcceptEdits => Self::AcceptEdits,
+            permission::Mode::Auto => Self::Auto,
+        }
+    }
+}
+
 impl From<Effort> for provider::Effort {
     fn from(effort: Effort) -> Self {
         match effort {
@@ -536,6 +547,12 @@ impl TryFrom<f64> for Seconds {
 
     fn try_from(seconds: f64) -> Result<Self, Self::Error> {
         Duration::try_from_secs_f64(seconds).map(|_| Self(seconds))
+    }
+}
+
+impl From<Duration> for Seconds {
+    fn from(duration: Duration) -> Self {
+        Self(duration.as_secs_f64())
     }
 }
 

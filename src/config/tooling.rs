@@ -21,7 +21,7 @@ const BUDGET_NAMES: &[&str] = &["text", "images", "excess"];
 const WEB_NAMES: &[&str] = &["allow_hosts", "proxy"];
 
 /// The name among the budgets that is for every tool without one of its own.
-const ALL_TOOLS: &str = "default";
+pub(super) const ALL_TOOLS: &str = "default";
 
 /// A command that is run at moments of a turn, and can deny what is to happen. What it is told and how it answers is in
 /// the manual.
@@ -156,6 +156,17 @@ impl BudgetSettings {
                 Excess::Store => tool::Excess::Store,
             }),
         }
+    }
+}
+
+impl From<tool::Budget> for BudgetSettings {
+    fn from(budget: tool::Budget) -> Self {
+        let excess = match budget.excess {
+            tool::Excess::Fail => Excess::Fail,
+            tool::Excess::Clip => Excess::Clip,
+            tool::Excess::Store => Excess::Store,
+        };
+        Self { text: Some(budget.text), images: Some(budget.images), excess: Some(excess) }
     }
 }
 

@@ -91,10 +91,14 @@ impl Tool for McpTool {
         TimeLimit::Unlimited
     }
 
-    async fn propose(&self, _: &Value, _: &Context) -> Result<Proposal, ToolError> {
+    fn title(&self, _: &Value) -> String {
+        format!("{}: {}", self.server.spec.name, self.title)
+    }
+
+    async fn propose(&self, input: &Value, _: &Context) -> Result<Proposal, ToolError> {
         Ok(Proposal {
             class: Class::Execute,
-            title: format!("{}: {}", self.server.spec.name, self.title),
+            title: self.title(input),
             paths: Vec::new(),
             outside: false,
             command: None,

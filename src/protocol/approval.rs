@@ -109,6 +109,11 @@ pub enum ApprovalDecision {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         reason: Option<String>,
     },
+    /// Nobody can be asked here, so it is not run: for clients without a person, or that cannot show it.
+    Nobody {
+        /// Why not, for the model and the person.
+        reason: String,
+    },
     /// Do not run it, and stop the turn.
     CancelTurn,
 }

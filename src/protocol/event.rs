@@ -184,6 +184,8 @@ pub enum ApprovalOutcome {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         reason: Option<String>,
     },
+    /// It was not run because nobody could be asked.
+    Nobody { reason: String },
     /// The turn ended before anybody answered.
     Cancelled,
 }

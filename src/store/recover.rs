@@ -18,7 +18,7 @@ use crate::{
         Approval, ApprovalOutcome, ContentBlock, QuestionOutcome, SessionEvent, ToolClass, ToolStatus, TurnStopReason,
         Usage, convert,
     },
-    tool::{Task, TaskStatus, TasksSnapshot},
+    tool::{self, Task, TaskStatus, TasksSnapshot},
     transcript::{self, Content, Message, Role, ToolCall, ToolResult},
     workspace::Landed,
 };
@@ -413,7 +413,7 @@ impl Turn {
         let ToolCall { id, name, input } = call;
         let known = self.open(&id).and_then(|open| open.settled.take());
         if !self.announced.contains(&id) {
-            let (title, class) = (name.clone(), ToolClass::Read);
+            let (title, class) = (tool::title(&name, &input), ToolClass::Read);
             closing.push(SessionEvent::ToolCall { call_id: id.clone(), tool: name, input, class, title });
         }
         if !self.ended.contains(&id) {

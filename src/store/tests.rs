@@ -416,7 +416,7 @@ fn open_calls_get_the_results_the_log_knows_and_say_so_otherwise() {
             tool: "bash".into(),
             input: json!({"command": "make"}),
             class: ToolClass::Read,
-            title: "bash".into(),
+            title: "Bash make".into(),
         },
         cancelled("c"),
         interrupted("t1"),

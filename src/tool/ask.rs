@@ -36,6 +36,7 @@ struct Offered {
 #[async_trait]
 impl Typed for Ask {
     const NAME: &'static str = "ask";
+    const DOES: &'static str = "ask:";
     const READS_ONLY: bool = true;
     type Input = Input;
 

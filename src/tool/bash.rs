@@ -84,6 +84,7 @@ enum End {
 #[async_trait]
 impl Typed for Bash {
     const NAME: &'static str = "bash";
+    const DOES: &'static str = "run";
     type Input = Input;
 
     /// Each command has a limit of its own.

@@ -38,6 +38,10 @@ impl Tool for Checked {
         self.0.run(self.check(&input)?, context).await
     }
 
+    fn title(&self, input: &Value) -> String {
+        self.0.title(input)
+    }
+
     fn reads_only(&self) -> bool {
         self.0.reads_only()
     }

@@ -43,6 +43,7 @@ struct Search {
 #[async_trait]
 impl Typed for Glob {
     const NAME: &'static str = "glob";
+    const DOES: &'static str = "find";
     const READS_ONLY: bool = true;
     type Input = Input;
 

@@ -95,6 +95,7 @@ struct Search {
 #[async_trait]
 impl Typed for Grep {
     const NAME: &'static str = "grep";
+    const DOES: &'static str = "search for";
     const READS_ONLY: bool = true;
     type Input = Input;
 

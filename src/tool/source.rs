@@ -235,6 +235,10 @@ impl Tool for Renamed {
         self.tool.run(input, context).await
     }
 
+    fn title(&self, input: &Value) -> String {
+        self.tool.title(input)
+    }
+
     fn reads_only(&self) -> bool {
         self.tool.reads_only()
     }

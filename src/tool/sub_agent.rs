@@ -32,6 +32,7 @@ pub struct Input {
 #[async_trait]
 impl Typed for SubAgent {
     const NAME: &'static str = "sub_agent";
+    const DOES: &'static str = "sub-agent:";
     type Input = Input;
 
     fn notes(&self) -> String {

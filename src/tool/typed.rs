@@ -7,13 +7,15 @@ use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::{Budget, Context, Output, Proposal, TimeLimit, Tool, ToolError, ToolSpec, schema};
+use super::{Budget, Context, Output, Proposal, TimeLimit, Tool, ToolError, ToolSpec, schema, title};
 
 /// A tool whose input is a Rust type. The doc comment of the type is the tool's description, those of its fields are
 /// the fields' descriptions. [`typed`] makes a [`Tool`] of it.
 #[async_trait]
 pub trait Typed: Send + Sync + 'static {
     const NAME: &'static str;
+    /// What its calls do, as titles begin, where that is not its name: `Search for`.
+    const DOES: &'static str = Self::NAME;
     /// As [`Tool::reads_only`].
     const READS_ONLY: bool = false;
 
@@ -81,6 +83,10 @@ impl<T: Typed> Tool for Adapter<T> {
 
     async fn run(&self, input: Value, context: &Context) -> Result<Output, ToolError> {
         self.tool.run(Self::parse(input)?, context).await
+    }
+
+    fn title(&self, input: &Value) -> String {
+        title(T::DOES, input)
     }
 
     fn reads_only(&self) -> bool {

@@ -102,6 +102,7 @@ impl WebFetch {
 #[async_trait]
 impl Typed for WebFetch {
     const NAME: &'static str = "web_fetch";
+    const DOES: &'static str = "fetch";
     const READS_ONLY: bool = true;
     type Input = Input;
 

@@ -53,10 +53,11 @@ async fn it_goes_with_the_edit_that_answers_it() {
 }
 
 #[tokio::test]
-async fn without_an_edit_it_goes_at_the_end_by_one_of_its_own() {
+async fn without_an_edit_it_goes_at_the_end_by_one_of_its_own_and_nobody_is_asked() {
     let after = "import os\ndef f(x):\n    return x\n";
-    for (mode, answers) in [("ask", vec![json!({"type": "allow"})]), ("acceptEdits", Vec::new())] {
-        let events = check(say(), mode, &answers, after).await;
+    for mode in ["ask", "acceptEdits"] {
+        let events = check(say(), mode, &[], after).await;
+        assert!(!events.iter().any(|event| event["type"] == "approvalRequested"), "{events:?}");
         let [(id, "ok")] = calls(&events)[..] else { panic!("{events:?}") };
         assert!(id.ends_with("-comment1"), "{id}");
         // It can be looked at and taken back as any other.
@@ -67,16 +68,24 @@ async fn without_an_edit_it_goes_at_the_end_by_one_of_its_own() {
 }
 
 #[tokio::test]
+async fn nobody_is_asked_either_when_the_answer_changed_another_file() {
+    let write = json!([{"toolCall": {"name": "write", "input": {"path": "b.py", "content": "made\n"}}}]);
+    let after = "import os\ndef f(x):\n    return x\n";
+    let events = check(write, "ask", &[json!({"type": "allow"})], after).await;
+    assert_eq!(calls(&events).iter().map(|(_, status)| *status).collect::<Vec<_>>(), ["ok", "ok"]);
+    assert_eq!(events.iter().filter(|event| event["type"] == "approvalRequested").count(), 1, "for the other file");
+}
+
+#[tokio::test]
 async fn it_stays_where_the_person_or_the_mode_says_no() {
     let deny = json!({"type": "deny"});
     // A refused edit would have taken it along: nobody is asked twice.
-    let events = check(edit(), "ask", std::slice::from_ref(&deny), BEFORE).await;
+    let events = check(edit(), "ask", &[deny], BEFORE).await;
     assert_eq!(calls(&events).len(), 1);
-    let events = check(say(), "ask", &[deny], BEFORE).await;
-    assert_eq!(calls(&events)[0].1, "denied");
     let events = check(say(), "plan", &[], BEFORE).await;
     assert_eq!(calls(&events)[0].1, "denied");
-    let events = check(say(), "ask", &[json!({"type": "cancelTurn"})], BEFORE).await;
+    // Who stops the turn may want to say it again.
+    let events = check(edit(), "ask", &[json!({"type": "cancelTurn"})], BEFORE).await;
     assert_eq!(events.last().expect("an end")["stopReason"], "cancelled");
 }
 

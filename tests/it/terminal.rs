@@ -1,5 +1,6 @@
 //! `pillion run` as a person or a script starts it.
 
+mod asking;
 mod stored;
 
 use std::process::{Command, Output, Stdio};
@@ -29,13 +30,44 @@ fn events(output: &Output) -> Vec<Value> {
 }
 
 #[test]
-fn without_a_terminal_the_answer_is_no_and_says_why() {
+fn without_a_terminal_nothing_is_done_that_would_ask_and_a_script_can_tell() {
     let ground = Ground::new(&writing());
-    let output = run(&ground, &["go"]);
-    assert_eq!(output.status.code(), Some(0));
-    let shown = String::from_utf8_lossy(&output.stdout).into_owned();
-    assert!(shown.contains("denied: ") && shown.contains("Nobody can be asked here"), "{shown}");
-    assert!(!ground.project().join("made.txt").exists());
+    for args in [&["go"][..], &["--json", "go"]] {
+        let output = run(&ground, args);
+        assert_eq!(output.status.code(), Some(4), "{output:?}");
+        let shown = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(shown.contains("nobody could be asked, so this was not run: "), "{shown}");
+        assert!(!shown.contains("the person denied"), "nobody did: {shown}");
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        let rules = ground.folder().join("rules.toml").display().to_string();
+        for advice in ["1 call was not run", "--mode acceptEdits", "rules = [\"write(made.txt)\"]", &rules] {
+            assert!(said.contains(advice), "{advice} is missing: {said}");
+        }
+        assert!(!ground.project().join("made.txt").exists());
+    }
+    let resolved = events(&run(&ground, &["--json", "go"])).into_iter().map(|line| line["event"].clone());
+    let resolved: Vec<_> = resolved.filter(|event| event["type"] == "approvalResolved").collect();
+    assert_eq!(resolved[0]["outcome"]["type"], "nobody");
+
+    // What it says is what helps.
+    std::fs::write(ground.folder().join("rules.toml"), "rules = [\"write(made.txt)\"]\n").expect("a rule");
+    assert_eq!(run(&ground, &["go"]).status.code(), Some(0));
+    assert!(ground.project().join("made.txt").exists());
+}
+
+#[test]
+fn a_call_that_fails_has_a_title_for_people() {
+    let calls = json!([
+        {"toolCall": {"name": "read", "input": {"path": "none.txt"}}},
+        {"toolCall": {"name": "bash", "input": {}}},
+        {"toolCall": {"name": "mcp__tracker__close_issue", "input": {"id": "PIL-7"}}},
+    ]);
+    let ground = Ground::new(&script::always(calls));
+    let shown = run(&ground, &["go"]);
+    let shown = String::from_utf8_lossy(&shown.stdout).into_owned();
+    for title in ["● Read none.txt\n", "● Run\n", "● Tracker: close issue PIL-7\n"] {
+        assert!(shown.contains(title), "{title} is missing: {shown}");
+    }
 }
 
 #[test]
@@ -75,7 +107,7 @@ fn a_relative_root_confines_like_an_absolute_one_and_a_missing_one_is_told() {
     ])));
     std::fs::create_dir(ground.project().join("sub")).expect("a folder");
     let output = run(&ground, &["--json", "--root", "sub", "--mode", "acceptEdits", "go"]);
-    assert_eq!(output.status.code(), Some(0));
+    assert_eq!(output.status.code(), Some(4), "nobody could be asked about what is outside");
     assert!(ground.project().join("sub/inside.txt").exists());
     assert!(!ground.project().join("outside.txt").exists());
     let output = run(&ground, &["--root", "nowhere", "go"]);

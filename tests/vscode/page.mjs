@@ -61,7 +61,7 @@ window.acquireVsCodeApi = () => ({
   postMessage: (message) => window.sent.push(message),
   getState: () => undefined, setState() {},
 });
-window.status_ = { running: true, connected: true, sessionId: "s", model: "a/b", mode: "ask", models: [], title: "", queue: [] };
+window.status_ = { running: true, connected: true, trouble: undefined, sessionId: "s", model: "a/b", mode: "ask", models: [], title: "", queue: [] };
 const frame = () => new Promise(requestAnimationFrame);
 // Until the view, which listened first, has taken it.
 let told = 0;

@@ -38,6 +38,15 @@ const approval = {
   rules: ["edit(a.txt)"],
 };
 
+/** Before anything was said. */
+const BEGINNING = { running: false, connected: true, mode: "ask", models: [], title: "", queue: [] };
+
+/** Keeps the screen to be looked at, in the folder SCREENS if there is one. */
+async function keep(page, name) {
+  if (process.env.SCREENS !== undefined) {
+    await page.screenshot({ path: `${process.env.SCREENS}/${name}.png` });
+  }
+}
 const counts = (what, locator, expected) => becomes(what, () => locator.count(), expected);
 
 const cases = {
@@ -190,6 +199,41 @@ const cases = {
     await words.fill("2 greens");
     await words.press("Enter");
     assert.deepEqual((await told("answer")).answer, { type: "text", text: "2 greens" });
+  },
+
+  async "without a model it says what to do, and errors elsewhere stay errors"({ page, tell, told }) {
+    const needsKey = { id: "anthropic/a", provider: "anthropic", ready: false, hint: "Set ANTHROPIC_API_KEY." };
+    await tell({ type: "reset", events: [], status: { ...BEGINNING, models: [needsKey] } });
+    await page.getByRole("heading", { name: "Which model is to work for you?" }).waitFor();
+    await tell({ type: "notYet", message: "No model is set up.", prompt: [{ type: "text", text: "hello" }] });
+    await page.waitForFunction(() => document.querySelector("textarea").value === "hello");
+    const failure = page.locator(".failure");
+    assert.equal(await failure.isVisible(), false);
+    await page.getByRole("button", { name: "Set a Key…" }).click();
+    assert.equal((await told("command")).command, "setKey");
+    await page.getByRole("button", { name: "Try Without a Key" }).click();
+    assert.deepEqual(await told("configure"), { type: "configure", model: "scripted/hello" });
+    await keep(page, "no-model");
+    await tell({ type: "failed", message: "It broke." });
+    await failure.filter({ hasText: "It broke." }).waitFor();
+    const script = { id: "scripted/hello", provider: "scripted", ready: true };
+    await tell({ type: "status", status: { ...BEGINNING, model: "scripted/hello", models: [script, needsKey] } });
+    await page.locator(".setup").waitFor({ state: "hidden" });
+  },
+
+  async "a server that does not run is said once, with one thing to do"({ page, tell, told }) {
+    const trouble = { message: "The program pillion is not found.", remedy: "setServerPath" };
+    await tell({ type: "reset", events: [], status: { ...BEGINNING, connected: false, trouble } });
+    await page.getByText("The program pillion is not found.").waitFor();
+    await tell({ type: "notYet", message: trouble.message, prompt: [{ type: "text", text: "hello" }] });
+    await page.waitForFunction(() => document.querySelector("textarea").value === "hello");
+    assert.equal(await page.locator(".failure").isVisible(), false);
+    assert.equal(await page.locator(".offline button").count(), 1);
+    await keep(page, "no-server");
+    await page.getByRole("button", { name: "Set Its Path" }).click();
+    assert.equal((await told("command")).command, "setServerPath");
+    await tell({ type: "status", status: { ...BEGINNING, connected: false, trouble: undefined } });
+    await page.locator(".offline").waitFor({ state: "hidden" });
   },
 };
 

@@ -2,7 +2,7 @@
 
 import * as vscode from "vscode";
 import type { Approvals } from "./approvals";
-import { applyPrompt, insertCode, openFile, openText } from "./code";
+import { applyPrompt, insertCode, openFile } from "./code";
 import { complete, promptText } from "./context";
 import type { Conversation } from "./conversation";
 import type { FromView, How, Status, ToView } from "./messages";
@@ -11,6 +11,10 @@ import { page } from "./page";
 import type { ContentBlock, ModelListResponse } from "./protocol";
 import type { Questions } from "./questions";
 import type { Server } from "./server";
+import type { Texts } from "./texts";
+
+/** The server's error code for what has to be configured first. */
+const NOT_CONFIGURED = -32004;
 
 /** The most sessions that are listed. */
 const SESSIONS = 500;
@@ -31,6 +35,7 @@ export class Chat implements vscode.WebviewViewProvider, vscode.Disposable {
     private readonly conversation: Conversation,
     private readonly approvals: Approvals,
     private readonly questions: Questions,
+    private readonly texts: Texts,
   ) {
     const tellStatus = () => this.tell({ type: "status", status: this.status() });
     const tellWaiting = () => this.tell({ type: "waiting", approvals: approvals.open, questions: questions.open });
@@ -54,6 +59,9 @@ export class Chat implements vscode.WebviewViewProvider, vscode.Disposable {
         }
       }),
       server.onState((running) => {
+        if (!running && server.trouble !== undefined && this.view?.visible === false) {
+          void this.pointToTrouble(server.trouble.message);
+        }
         if (running) {
           this.loadModels().catch((error: unknown) => server.log.warn(`the models cannot be listed: ${String(error)}`));
         }
@@ -106,6 +114,13 @@ export class Chat implements vscode.WebviewViewProvider, vscode.Disposable {
     await vscode.commands.executeCommand("pillion.chat.focus");
   }
 
+  private async pointToTrouble(message: string): Promise<void> {
+    const answer = await vscode.window.showErrorMessage(message, "Open the Chat");
+    if (answer !== undefined) {
+      await vscode.commands.executeCommand("pillion.chat.focus");
+    }
+  }
+
   private async pointToQuestion(): Promise<void> {
     const text = this.questions.open.at(-1)?.text ?? "";
     const answer = await vscode.window.showInformationMessage(`Pillion asks: ${text}`, "Answer");
@@ -131,6 +146,7 @@ export class Chat implements vscode.WebviewViewProvider, vscode.Disposable {
     return {
       running: turnId !== undefined,
       connected: this.server.isRunning,
+      trouble: this.server.trouble,
       sessionId: info?.sessionId,
       model: model ?? this.known.default,
       mode,
@@ -151,8 +167,13 @@ export class Chat implements vscode.WebviewViewProvider, vscode.Disposable {
     } catch (error) {
       const text = error instanceof Error ? error.message : String(error);
       this.server.log.error(text);
-      const back = message.type === "say" ? { prompt: message.prompt } : {};
-      void this.tell({ type: "failed", message: text, ...back });
+      if (message.type !== "say") {
+        void this.tell({ type: "failed", message: text });
+      } else if (!this.server.isRunning || (error as { code?: unknown }).code === NOT_CONFIGURED) {
+        void this.tell({ type: "notYet", message: text, prompt: message.prompt });
+      } else {
+        void this.tell({ type: "failed", message: text, prompt: message.prompt });
+      }
     }
   }
 
@@ -182,7 +203,7 @@ export class Chat implements vscode.WebviewViewProvider, vscode.Disposable {
       case "openFile":
         return openFile(message.path, message.line, conversation.info?.roots[0]);
       case "openText":
-        return openText(message.text);
+        return this.texts.add("Output", message.text);
       case "copy":
         return vscode.env.clipboard.writeText(message.text);
       case "insertCode":
@@ -220,7 +241,7 @@ export class Chat implements vscode.WebviewViewProvider, vscode.Disposable {
       case "readTask": {
         const { taskId } = message;
         const { text } = await server.request("task/read", { sessionId: this.sessionId(), taskId });
-        return openText(text);
+        return this.texts.add("Output", text);
       }
       case "cancelTask":
         await server.request("task/cancel", { sessionId: this.sessionId(), taskId: message.taskId });

@@ -28,17 +28,11 @@ function uriOf(path: string, root: string | undefined): vscode.Uri {
   return isAbsolute || folder === undefined ? vscode.Uri.file(path) : vscode.Uri.joinPath(folder, path);
 }
 
-/** Shows a text in an editor of its own. */
-export async function openText(text: string): Promise<void> {
-  const document = await vscode.workspace.openTextDocument({ content: text, language: "plaintext" });
-  await vscode.window.showTextDocument(document, { preview: true });
-}
-
 /** Puts code in place of the editor's selection; into a document of its own where no editor is open. */
 export async function insertCode(text: string): Promise<void> {
   const editor = vscode.window.activeTextEditor ?? vscode.window.visibleTextEditors[0];
   if (editor === undefined) {
-    await openText(text);
+    await vscode.window.showTextDocument(await vscode.workspace.openTextDocument({ content: text }));
     return;
   }
   await editor.edit((edit) => edit.replace(editor.selection, text.replace(/\n$/, "")));

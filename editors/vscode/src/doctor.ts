@@ -5,6 +5,7 @@ import { accessSync, constants } from "node:fs";
 import { promisify } from "node:util";
 import * as vscode from "vscode";
 import { findServer, type Server } from "./server";
+import type { Texts } from "./texts";
 
 /** Long enough for a cold disk. */
 const VERSION_LIMIT_MS = 10_000;
@@ -31,7 +32,7 @@ class Report {
   }
 }
 
-export async function doctor(context: vscode.ExtensionContext, server: Server): Promise<void> {
+export async function doctor(context: vscode.ExtensionContext, server: Server, texts: Texts): Promise<void> {
   await server.settled();
   const report = new Report();
   const section = (title: string) => report.lines.push("", `## ${title}`, "");
@@ -48,9 +49,7 @@ export async function doctor(context: vscode.ExtensionContext, server: Server): 
   section("Workspace");
   workspace(report);
 
-  const content = ["# Pillion: Doctor", ...report.lines, ""].join("\n");
-  const document = await vscode.workspace.openTextDocument({ content, language: "markdown" });
-  await vscode.window.showTextDocument(document, { preview: true });
+  await texts.show("Pillion Doctor.md", ["# Pillion: Doctor", ...report.lines, ""].join("\n"));
   const [first] = report.remedies;
   if (first !== undefined) {
     const chosen = await vscode.window.showInformationMessage(
@@ -66,12 +65,12 @@ export async function doctor(context: vscode.ExtensionContext, server: Server): 
 
 async function program(report: Report, context: vscode.ExtensionContext, server: Server): Promise<void> {
   const found = findServer(context.extensionPath);
+  const setPath = { title: "Set Its Path", command: "pillion.setServerPath" };
   if (found === undefined) {
     const advice = "Install it (`cargo install --path .` in Pillion's folder), or set `pillion.server.path`.";
-    report.bad("The `pillion` program was not found in the settings, the extension or the `PATH`.", advice, {
-      title: "Open Settings",
-      command: "pillion.openSettings",
-    });
+    report.bad("The `pillion` program was not found in the settings, the extension or the `PATH`.", advice, setPath);
+    // That it does not run says nothing more.
+    return;
   } else {
     try {
       accessSync(found.path, constants.X_OK);
@@ -82,8 +81,9 @@ async function program(report: Report, context: vscode.ExtensionContext, server:
       report.bad(
         `\`${found.path}\` (from ${found.from}) cannot be run: ${why}`,
         "Check `pillion.server.path`, and that the file may be executed (`chmod +x`).",
-        { title: "Open Settings", command: "pillion.openSettings" },
+        setPath,
       );
+      return;
     }
   }
   if (!server.isRunning) {

@@ -18,6 +18,7 @@ import type { Mode } from "./protocol";
 import { Questions } from "./questions";
 import { Review } from "./review";
 import { Server } from "./server";
+import { Texts } from "./texts";
 
 export async function activate(context: vscode.ExtensionContext): Promise<void> {
   const server = new Server(context);
@@ -26,14 +27,15 @@ export async function activate(context: vscode.ExtensionContext): Promise<void> 
   const proposals = new Proposals(approvals);
   const notices = new Notices(approvals);
   const questions = new Questions(server);
-  const chat = new Chat(context.extensionUri, server, conversation, approvals, questions);
+  const texts = new Texts();
+  const chat = new Chat(context.extensionUri, server, conversation, approvals, questions, texts);
   const asking = new Asking(chat, conversation);
   const changes = new Changes(server, conversation);
   server.answer("editor/diagnostics", async (params) => diagnostics(params));
   server.answer("editor/context", async () => focus());
   server.answer("editor/save", async ({ uris }) => ({ failed: await save(uris) }));
-  context.subscriptions.push(server, conversation, approvals, questions, proposals, notices, chat, asking, changes);
-  context.subscriptions.push(new EditHere(asking), new Follow(conversation), new CommitMessage(server));
+  context.subscriptions.push(server, conversation, approvals, questions, proposals, notices, texts, chat, asking);
+  context.subscriptions.push(changes, new EditHere(asking), new Follow(conversation), new CommitMessage(server));
   context.subscriptions.push(new Marks(context.extensionUri, changes), new Review(changes));
   context.subscriptions.push(
     conversation.onChanged(
@@ -41,26 +43,9 @@ export async function activate(context: vscode.ExtensionContext): Promise<void> 
     ),
   );
 
-  const start = async () => {
-    try {
-      await server.start(() => environment(context.secrets));
-    } catch (error) {
-      const message = error instanceof Error ? error.message : String(error);
-      server.log.error(message);
-      // Not awaited: what starts it again must not wait for an answer.
-      void help(message);
-    }
-  };
-  const help = async (message: string) => {
-    const choice = await vscode.window.showErrorMessage(`Pillion: ${message}`, "Doctor", "Show Log");
-    if (choice === "Doctor") {
-      await doctor(context, server);
-    } else if (choice === "Show Log") {
-      server.log.show();
-    }
-  };
+  const start = () => server.start(() => environment(context.secrets));
   let restarting = Promise.resolve();
-  const restart = () => {
+  const again = () => {
     // One after the other, however often it is asked for: each stops the server of the one before.
     restarting = restarting
       .then(() => server.stop())
@@ -68,6 +53,20 @@ export async function activate(context: vscode.ExtensionContext): Promise<void> 
       .then(start);
     return restarting;
   };
+  const restart = async () => {
+    await again();
+    // The chat says what is wrong.
+    if (server.trouble !== undefined) {
+      await vscode.commands.executeCommand("pillion.chat.focus");
+    }
+  };
+  context.subscriptions.push(
+    vscode.workspace.onDidChangeConfiguration((change) => {
+      if (change.affectsConfiguration("pillion.server") && !server.isRunning) {
+        void again();
+      }
+    }),
+  );
 
   const commands: Record<string, (...given: never[]) => unknown> = {
     focusChat: () => vscode.commands.executeCommand("pillion.chat.focus"),
@@ -80,7 +79,8 @@ export async function activate(context: vscode.ExtensionContext): Promise<void> 
     showLog: () => server.log.show(),
     showTrace: () => server.showTrace(),
     openSettings: () => vscode.commands.executeCommand("workbench.action.openSettings", "@ext:pillion.pillion"),
-    doctor: () => doctor(context, server),
+    doctor: () => doctor(context, server, texts),
+    setServerPath,
     setKey: async () => {
       if (await setKey(context.secrets)) {
         await restart();
@@ -92,6 +92,20 @@ export async function activate(context: vscode.ExtensionContext): Promise<void> 
   }
   // Not awaited: the chat is there while the server starts, and says so if it cannot.
   void start();
+}
+
+/** Asks where the program is. Whether it is there is looked at when it is started, which the setting brings about. */
+async function setServerPath(): Promise<void> {
+  const configuration = vscode.workspace.getConfiguration("pillion");
+  const path = await vscode.window.showInputBox({
+    title: "Pillion: where is the program?",
+    prompt: "Its path, as `command -v pillion` prints it in a terminal. Empty: it is looked for on the PATH.",
+    value: configuration.get<string>("server.path", ""),
+    ignoreFocusOut: true,
+  });
+  if (path !== undefined) {
+    await configuration.update("server.path", path.trim(), vscode.ConfigurationTarget.Global);
+  }
 }
 
 /** Saves these documents; the ones that could not be. */

@@ -36,7 +36,9 @@ export type ToView =
   /** Shows the list of sessions, or the prompt. */
   | { type: "show"; what: "sessions" | "prompt" }
   /** Something went wrong with what the view asked for. The prompt, if there was one, comes back. */
-  | { type: "failed"; message: string; prompt?: ContentBlock[] };
+  | { type: "failed"; message: string; prompt?: ContentBlock[] }
+  /** Something is to be done first. The view may show it already; the prompt comes back. */
+  | { type: "notYet"; message: string; prompt: ContentBlock[] };
 
 /** From the view. */
 export type FromView =
@@ -67,7 +69,7 @@ export type FromView =
   | { type: "readTask"; taskId: string }
   | { type: "cancelTask"; taskId: string }
   | { type: "compact" }
-  | { type: "command"; command: "newSession" | "doctor" | "setKey" | "restartServer" | "showLog" };
+  | { type: "command"; command: "newSession" | "doctor" | "setKey" | "restartServer" | "setServerPath" | "showLog" };
 
 /** `queue` waits for the end of the running turn, `steer` is said to it. */
 export type How = "queue" | "steer";
@@ -76,6 +78,8 @@ export interface Status {
   running: boolean;
   /** Whether there is a server to talk to. */
   connected: boolean;
+  /** Why there is none, if one is not just being started. */
+  trouble: Trouble | undefined;
   sessionId: string | undefined;
   /** The session's, or the one that a new session would get. */
   model: string | undefined;
@@ -83,6 +87,12 @@ export interface Status {
   models: ModelInfo[];
   title: string;
   queue: { id: number; text: string }[];
+}
+
+/** Why the server does not run, and what the person can do about it. */
+export interface Trouble {
+  message: string;
+  remedy: "setServerPath" | "restartServer" | "doctor";
 }
 
 /** A mention to choose. */

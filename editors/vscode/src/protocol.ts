@@ -672,6 +672,11 @@ export type ApprovalOutcome =
       type: "denied";
       reason?: string;
     }
+  /** It was not run because nobody could be asked. */
+  | {
+      type: "nobody";
+      reason: string;
+    }
   /** The turn ended before anybody answered. */
   | { type: "cancelled" };
 
@@ -906,6 +911,12 @@ export type ApprovalDecision =
   | {
       type: "deny";
       reason?: string;
+    }
+  /** Nobody can be asked here, so it is not run: for clients without a person, or that cannot show it. */
+  | {
+      type: "nobody";
+      /** Why not, for the model and the person. */
+      reason: string;
     }
   /** Do not run it, and stop the turn. */
   | { type: "cancelTurn" };

@@ -1,7 +1,7 @@
 // The server: where it is, how it is started, and its own requests with their types.
 
 import { existsSync } from "node:fs";
-import { delimiter, join } from "node:path";
+import { basename, delimiter, join } from "node:path";
 import * as vscode from "vscode";
 import {
   CloseAction,
@@ -13,6 +13,7 @@ import {
   State,
   type StaticFeature,
 } from "vscode-languageclient/node";
+import type { Trouble } from "./messages";
 import { type ClientCapabilities, type ClientRequests, type Notifications, type Requests, VERSION } from "./protocol";
 import { settings } from "./settings";
 
@@ -34,19 +35,19 @@ export interface Found {
 export function findServer(extensionPath: string): Found | undefined {
   const named = vscode.workspace.getConfiguration("pillion").get<string>("server.path", "").trim();
   if (named !== "") {
-    return { path: named, from: "settings" };
+    return { path: (basename(named) === named ? onPath(named) : undefined) ?? named, from: "settings" };
   }
   const bundled = join(extensionPath, "bin", PROGRAM);
   if (existsSync(bundled)) {
     return { path: bundled, from: "extension" };
   }
-  for (const folder of (process.env["PATH"] ?? "").split(delimiter)) {
-    const path = join(folder, PROGRAM);
-    if (folder !== "" && existsSync(path)) {
-      return { path, from: "PATH" };
-    }
-  }
-  return undefined;
+  const path = onPath(PROGRAM);
+  return path === undefined ? undefined : { path, from: "PATH" };
+}
+
+function onPath(program: string): string | undefined {
+  const folders = (process.env["PATH"] ?? "").split(delimiter).filter((folder) => folder !== "");
+  return folders.map((folder) => join(folder, program)).find((path) => existsSync(path));
 }
 
 /** A running server. One object for the life of the window; the process behind it may be started anew. */
@@ -60,6 +61,8 @@ export class Server implements vscode.Disposable {
   private client: LanguageClient | undefined;
   private starting: Promise<void> | undefined;
   private crashes: number[] = [];
+  /** Why it does not run, if it is not just being started. */
+  trouble: Trouble | undefined;
   private readonly listeners = new Map<string, ((params: unknown) => void)[]>();
   private readonly handlers: ((client: LanguageClient) => vscode.Disposable)[] = [];
 
@@ -76,14 +79,27 @@ export class Server implements vscode.Disposable {
 
   /** Starts it with what `environment` gives beside the editor's own. What is asked meanwhile waits. */
   start(environment: () => Promise<Record<string, string>>): Promise<void> {
-    this.starting = this.begin(environment);
+    this.trouble = undefined;
+    this.starting = this.begin(environment).catch((error: unknown) => {
+      const message = error instanceof Error ? error.message : String(error);
+      this.fail({ message: `Pillion's server could not be started: ${message}`, remedy: "doctor" });
+    });
     return this.starting;
+  }
+
+  private fail(trouble: Trouble): void {
+    this.trouble ??= trouble;
+    this.log.error(this.trouble.message);
+    this.stateChanged.fire(false);
   }
 
   private async begin(environment: () => Promise<Record<string, string>>): Promise<void> {
     const found = findServer(this.context.extensionPath);
-    if (found === undefined) {
-      throw new Error("The pillion program was not found. Install it, or set pillion.server.path to where it is.");
+    if (found === undefined || !existsSync(found.path)) {
+      const where = found === undefined ? "not found" : `not at ${found.path}`;
+      const message = `The program pillion is ${where}. Install it, or say where it is.`;
+      this.fail({ message, remedy: "setServerPath" });
+      return;
     }
     this.log.info(`server: ${found.path} (from ${found.from})`);
     const configuration = vscode.workspace.getConfiguration("pillion");
@@ -128,6 +144,8 @@ export class Server implements vscode.Disposable {
         this.stateChanged.fire(true);
       } else if (newState === State.Stopped) {
         this.stateChanged.fire(false);
+      } else if (newState === State.StartFailed) {
+        this.fail({ message: "Pillion's server could not be started.", remedy: "doctor" });
       }
     });
     for (const register of this.handlers) {
@@ -138,9 +156,9 @@ export class Server implements vscode.Disposable {
     void this.compare();
   }
 
-  /** Waits until it has started, or could not. Why not was told to who started it. */
+  /** Waits until it has started, or could not. */
   async settled(): Promise<void> {
-    await this.starting?.catch(() => undefined);
+    await this.starting;
   }
 
   async stop(): Promise<void> {
@@ -156,7 +174,9 @@ export class Server implements vscode.Disposable {
   async request<M extends keyof Requests>(method: M, params: Requests[M]["params"]): Promise<Requests[M]["result"]> {
     await this.settled();
     if (this.client === undefined) {
-      throw new Error("Pillion's server does not run. Start it with the command Pillion: Restart Server.");
+      throw new Error(
+        this.trouble?.message ?? "Pillion's server does not run. Start it with the command Pillion: Restart Server.",
+      );
     }
     return this.client.sendRequest<Requests[M]["result"]>(method, params);
   }
@@ -245,8 +265,9 @@ export class Server implements vscode.Disposable {
       this.log.warn("the server ended unexpectedly and is started anew");
       return { action: CloseAction.Restart, handled: true };
     }
-    const message = `Pillion's server ended ${CRASHES} times within three minutes and is not started again. See the log.`;
-    return { action: CloseAction.DoNotRestart, message };
+    const message = `Pillion's server ended ${CRASHES} times within three minutes and is not started again.`;
+    this.trouble = { message, remedy: "doctor" };
+    return { action: CloseAction.DoNotRestart, handled: true };
   }
 }
 

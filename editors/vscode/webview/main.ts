@@ -1,6 +1,6 @@
 // The chat view: what the extension tells is shown, what the person does is told to the extension.
 
-import type { FromView, Stamped, Status, ToView } from "../src/messages";
+import type { FromView, Stamped, Status, ToView, Trouble } from "../src/messages";
 import type { ContentBlock, Mode, ModelInfo } from "../src/protocol";
 import { announce, announcer } from "./announce";
 import { Dock } from "./dock";
@@ -55,14 +55,12 @@ const failure = h(
     failure.hidden = true;
   }),
 );
-const offline = h(
-  "div",
-  { class: "offline", role: "status", hidden: true },
-  svg("warning"),
-  h("span", {}, "Pillion's server does not run."),
-  h("button", { type: "button", onclick: () => tell({ type: "command", command: "restartServer" }) }, "Start"),
-  h("button", { type: "button", onclick: () => tell({ type: "command", command: "doctor" }) }, "Doctor"),
-);
+const offline = h("div", { class: "offline", role: "status", hidden: true });
+const REMEDIES: Record<Trouble["remedy"], string> = {
+  setServerPath: "Set Its Path",
+  restartServer: "Start",
+  doctor: "Ask the Doctor",
+};
 const modes = new Picker("Mode", "mode", () =>
   MODES.map(({ mode, label, detail }) => ({
     label,
@@ -166,6 +164,14 @@ window.addEventListener("message", ({ data }: MessageEvent<ToView>) => {
         prompt.insert(data.prompt);
       }
       break;
+    case "notYet":
+      prompt.insert(data.prompt);
+      if (offline.hidden && !welcome.asksForModel) {
+        fail(data.message);
+      } else {
+        announce(data.message);
+      }
+      break;
   }
 });
 
@@ -230,11 +236,21 @@ function show(next: Status): void {
   prompt.running(next.running);
   welcome.show(next);
   dock.show(next);
-  offline.hidden = next.connected;
+  showTrouble(next.trouble);
   document.body.classList.toggle("running", next.running);
   const mode = MODES.find((one) => one.mode === next.mode);
   modes.show(mode?.label ?? next.mode, "Mode");
   models.show(next.model?.split("/").slice(1).join("/") ?? "Choose a model", "Model");
+}
+
+/** Why nothing can be said, and the one thing to do about it. */
+function showTrouble(trouble: Trouble | undefined): void {
+  offline.hidden = trouble === undefined;
+  if (trouble !== undefined && offline.textContent !== `${trouble.message}${REMEDIES[trouble.remedy]}`) {
+    const onclick = () => tell({ type: "command", command: trouble.remedy });
+    const button = h("button", { type: "button", onclick }, REMEDIES[trouble.remedy]);
+    offline.replaceChildren(svg("warning"), h("span", {}, trouble.message), button);
+  }
 }
 
 function modelItem(model: ModelInfo): Item {

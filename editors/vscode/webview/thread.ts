@@ -198,6 +198,9 @@ export class Thread {
     if (event.type === "approvalResolved" && event.outcome.type === "denied" && event.outcome.reason !== undefined) {
       this.add(line("denied", `Denied: ${event.outcome.reason}`));
     }
+    if (event.type === "approvalResolved" && event.outcome.type === "nobody") {
+      this.add(line("denied", `Not done, because nobody could be asked: ${event.outcome.reason}`));
+    }
   }
 
   private ended(end: Extract<SessionEvent, { type: "turnEnded" }>, at: number | undefined): void {

@@ -3,6 +3,9 @@
 import type { FromView, Status } from "../src/messages";
 import { h, type IconName, svg } from "./dom";
 
+/** Plays a script: for a look at how things go. */
+const WITHOUT_KEY = "scripted/hello";
+
 const IDEAS: { icon: IconName; text: string }[] = [
   { icon: "read", text: "Explain what this project does, and where to begin reading" },
   { icon: "warning", text: "Fix the problems that the editor shows" },
@@ -10,7 +13,7 @@ const IDEAS: { icon: IconName; text: string }[] = [
 ];
 
 export class Welcome {
-  private readonly trouble = h("div", { class: "trouble", hidden: true });
+  private readonly setup = h("div", { class: "setup", hidden: true });
   readonly element: HTMLElement;
 
   constructor(
@@ -25,7 +28,7 @@ export class Welcome {
       { class: "welcome" },
       h("h1", {}, "Pillion"),
       h("p", {}, "Works on what your editor shows, saved or not. Nothing changes without your word."),
-      this.trouble,
+      this.setup,
       ...ideas,
       h(
         "p",
@@ -40,16 +43,30 @@ export class Welcome {
     );
   }
 
+  /** Whether it says that there is no model yet. */
+  get asksForModel(): boolean {
+    return !this.element.hidden && !this.setup.hidden;
+  }
+
   show(status: Status): void {
     const chosen = status.models.find(({ id }) => id === status.model);
-    const button = (label: string, command: "doctor" | "setKey" | "restartServer") =>
-      h("button", { type: "button", onclick: () => this.tell({ type: "command", command }) }, label);
-    const parts: (HTMLElement | string)[] = [];
-    if (status.connected && status.models.length > 0 && (chosen === undefined || !chosen.ready)) {
-      const hint = chosen?.hint ?? "No model is configured yet. Set a provider's key, or choose another model below.";
-      parts.push(h("p", {}, hint), button("Set a Key…", "setKey"), button("Doctor", "doctor"));
+    this.setup.hidden = !status.connected || status.models.length === 0 || chosen?.ready === true;
+    if (this.setup.hidden) {
+      return;
     }
-    this.trouble.hidden = parts.length === 0;
-    this.trouble.replaceChildren(...parts);
+    const button = (label: string, message: FromView, kind = "") =>
+      h("button", { type: "button", class: kind, onclick: () => this.tell(message) }, label);
+    const setKey = button("Set a Key…", { type: "command", command: "setKey" }, "primary");
+    const tryOut = button("Try Without a Key", { type: "configure", model: WITHOUT_KEY });
+    this.setup.replaceChildren(
+      h("h2", {}, "Which model is to work for you?"),
+      h(
+        "p",
+        {},
+        chosen?.hint ?? "Set the key of a provider, or choose a model below: those on your machine need no key.",
+      ),
+      h("div", { class: "buttons" }, setKey, tryOut),
+      h("p", { class: "hint" }, "Without a key a script takes the model's part, and asks to make one file."),
+    );
   }
 }

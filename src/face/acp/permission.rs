@@ -38,8 +38,8 @@ const ALLOW: [(&str, ApprovalScope); 4] = [
 /// Of the rules in an option's name, in characters. A rule that cannot be shown whole is not to be had here.
 const RULES_MAX: usize = 200;
 
-/// Resolves with what the person says. A client that cannot ask them denies, since nobody would see what waits, but where
-/// others may.
+/// Resolves with what the person says. Where a client cannot ask them, nobody would see what waits, and the call is not
+/// run; but where others may see it, it is left to them.
 pub(super) fn ask(client: &Client, approval: &Approval) -> BoxFuture<'static, Option<Verdict>> {
     let request = client.with(&approval.session_id, |talk| (request(talk, approval), talk.is_shared));
     let peer = client.peer.clone();
@@ -53,7 +53,7 @@ pub(super) fn ask(client: &Client, approval: &Approval) -> BoxFuture<'static, Op
             }
             Err(error @ (CallError::Remote { .. } | CallError::Malformed { .. })) => {
                 tracing::warn!(%error, "an approval could not be shown");
-                ApprovalDecision::Deny { reason: Some(format!("The client could not ask the person: {error}")) }
+                ApprovalDecision::Nobody { reason: format!("the client could not show the question: {error}") }
             }
             Err(error @ (CallError::Timeout { .. } | CallError::Closed { .. })) => {
                 tracing::warn!(%error, "an approval was not answered");

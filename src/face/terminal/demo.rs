@@ -18,7 +18,10 @@ use editor::Buffer;
 use serde_json::{Value, json, value::RawValue};
 use tokio::{process::Child, sync::mpsc};
 
-use super::show::{self, Screen, Style};
+use super::{
+    asking::{self, Typed},
+    show::{Screen, Style},
+};
 use crate::{
     protocol::{
         Approval, ApprovalDecision, ApprovalOutcome, ApprovalRequestParams, ApprovalScope, SessionEvent,
@@ -71,6 +74,7 @@ impl Service for Editor {
 
 struct Demo {
     screen: Screen,
+    typed: Typed,
     peer: Peer,
     project: PathBuf,
     buffer: Buffer,
@@ -96,8 +100,8 @@ pub async fn run(args: Args) -> anyhow::Result<u8> {
 
     let buffer = Buffer::new(project.join(FILE), ON_DISK);
     let asks_person = !args.yes && io::stdin().is_terminal() && io::stdout().is_terminal();
-    let mut demo =
-        Demo { screen: Screen::new(), peer, project, buffer, asks_person, deltas: 0, last_result: String::new() };
+    let (screen, typed) = (Screen::new(), Typed::default());
+    let mut demo = Demo { screen, typed, peer, project, buffer, asks_person, deltas: 0, last_result: String::new() };
     let code = demo.play(heard).await?;
     demo.seam("editor → pillion", "shutdown, exit");
     let _: Value = demo.peer.call("shutdown", &(), LIMIT).await?;
@@ -193,6 +197,7 @@ impl Demo {
                     ApprovalOutcome::Allowed { .. } => "allowed".to_owned(),
                     ApprovalOutcome::Denied { reason: Some(reason) } => format!("denied: {reason}"),
                     ApprovalOutcome::Denied { reason: None } => "denied".to_owned(),
+                    ApprovalOutcome::Nobody { reason } => format!("nobody could be asked: {reason}"),
                     ApprovalOutcome::Cancelled => "the turn was stopped".to_owned(),
                 };
                 self.seam("pillion → editor", &format!("the question is closed: {outcome}"));
@@ -241,12 +246,24 @@ impl Demo {
             self.peer.notify("textDocument/didChange", &change);
         }
         if self.asks_person {
-            let approval = approval.clone();
-            let answer = tokio::task::spawn_blocking(move || show::ask(&approval)).await?;
-            return Ok(answer.unwrap_or(ApprovalDecision::CancelTurn));
+            return Ok(self.hear(approval).await);
         }
         self.seam("person → editor ", "yes, once (nobody is asked here, so the demo answers)");
         Ok(ApprovalDecision::Allow { scope: ApprovalScope::Once, input: None, hunks: None, rules: None })
+    }
+
+    /// What the person types.
+    async fn hear(&mut self, approval: &Approval) -> ApprovalDecision {
+        let mut prompt = asking::prompt(approval);
+        loop {
+            self.screen.text(Style::Plain, &prompt);
+            let line = self.typed.line().await;
+            self.screen.entered();
+            match asking::decision(approval, line.as_deref()) {
+                Ok(decision) => return decision,
+                Err(understood) => prompt = understood,
+            }
+        }
     }
 
     fn initialize(&self, root: &str) -> Value {

@@ -10,14 +10,14 @@ use futures::{
     FutureExt,
     future::{BoxFuture, OptionFuture},
 };
-use tokio::{
-    sync::{mpsc, oneshot},
-    task::JoinHandle,
-};
+use tokio::sync::{mpsc, oneshot};
 
-use super::show::{self, Screen, Style};
+use super::{
+    asking::{self, Typed},
+    show::{self, Screen, Style},
+};
 use crate::{
-    protocol::{ApprovalDecision, SessionEvent},
+    protocol::{Approval, ApprovalDecision, SessionEvent},
     sidecar::{Attachment, Inquiry, LoggedEvent, Verdict},
 };
 
@@ -73,17 +73,30 @@ pub struct Dialogue {
     json: bool,
     /// Whether to deny what nobody can be asked here, instead of leaving it to other clients.
     pub denies: bool,
+    /// What was denied because nobody could be asked.
+    pub unasked: Vec<Approval>,
     waiting: VecDeque<Asked>,
-    /// What asks the question that stands on the terminal.
-    asking: Option<JoinHandle<()>>,
+    /// What stands on the terminal.
+    asking: Option<Asked>,
+    typed: Typed,
 }
 
 impl Dialogue {
     /// A dialogue, and what to attach for it.
     pub fn new(screen: Screen, json: bool) -> (Arc<dyn Attachment>, Self) {
         let (sender, heard) = mpsc::unbounded_channel();
-        let (waiting, ticks) = (VecDeque::new(), tokio::time::interval(show::TICK));
-        (Arc::new(Terminal(sender)), Self { heard, screen, ticks, json, denies: false, waiting, asking: None })
+        let dialogue = Self {
+            heard,
+            screen,
+            ticks: tokio::time::interval(show::TICK),
+            json,
+            denies: false,
+            unasked: Vec::new(),
+            waiting: VecDeque::new(),
+            asking: None,
+            typed: Typed::default(),
+        };
+        (Arc::new(Terminal(sender)), dialogue)
     }
 
     /// Shows the next event, and returns it; `None` when no more come. Safe to drop and call again.
@@ -93,16 +106,19 @@ impl Dialogue {
     pub async fn next(&mut self) -> io::Result<Option<SessionEvent>> {
         loop {
             while self.asking.is_none()
-                && let Some(Asked { inquiry, answer }) = self.waiting.pop_front()
+                && let Some(asked) = self.waiting.pop_front()
             {
-                if !answer.is_closed() {
-                    self.asking = self.decide(inquiry, answer);
+                if !asked.answer.is_closed() {
+                    self.put(asked);
                 }
             }
+            let is_asking = self.asking.is_some();
+            let withdrawn = OptionFuture::from(self.asking.as_mut().map(|asked| asked.answer.closed()));
             tokio::select! {
                 biased;
-                Some(_) = OptionFuture::from(self.asking.as_mut()) => self.asking = None,
-                _ = self.ticks.tick(), if self.asking.is_none() && !self.json => self.screen.tick(),
+                Some(()) = withdrawn => self.withdraw(),
+                line = self.typed.line(), if is_asking => self.hear(line.as_deref()),
+                _ = self.ticks.tick(), if !is_asking && !self.json => self.screen.tick(),
                 heard = self.heard.recv() => match heard {
                     None => return Ok(None),
                     Some(Heard::Asked(asked)) => self.waiting.push_back(*asked),
@@ -120,45 +136,66 @@ impl Dialogue {
             return writeln!(io::stdout(), "{}", serde_json::to_string(logged)?);
         }
         self.screen.event(&logged.event);
-        let is_resolved =
-            matches!(logged.event, SessionEvent::ApprovalResolved { .. } | SessionEvent::QuestionResolved { .. });
-        if is_resolved && self.asking.as_ref().is_some_and(|asking| !asking.is_finished()) {
-            self.screen.line(Style::Yellow, "… answered elsewhere, or over. Press Enter to go on.");
-        }
         Ok(())
     }
 
-    /// Asks the person on the terminal, on a thread of its own so that a stop is heard meanwhile. Without a terminal an
-    /// approval is refused, with the reason, and a question is nobody's.
-    fn decide(&mut self, inquiry: Inquiry, answer: oneshot::Sender<Option<Verdict>>) -> Option<JoinHandle<()>> {
-        let nobody = self.json || !io::stdin().is_terminal() || !io::stdout().is_terminal();
-        match inquiry {
-            Inquiry::Approval(_) if nobody && self.denies => {
-                let reason = "Nobody can be asked here: the standard input is no terminal. The person can run this with \
-                          --mode acceptEdits or --mode auto, or in a terminal.";
-                let _ =
-                    answer.send(Some(Verdict::Approval(ApprovalDecision::Deny { reason: Some(reason.to_owned()) })));
-                None
-            }
-            Inquiry::Approval(_) | Inquiry::Question(_) if nobody => {
-                let _ = answer.send(None);
-                None
-            }
+    /// Why nobody can be asked here, if so.
+    pub fn nobody(&self) -> Option<&'static str> {
+        match (self.json, io::stdin().is_terminal() && io::stdout().is_terminal()) {
+            (true, _) => Some("with --json no questions are asked"),
+            (false, false) => Some("the standard input and output are no terminal"),
+            (false, true) => None,
+        }
+    }
+
+    /// Puts it before the person. Where there is none, an approval is refused, with the reason, and a question is nobody's.
+    fn put(&mut self, asked: Asked) {
+        if let Some(reason) = self.nobody() {
+            let verdict = match asked.inquiry {
+                Inquiry::Approval(approval) if self.denies => {
+                    self.unasked.push(approval);
+                    Some(Verdict::Approval(ApprovalDecision::Nobody { reason: format!("{reason}.") }))
+                }
+                Inquiry::Approval(_) | Inquiry::Question(_) => None,
+            };
+            let _ = asked.answer.send(verdict);
+            return;
+        }
+        let prompt = match &asked.inquiry {
             Inquiry::Approval(approval) => {
-                self.screen.still();
-                self.screen.approval(&approval);
-                Some(tokio::task::spawn_blocking(move || {
-                    let decision = show::ask(&approval).unwrap_or(ApprovalDecision::CancelTurn);
-                    let _ = answer.send(Some(Verdict::Approval(decision)));
-                }))
+                self.screen.approval(approval);
+                asking::prompt(approval)
             }
             Inquiry::Question(question) => {
-                self.screen.still();
-                self.screen.question(&question);
-                Some(tokio::task::spawn_blocking(move || {
-                    let _ = answer.send(Some(Verdict::Question(show::ask_question(&question))));
-                }))
+                self.screen.question(question);
+                asking::question_prompt(question)
+            }
+        };
+        self.screen.text(Style::Plain, &prompt);
+        self.asking = Some(asked);
+    }
+
+    /// Takes a line for what is asked; what is not understood is asked again.
+    fn hear(&mut self, line: Option<&str>) {
+        self.screen.entered();
+        let Some(Asked { inquiry, answer }) = self.asking.take() else { return };
+        let verdict = match &inquiry {
+            Inquiry::Approval(approval) => asking::decision(approval, line).map(Verdict::Approval),
+            Inquiry::Question(question) => asking::answer(question, line).map(Verdict::Question),
+        };
+        match verdict {
+            Ok(verdict) => drop(answer.send(Some(verdict))),
+            Err(understood) => {
+                self.screen.text(Style::Plain, &understood);
+                self.asking = Some(Asked { inquiry, answer });
             }
         }
+    }
+
+    /// Nobody waits for the answer any more.
+    fn withdraw(&mut self) {
+        self.asking = None;
+        self.typed.forget();
+        self.screen.line(Style::Yellow, "  … answered elsewhere, or over");
     }
 }

@@ -116,6 +116,9 @@ impl Page {
             SessionEvent::ApprovalResolved { outcome: ApprovalOutcome::Denied { reason: Some(reason) }, .. } => {
                 self.quoted("You denied it", &reason);
             }
+            SessionEvent::ApprovalResolved { outcome: ApprovalOutcome::Nobody { reason }, .. } => {
+                self.quoted("Nobody could be asked", &reason);
+            }
             SessionEvent::QuestionAsked { question } => self.quoted("Pillion asks", &question.text),
             SessionEvent::QuestionResolved { outcome: QuestionOutcome::Answered { answer }, .. } => {
                 let said = match answer {

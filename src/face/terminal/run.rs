@@ -13,6 +13,7 @@ use super::{
     show::Screen,
 };
 use crate::{
+    config::Rules,
     face::{
         attach::{self, Joined},
         link::Link,
@@ -29,7 +30,8 @@ use crate::{
 /// Does one job and prints what happens; approvals are asked on the terminal.
 ///
 /// Ends with 0 when the model had said what it wanted to say, 1 when the turn failed or was cut short, 2 when it could
-/// not start, 3 when the answer does not fit `--output-schema`, 130 when it was stopped.
+/// not start, 3 when the answer does not fit `--output-schema`, 4 when all went well but for calls that were not run
+/// because nobody could be asked, 130 when it was stopped.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXIT_CODES)]
 pub struct Args {
@@ -66,7 +68,10 @@ pub struct Args {
 
 const EXIT_CODES: &str = "\
 Exit codes: 0 done; 1 the turn failed or was cut short; 2 it could not start; 3 the answer does not fit \
---output-schema; 130 stopped by Ctrl-C.";
+--output-schema; 4 the model came to its end, but calls were not run because nobody could be asked; 130 stopped by Ctrl-C.";
+
+/// The exit code of a turn that went on without what nobody could be asked about.
+const UNASKED: u8 = 4;
 
 #[derive(Clone, Copy, Debug, clap::ValueEnum)]
 enum ModeArg {
@@ -220,11 +225,13 @@ async fn converse(
                 if let SessionEvent::TurnEnded { stop_reason, turn_id, .. } = event
                     && turn_id == ours
                 {
-                    let code = exit_code(stop_reason);
-                    return match &schema {
-                        Some(schema) if code == 0 => answer.print(schema),
-                        _ => Ok(code),
+                    let is_answered = exit_code(stop_reason) == 0;
+                    let code = match &schema {
+                        Some(schema) if is_answered => answer.print(schema)?,
+                        _ => exit_code(stop_reason),
                     };
+                    tell_unasked(&dialogue)?;
+                    return Ok(if code == 0 && !dialogue.unasked.is_empty() { UNASKED } else { code });
                 }
             }
         }
@@ -241,6 +248,25 @@ fn exit_code(stop_reason: TurnStopReason) -> u8 {
         | TurnStopReason::Error
         | TurnStopReason::Interrupted => 1,
     }
+}
+
+/// Says what was not run because nobody could be asked, and what to do about it.
+fn tell_unasked(dialogue: &Dialogue) -> io::Result<()> {
+    let unasked = &dialogue.unasked;
+    let Some(reason) = dialogue.nobody().filter(|_| !unasked.is_empty()) else { return Ok(()) };
+    let calls = if unasked.len() == 1 { "1 call was" } else { &format!("{} calls were", unasked.len()) };
+    let mut rules: Vec<_> = unasked.iter().flat_map(|approval| &approval.rules).collect();
+    rules.sort();
+    rules.dedup();
+    let by_rule = match Rules::user_file().filter(|_| !rules.is_empty()) {
+        Some(file) => format!(", or allow just this in {}:\n    rules = {}", file.display(), json!(rules)),
+        None => ".".to_owned(),
+    };
+    writeln!(
+        io::stderr(),
+        "pillion: {calls} not run, because nobody could be asked: {reason}. Run it again in a terminal, or with --mode \
+         acceptEdits (edits in the project) or --mode auto (everything in the project){by_rule}"
+    )
 }
 
 fn refused(args: &Args, error: &RequestError) -> anyhow::Result<u8> {

@@ -25,10 +25,10 @@ enum Command {
     },
     /// Show what is set and in force; what is not shown has its default. Secrets are hidden
     Show {
-        /// Say of each where it is set
+        /// Say of each where it is set, and list what has its default too
         #[arg(long)]
         origin: bool,
-        /// Print one setting a line, as JSON
+        /// The same, one setting a line, as JSON; null where there is no value
         #[arg(long)]
         json: bool,
         #[command(flatten)]
@@ -63,7 +63,8 @@ pub fn run(args: Args) -> anyhow::Result<u8> {
             Ok(u8::from(!warnings.is_empty()))
         }
         Command::Show { origin, json, place } => {
-            let (origins, warnings) = Config::origins(&place.roots()?);
+            let (mut origins, warnings) = Config::origins(&place.roots()?);
+            origins.retain(|one| origin || json || !one.is_default());
             let longest = origins.iter().map(|origin| origin.name.chars().count()).max().unwrap_or_default();
             let mut out = io::stdout();
             for Origin { name, value, place } in &origins {
@@ -71,6 +72,7 @@ pub fn run(args: Args) -> anyhow::Result<u8> {
                     let line = serde_json::json!({"name": name, "value": value, "origin": place});
                     writeln!(out, "{line}")?;
                 } else if origin {
+                    let value = if value.is_null() { "(not set)".to_owned() } else { value.to_string() };
                     writeln!(out, "{name:longest$} = {value}  # {place}")?;
                 } else {
                     writeln!(out, "{name} = {value}")?;

@@ -7,10 +7,7 @@ use std::{
 };
 
 use crate::{
-    protocol::{
-        Approval, ApprovalDecision, ApprovalScope, Choice, NoticeLevel, PlanStatus, Question, QuestionAnswer,
-        SessionEvent, ToolStatus, Usage,
-    },
+    protocol::{Approval, NoticeLevel, PlanStatus, Question, SessionEvent, ToolStatus, Usage},
     transcript,
 };
 
@@ -152,6 +149,11 @@ impl Screen {
         self.in_text = !text.ends_with('\n');
     }
 
+    /// The person has ended a line by Enter.
+    pub fn entered(&mut self) {
+        self.in_text = false;
+    }
+
     /// A diff, coloured as people expect.
     pub fn diff(&mut self, unified: &str) {
         for line in unified.lines() {
@@ -273,63 +275,6 @@ impl Screen {
         }
         for line in approval.telling_input().iter().flat_map(|input| input.lines()) {
             self.line(Style::Plain, &format!("    {line}"));
-        }
-    }
-}
-
-/// Asks on the terminal until the answer is one. Blocks; `None` at the end of the input.
-pub fn ask(approval: &Approval) -> Option<ApprovalDecision> {
-    let rules = visible(&approval.rules.join(", ")).into_owned();
-    let session = if rules.is_empty() { String::new() } else { format!(", [s] yes to {rules} in this session") };
-    loop {
-        let _ = write!(io::stdout(), "  [y] yes, once{session}, [n REASON] no, [c] no, and stop the turn > ");
-        let _ = io::stdout().flush();
-        let mut line = String::new();
-        if io::stdin().read_line(&mut line).ok()? == 0 {
-            return None;
-        }
-        let line = line.trim();
-        let (word, rest) = line.split_once(char::is_whitespace).unwrap_or((line, ""));
-        let allow = |scope| Some(ApprovalDecision::Allow { scope, input: None, hunks: None, rules: None });
-        match word.to_lowercase().as_str() {
-            "y" | "yes" => return allow(ApprovalScope::Once),
-            "s" if !rules.is_empty() => return allow(ApprovalScope::Session),
-            "n" | "no" => {
-                let reason = (!rest.is_empty()).then(|| rest.trim().to_owned());
-                return Some(ApprovalDecision::Deny { reason });
-            }
-            "c" => return Some(ApprovalDecision::CancelTurn),
-            _ => {}
-        }
-    }
-}
-
-/// Asks on the terminal until the answer is one. Blocks; declines at the end of the input.
-pub fn ask_question(question: &Question) -> QuestionAnswer {
-    let mut prompt = String::new();
-    for (number, Choice { label, description }) in (1..).zip(&question.choices) {
-        let description = description.as_ref().map(|text| format!(" - {text}")).unwrap_or_default();
-        prompt += &format!("    [{number}] {label}{description}\n");
-    }
-    prompt += match (question.choices.is_empty(), question.allows_text) {
-        (true, _) => "  your answer, or nothing to leave it to the model > ",
-        (false, true) => "  a number, words of your own, or nothing to leave it to the model > ",
-        (false, false) => "  a number, or nothing to leave it to the model > ",
-    };
-    loop {
-        let _ = write!(io::stdout(), "{prompt}");
-        let _ = io::stdout().flush();
-        let mut line = String::new();
-        if !io::stdin().read_line(&mut line).is_ok_and(|bytes| bytes > 0) || line.trim().is_empty() {
-            return QuestionAnswer::Decline;
-        }
-        let line = line.trim();
-        match line.parse::<usize>() {
-            Ok(number) if (1..=question.choices.len()).contains(&number) => {
-                return QuestionAnswer::Choice { index: number - 1 };
-            }
-            _ if question.allows_text => return QuestionAnswer::Text { text: line.to_owned() },
-            _ => {}
         }
     }
 }

@@ -168,6 +168,9 @@ impl Hub {
             ApprovalDecision::Deny { reason } => {
                 (Answer::Deny { reason: reason.clone() }, ApprovalOutcome::Denied { reason })
             }
+            ApprovalDecision::Nobody { reason } => {
+                (Answer::Nobody { reason: reason.clone() }, ApprovalOutcome::Nobody { reason })
+            }
             ApprovalDecision::CancelTurn => (Answer::CancelTurn, ApprovalOutcome::Cancelled),
         };
         let cancel = answer == Answer::CancelTurn;

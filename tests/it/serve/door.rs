@@ -192,12 +192,12 @@ async fn who_does_not_show_a_token_has_little_time_and_who_waits_for_an_answer_h
     };
     tokio::time::timeout(LIMIT, dripping).await.expect("it is ended");
 
-    let client = served.websocket().await;
-    let session = served::new_session(&client).await;
-    let mut events = served::subscribe(&client, &session, Some(1)).await;
-    served::call(&client, "turn/start", served::prompt(&session, "go")).await;
-    served::until(&mut events, "turnStarted").await;
-    let (http, mut queued) = (served.http(), served::prompt(&session, "next"));
+    let http = served.http();
+    let session: Value = http.request("session/new", served::named(json!({}))).await.expect("a session");
+    let session = session["sessionId"].as_str().expect("an id").to_owned();
+    let go = served::named(served::prompt(&session, "go"));
+    http.request::<Value, _>("turn/start", go).await.expect("it starts");
+    let mut queued = served::prompt(&session, "next");
     queued["queue"] = json!(true);
     let began = std::time::Instant::now();
     let waiting = tokio::spawn(async move { http.request::<Value, _>("turn/start", served::named(queued)).await });
@@ -205,9 +205,13 @@ async fn who_does_not_show_a_token_has_little_time_and_who_waits_for_an_answer_h
         tokio::time::sleep(std::time::Duration::from_millis(50)).await;
     }
     served.eventually("pillion_requests_total{method=\"turn/start\"} 2").await;
-    served::call(&client, "session/close", json!({"sessionId": session})).await;
+    served
+        .http()
+        .request::<Value, _>("turn/cancel", served::named(json!({"sessionId": session})))
+        .await
+        .expect("taken");
     let answer = tokio::time::timeout(LIMIT, waiting).await.expect("in time").expect("no panic");
-    assert!(answer.expect_err("the session was closed").to_string().contains("closed meanwhile"));
+    assert!(answer.expect_err("it was taken back").to_string().contains("taken back"));
     served.stop().await;
 }
 

@@ -139,7 +139,13 @@ fn settings_are_checked_and_shown_with_their_origin() {
     assert!(line("model").contains("scripted/any") && line("model").ends_with("# the environment"), "{lines}");
     assert!(line("providers.work.api_key").contains("= \"***\" ") && !lines.contains("sk-very-secret"), "{lines}");
     assert!(line("providers.work.base_url").ends_with("config.toml"), "{lines}");
+    for (name, value) in [("mode", "\"ask\""), ("retry.tries", "5"), ("compaction.at", "0.8"), ("proxy", "(not set)")] {
+        assert!(line(name).contains(&format!("= {value} ")) && line(name).ends_with("# default"), "{name}: {lines}");
+    }
+    let set = out(&pillion(&ground, &["config", "show"]));
+    assert!(set.contains("turn_limit = 5\n") && !set.contains("retry.tries"), "{set}");
     let json = out(&pillion(&ground, &["config", "show", "--json"]));
+    assert!(json.contains(r#"{"name":"temperature","value":null,"origin":"default"}"#), "{json}");
     assert!(json.lines().all(|line| serde_json::from_str::<Value>(line).is_ok()), "{json}");
 }
 

@@ -97,7 +97,7 @@ return {
         return me:chat():find('· Stopped', 1, true)
       end)
       check.becomes('nothing waits', function()
-        return me:lua([[return require('pillion.question').count()]])
+        return me:lua([[return #require('pillion.question').queue.all]])
       end, 0)
       pick(me, 1)
       check.eventually('an answer that comes too late does no harm', function()

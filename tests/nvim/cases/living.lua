@@ -89,7 +89,7 @@ return {
         return me:chat():find('· Done', 1, true)
       end)
       local chat = me:chat()
-      me:type(':bwipeout pillion://chat<CR>')
+      me:type(':bwipeout Pillion\\ chat<CR>')
       check.wait('the chat is gone', function()
         return me:chat() == ''
       end)

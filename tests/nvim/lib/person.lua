@@ -181,7 +181,7 @@ function Person:chat(part)
     [[
     local part, found = ..., ''
     for _, buf in ipairs(vim.api.nvim_list_bufs()) do
-      if vim.startswith(vim.api.nvim_buf_get_name(buf), 'pillion://chat/') then
+      if vim.bo[buf].filetype == 'pillion' then
         local text = table.concat(vim.api.nvim_buf_get_lines(buf, 0, -1, true), '\n')
         if not part or text:find(part, 1, true) then
           found = text

@@ -1,85 +1,48 @@
 -- The calls that wait for the person, in the order they came. The popup shows the first that was not put off.
 local attention = require('pillion.attention')
 local client = require('pillion.client')
+local queue = require('pillion.queue')
 
 local M = {}
 
----@class pillion.Waiting a call that waits, and the request whose answer waits with it
+---@class pillion.Waiting: pillion.Waits a call that waits
 ---@field approval pillion.Approval
----@field server pillion.Server
----@field thread thread
----@field put_off boolean
 ---@field chosen boolean[] which hunks are to be made, by index from 1
 
----@type pillion.Waiting[]
-local queue = {}
-
-local withdrawn = vim.lsp.protocol.ErrorCodes.RequestCancelled
-
----@return pillion.Waiting?
-local function first()
-  for _, waiting in ipairs(queue) do
-    if not waiting.put_off then
-      return waiting
-    end
-  end
-end
+M.queue = queue.new(function()
+  M.refresh()
+end)
 
 -- Shows what is to be shown now.
 function M.refresh()
   if package.loaded['pillion.review'] then
     require('pillion.review').sync(function(waiting)
-      return vim.tbl_contains(queue, waiting)
+      return M.queue:has(waiting)
     end)
   end
-  attention.watch('approval', #queue > 0)
-  require('pillion.popup').show(first(), #queue)
+  attention.watch('approval', #M.queue.all > 0)
+  require('pillion.popup').show(M.queue:first() --[[@as pillion.Waiting?]], #M.queue.all)
   require('pillion.statusline').changed()
 end
 
----@param waiting pillion.Waiting
-local function remove(waiting)
-  queue = vim.tbl_filter(function(other)
-    return other ~= waiting
-  end, queue)
-end
-
----@param waiting pillion.Waiting
----@param decision pillion.ApprovalDecision?
----@param err lsp.ResponseError?
-local function resume(waiting, decision, err)
-  remove(waiting)
-  M.refresh()
-  coroutine.resume(waiting.thread, decision, err)
-end
-
--- Asks the person. Runs in the coroutine that vim.lsp gives a request's handler, and returns when there is an answer.
+-- Asks the person, and returns when there is an answer.
 ---@param server pillion.Server
 ---@param approval pillion.Approval
 ---@return pillion.ApprovalDecision? decision, lsp.ResponseError? err
 function M.ask(server, approval)
-  local waiting = {
-    approval = approval,
-    server = server,
-    thread = coroutine.running(),
-    put_off = false,
-    chosen = {},
-  }
+  local chosen = {}
   for index in ipairs(approval.diff and approval.diff.hunks or {}) do
-    waiting.chosen[index] = true
+    chosen[index] = true
   end
-  table.insert(queue, waiting)
-  M.refresh()
-  return coroutine.yield()
+  local id, session_id = approval.approvalId, approval.sessionId
+  return M.queue:wait({ id = id, session_id = session_id, server = server, approval = approval, chosen = chosen })
 end
 
 -- Hands the person's answer to the server.
 ---@param waiting pillion.Waiting
 ---@param decision pillion.ApprovalDecision
 function M.answer(waiting, decision)
-  if vim.tbl_contains(queue, waiting) then
-    resume(waiting, decision)
-  else
+  if not M.queue:answer(waiting, decision) then
     client.notify('this call no longer waits for an answer', vim.log.levels.INFO)
   end
 end
@@ -125,44 +88,19 @@ end
 -- Puts one off; it goes on waiting.
 ---@param waiting pillion.Waiting
 function M.put_off(waiting)
-  waiting.put_off = true
-  M.refresh()
+  M.queue:put_off(waiting)
   client.notify(':PillionApprovals brings it back; the turn waits', vim.log.levels.INFO)
-end
-
--- Withdraws those that `gone` picks: nobody needs their answer any more.
----@param gone fun(waiting: pillion.Waiting): boolean
-function M.drop(gone)
-  for _, waiting in ipairs(vim.tbl_filter(gone, queue)) do
-    resume(waiting, nil, { code = withdrawn, message = 'withdrawn' })
-  end
-end
-
--- It was answered, here or elsewhere, or its turn ended.
----@param approval_id string
-function M.resolved(approval_id)
-  M.drop(function(waiting)
-    return waiting.approval.approvalId == approval_id
-  end)
-end
-
----@return integer
-function M.count()
-  return #queue
 end
 
 -- Brings back what was put off and goes there: calls first, then questions.
 function M.open()
-  if #queue == 0 then
+  if #M.queue.all == 0 then
     if not require('pillion.question').open() then
       client.notify('nothing waits for an answer', vim.log.levels.INFO)
     end
     return
   end
-  for _, waiting in ipairs(queue) do
-    waiting.put_off = false
-  end
-  M.refresh()
+  M.queue:bring_back()
   require('pillion.popup').focus()
 end
 

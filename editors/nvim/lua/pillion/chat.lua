@@ -30,11 +30,22 @@ local chats = {} ---@type table<integer, pillion.Chat>
 -- What runs together with more of its kind.
 local joined = { answer = true, reasoning = true }
 
+-- A name as tablines and winbars show it whole. It is not that of a file: a `nofile` buffer is never written.
+---@return string
+local function unused_name()
+  local name, number = 'Pillion chat', 1
+  while vim.fn.bufexists(name) == 1 do
+    number = number + 1
+    name = ('Pillion chat %d'):format(number)
+  end
+  return name
+end
+
 ---@param session pillion.Session
 ---@return pillion.Chat
 function M.new(session)
   local buf = vim.api.nvim_create_buf(false, true)
-  vim.api.nvim_buf_set_name(buf, 'pillion://chat/' .. session.id)
+  vim.api.nvim_buf_set_name(buf, unused_name())
   local options = vim.bo[buf]
   options.buftype, options.bufhidden, options.swapfile = 'nofile', 'hide', false
   options.undolevels, options.modifiable = -1, false

@@ -187,8 +187,8 @@ function Server:on_exit(code, signal)
   local function is_ours(waiting)
     return waiting.server == self
   end
-  require('pillion.approval').drop(is_ours)
-  require('pillion.question').drop(is_ours)
+  require('pillion.approval').queue:drop(is_ours)
+  require('pillion.question').queue:drop(is_ours)
   for _, session in pairs(self.sessions) do
     session:on_server_end(code, signal)
   end

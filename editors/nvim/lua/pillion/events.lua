@@ -81,7 +81,7 @@ function on.approvalRequested(session, event)
 end
 
 function on.approvalResolved(session, event)
-  require('pillion.approval').resolved(event.approvalId)
+  require('pillion.approval').queue:resolved(event.approvalId)
   local call = session.asked[event.approvalId]
   session.asked[event.approvalId] = nil
   if call and call.state == 'waiting' then
@@ -128,7 +128,7 @@ function on.questionAsked(session, event)
 end
 
 function on.questionResolved(session, event)
-  require('pillion.question').resolved(event.questionId)
+  require('pillion.question').queue:resolved(event.questionId)
   session:set_doing('working')
 end
 

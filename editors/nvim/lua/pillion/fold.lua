@@ -43,6 +43,27 @@ function M.level()
   return chat and chat.folds:level(vim.v.lnum) or '0'
 end
 
+---@param count integer
+---@return string
+local function lines(count)
+  return ('%d %s'):format(count, count == 1 and 'line' or 'lines')
+end
+
+-- What a closed fold shows. It is not wrapped, so that what is below it is told where there is room, the way to it too.
+---@param head string
+---@param count integer lines below it
+---@return string head, string tail
+local function fitted(head, count)
+  local width = vim.api.nvim_win_get_width(0)
+  local short = '  ▸ ' .. lines(count)
+  for _, tail in ipairs({ short .. ', Tab opens', short }) do
+    if vim.fn.strdisplaywidth(head .. tail) <= width then
+      return head, tail
+    end
+  end
+  return require('pillion.text').cut(head, width - vim.fn.strdisplaywidth(short)), short
+end
+
 -- The 'foldtext' of a chat: a call stays as it is, and says how much is below it.
 ---@return string[][] chunks of text and highlight
 function M.text()
@@ -50,9 +71,11 @@ function M.text()
   local count = vim.v.foldend - vim.v.foldstart + 1
   local line = chat and chat:line_at(vim.v.foldstart)
   if line then
-    return { { vim.fn.getline(vim.v.foldstart), line:highlight() }, { (' ⋯ %d'):format(count - 1), 'NonText' } }
+    local head, tail = fitted(vim.fn.getline(vim.v.foldstart), count - 1)
+    return { { head, line:highlight() }, { tail, 'NonText' } }
   end
-  return { { ('· Thinking (%d %s)'):format(count, count == 1 and 'line' or 'lines'), 'Comment' } }
+  local head, tail = fitted('· Thinking', count)
+  return { { head .. tail, 'Comment' } }
 end
 
 return M

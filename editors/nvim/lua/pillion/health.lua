@@ -26,8 +26,9 @@ local function check_binary()
   local path = vim.fn.exepath(cmd[1])
   if path == '' then
     health.error(('%q is not an executable'):format(cmd[1]), {
-      'Install it: cargo install pillion, or put the binary on $PATH',
+      "Install it: run `cargo install --path .` in Pillion's folder, and see that ~/.cargo/bin is on $PATH",
       "Or say where it is: require('pillion').setup({ cmd = { '/path/to/pillion', 'lsp' } })",
+      'Then start Neovim anew',
     })
     return false
   end
@@ -35,11 +36,20 @@ local function check_binary()
     return vim.system({ cmd[1], '--version' }, { text = true }):wait(WAIT_MS)
   end)
   if not ok or ran.code ~= 0 then
-    health.error(('%s does not answer to --version'):format(path), { 'Build or install it again' })
+    health.error(('%s does not answer to --version'):format(path), {
+      ('Run `%s --version` in a terminal to see why'):format(path),
+      "Then install it again: `cargo install --path .` in Pillion's folder",
+    })
     return false
   end
   health.ok(('%s (%s)'):format(vim.trim(ran.stdout), path))
   return true
+end
+
+---@param hint string? of the server, which says what to do
+---@return string[]
+local function advice(hint)
+  return { hint or '`pillion doctor` in a terminal says what is wrong', 'Then start Neovim anew' }
 end
 
 ---@param models pillion.ModelListResponse
@@ -49,7 +59,7 @@ local function check_model(models)
       if model.ready then
         health.ok('the model for new sessions is ' .. model.id)
       else
-        health.error(('the model %s is not ready'):format(model.id), { model.hint })
+        health.error(('the model %s is not ready'):format(model.id), advice(model.hint))
       end
       return
     end
@@ -57,7 +67,13 @@ local function check_model(models)
   if models.default then
     health.ok('the model for new sessions is ' .. models.default)
   else
-    health.error('no model is configured', { 'Set PILLION_MODEL, or `model` in the configuration file' })
+    health.error('no model is chosen', {
+      "Set a provider's key and a model, then start Neovim from that terminal:\n"
+        .. '    export ANTHROPIC_API_KEY=...\n'
+        .. '    export PILLION_MODEL=anthropic/claude-sonnet-4-5',
+      'Or try it without a key: PILLION_MODEL=scripted/hello nvim',
+      '`pillion doctor` says where to keep it for good',
+    })
   end
 end
 
@@ -65,7 +81,12 @@ end
 local function check_mcp(servers)
   for _, server in ipairs(servers) do
     if server.state == 'failed' then
-      health.warn(('the MCP server %s failed: %s'):format(server.name, server.error or 'it does not say why'))
+      health.warn(('the MCP server %s failed: %s'):format(server.name, server.error or 'it does not say why'), {
+        ('Correct `command` or `url` of [mcp.%s] in your config.toml, or switch it off: enabled = false'):format(
+          server.name
+        ),
+        '`pillion doctor` in a terminal says whether its program can be found',
+      })
     elseif server.state ~= 'disabled' then
       health.ok(('the MCP server %s is %s, with %d tools'):format(server.name, server.state, server.tools))
     end
@@ -83,7 +104,8 @@ local function check_server()
   end
   if not models then
     health.error('the server does not answer: ' .. (failure or ('nothing within %d s'):format(WAIT_MS / 1000)), {
-      'See :LspLog (on Neovim 0.10: :lua vim.cmd.edit(vim.lsp.get_log_path()))',
+      'Run `pillion doctor` in a terminal: it says what is wrong and what to do',
+      'What the server said stands in the log: :lua vim.cmd.edit(vim.lsp.get_log_path())',
     })
     return
   end
@@ -94,12 +116,16 @@ end
 
 local function check_editor()
   if not pcall(vim.treesitter.language.inspect, 'markdown') then
-    health.info("no tree-sitter parser for Markdown: chats are shown with Vim's own syntax")
+    health.info(
+      "no tree-sitter parser for Markdown: chats are shown with Vim's own syntax (`:TSInstall markdown` adds it)"
+    )
   end
   if vim.o.autoread then
     health.ok("'autoread' is set: files that a command changed are read again")
   else
-    health.warn("'autoread' is off: files that a command changed stay as they were until :edit", { ':set autoread' })
+    health.warn("'autoread' is off: files that a command changed stay as they were until :edit", {
+      'Put `vim.o.autoread = true` into your init.lua',
+    })
   end
 end
 
@@ -108,10 +134,16 @@ function M.check()
   if vim.fn.has('nvim-0.10') == 1 then
     health.ok('Neovim ' .. tostring(vim.version()))
   else
-    health.error('Neovim is too old', { 'Install 0.10 or newer' })
+    health.error(
+      ('Neovim %s is too old'):format(tostring(vim.version())),
+      { 'Install Neovim 0.10 or newer, best the latest' }
+    )
   end
   if not jit then
-    health.warn('this Neovim has no LuaJIT', { 'Approvals are asked with vim.ui.select, without the diff' })
+    health.warn('this Neovim has no LuaJIT', {
+      'Approvals are asked with vim.ui.select, without the diff',
+      'A Neovim with LuaJIT shows it: `nvim --version` names it in its first lines',
+    })
   end
   check_editor()
   if check_binary() then

@@ -509,6 +509,7 @@
 ---@alias pillion.ApprovalOutcome
 ---| pillion.ApprovalOutcome.Allowed
 ---| pillion.ApprovalOutcome.Denied
+---| pillion.ApprovalOutcome.Nobody
 ---| pillion.ApprovalOutcome.Cancelled
 
 ---The person allowed it.
@@ -520,6 +521,11 @@
 ---@class pillion.ApprovalOutcome.Denied
 ---@field type "denied"
 ---@field reason? string
+
+---It was not run because nobody could be asked.
+---@class pillion.ApprovalOutcome.Nobody
+---@field type "nobody"
+---@field reason string
 
 ---The turn ended before anybody answered.
 ---@class pillion.ApprovalOutcome.Cancelled
@@ -702,6 +708,7 @@
 ---@alias pillion.ApprovalDecision
 ---| pillion.ApprovalDecision.Allow
 ---| pillion.ApprovalDecision.Deny
+---| pillion.ApprovalDecision.Nobody
 ---| pillion.ApprovalDecision.CancelTurn
 
 ---Run it.
@@ -716,6 +723,11 @@
 ---@class pillion.ApprovalDecision.Deny
 ---@field type "deny"
 ---@field reason? string
+
+---Nobody can be asked here, so it is not run: for clients without a person, or that cannot show it.
+---@class pillion.ApprovalDecision.Nobody
+---@field type "nobody"
+---@field reason string Why not, for the model and the person.
 
 ---Do not run it, and stop the turn.
 ---@class pillion.ApprovalDecision.CancelTurn

@@ -3,47 +3,34 @@
 local attention = require('pillion.attention')
 local client = require('pillion.client')
 local config = require('pillion.config')
+local queue = require('pillion.queue')
 
 local M = {}
 
----@class pillion.Asked a question that waits, and the request whose answer waits with it
+---@class pillion.Asked: pillion.Waits a question that waits
 ---@field question pillion.Question
----@field server pillion.Server
----@field thread thread
----@field put_off boolean
 
----@type pillion.Asked[]
-local queue = {}
 local showing = false
 local timer ---@type uv.uv_timer_t?
 
 local POLL_MS = 100
-local withdrawn = vim.lsp.protocol.ErrorCodes.RequestCancelled
 
----@param asked pillion.Asked
----@param answer pillion.QuestionAnswer?
----@param err lsp.ResponseError?
-local function resume(asked, answer, err)
-  queue = vim.tbl_filter(function(other)
-    return other ~= asked
-  end, queue)
+M.queue = queue.new(function()
   M.refresh()
-  coroutine.resume(asked.thread, answer, err)
-end
+end)
 
 ---@param asked pillion.Asked
 ---@param answer pillion.QuestionAnswer? nothing if the person closed it
 local function answered(asked, answer)
   showing = false
-  if not vim.tbl_contains(queue, asked) then
+  if not M.queue:has(asked) then
     client.notify('this question no longer waits for an answer', vim.log.levels.INFO)
     M.refresh()
   elseif answer then
-    resume(asked, answer)
+    M.queue:answer(asked, answer)
   else
-    asked.put_off = true
     client.notify(':PillionApprovals brings the question back; the turn waits', vim.log.levels.INFO)
-    M.refresh()
+    M.queue:put_off(asked)
   end
 end
 
@@ -95,16 +82,12 @@ end
 
 ---@return pillion.Asked?
 local function first()
-  for _, asked in ipairs(queue) do
-    if not asked.put_off then
-      return asked
-    end
-  end
+  return M.queue:first() --[[@as pillion.Asked?]]
 end
 
 -- Asks what is to be asked, once the person rests.
 function M.refresh()
-  attention.watch('question', #queue > 0)
+  attention.watch('question', #M.queue.all > 0)
   require('pillion.statusline').changed()
   local needed = first() ~= nil and not showing
   if needed and not timer then
@@ -126,44 +109,19 @@ function M.refresh()
   end
 end
 
--- Asks the person. Runs in the coroutine that vim.lsp gives a request's handler, and returns when there is an answer.
+-- Asks the person, and returns when there is an answer.
 ---@param server pillion.Server
 ---@param question pillion.Question
 ---@return pillion.QuestionAnswer? answer, lsp.ResponseError? err
 function M.ask(server, question)
-  table.insert(queue, { question = question, server = server, thread = coroutine.running(), put_off = false })
-  M.refresh()
-  return coroutine.yield()
-end
-
--- Withdraws those that `gone` picks: nobody needs their answer any more.
----@param gone fun(asked: pillion.Asked): boolean
-function M.drop(gone)
-  for _, asked in ipairs(vim.tbl_filter(gone, queue)) do
-    resume(asked, nil, { code = withdrawn, message = 'withdrawn' })
-  end
-end
-
--- It was answered, here or elsewhere, or its turn ended.
----@param question_id string
-function M.resolved(question_id)
-  M.drop(function(asked)
-    return asked.question.questionId == question_id
-  end)
-end
-
----@return integer
-function M.count()
-  return #queue
+  local id, session_id = question.questionId, question.sessionId
+  return M.queue:wait({ id = id, session_id = session_id, server = server, question = question })
 end
 
 -- Brings back what was put off, at once. False if there is nothing to ask.
 ---@return boolean
 function M.open()
-  for _, asked in ipairs(queue) do
-    asked.put_off = false
-  end
-  M.refresh()
+  M.queue:bring_back()
   local asked = first()
   if asked and not showing then
     show(asked)

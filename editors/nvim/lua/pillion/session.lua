@@ -113,12 +113,11 @@ end
 
 -- Nobody waits for an answer any more.
 function Session:drop_inquiries()
-  require('pillion.approval').drop(function(waiting)
-    return waiting.approval.sessionId == self.id
-  end)
-  require('pillion.question').drop(function(asked)
-    return asked.question.sessionId == self.id
-  end)
+  local function is_ours(one)
+    return one.session_id == self.id
+  end
+  require('pillion.approval').queue:drop(is_ours)
+  require('pillion.question').queue:drop(is_ours)
 end
 
 -- Whether the event at hand is new, and not one of a replay.

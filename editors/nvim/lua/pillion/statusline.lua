@@ -7,7 +7,7 @@ function M.text()
   if not package.loaded['pillion.session'] then
     return ''
   end
-  local waiting = require('pillion.approval').count() + require('pillion.question').count()
+  local waiting = #require('pillion.approval').queue.all + #require('pillion.question').queue.all
   if waiting > 0 then
     return waiting == 1 and 'pillion: 1 waits for you' or ('pillion: %d wait for you'):format(waiting)
   end

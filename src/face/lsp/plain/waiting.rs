@@ -80,10 +80,11 @@ impl Plain {
                 return pending().await;
             }
             Popup::Failed => {
-                let reason = "This editor could not ask anybody: it shows no questions, and has no code actions and no \
-                              commands to answer them with.";
-                self.log(Level::Warning, &format!("Pillion was denied: {}. {reason}", approval.title));
-                return Some(ApprovalDecision::Deny { reason: Some(reason.to_owned()) });
+                let reason = "this editor shows no questions, and has no code actions and no commands to answer them \
+                              with. The person can allow it by a laxer `mode` or by a rule.";
+                let title = &approval.title;
+                self.log(Level::Warning, &format!("Not done, because nobody could be asked: {title}: {reason}"));
+                return Some(ApprovalDecision::Nobody { reason: reason.to_owned() });
             }
         };
         Some(match chosen.as_deref() {
