@@ -9,6 +9,7 @@ mod dialogue;
 pub mod doctor;
 mod export;
 pub mod log;
+mod pipe;
 pub mod run;
 pub mod sessions;
 pub mod settings;

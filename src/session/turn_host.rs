@@ -1,6 +1,9 @@
 //! What the agent's loop asks of a session, carried to the hub.
 
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::{
+    sync::{Arc, Mutex, PoisonError, RwLock},
+    time::Duration,
+};
 
 use async_trait::async_trait;
 use tokio::sync::{Semaphore, oneshot};
@@ -34,6 +37,10 @@ pub struct TurnHost {
     in_flight: Arc<Semaphore>,
 }
 
+/// How long a turn that others watch waits for one that is attached from elsewhere and does not read: it may be suspended,
+/// and the others know nothing of it.
+const PATIENCE: Duration = Duration::from_secs(2);
+
 /// Open while every client that watches keeps up.
 #[derive(Default)]
 pub struct Gate(Mutex<Arc<[Arc<dyn Attachment>]>>);
@@ -43,11 +50,17 @@ impl Gate {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = watchers.into();
     }
 
-    /// Waits for the slowest client. One that detaches meanwhile resolves its own wait.
+    /// Waits for the slowest client. One that detaches meanwhile resolves its own wait. Where others watch too, one that
+    /// can be let go is not waited for without end.
     pub async fn pass(&self) {
         let watchers = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
         for watcher in watchers.iter().filter(|watcher| !watcher.is_ready()) {
-            watcher.ready().await;
+            let ready = watcher.ready();
+            tokio::pin!(ready);
+            if watchers.len() > 1 && (tokio::time::timeout(PATIENCE, &mut ready).await.is_ok() || watcher.let_go()) {
+                continue;
+            }
+            ready.await;
         }
     }
 }

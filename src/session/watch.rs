@@ -25,6 +25,11 @@ pub trait Attachment: Send + Sync + 'static {
     /// Resolves when the client can take more of the past, for which [`Attachment::is_ready`] is true, or is gone.
     fn ready(&self) -> BoxFuture<'static, ()>;
 
+    /// Lets a client go that has not kept up for long, if its end harms nobody else; false if it has to be waited for.
+    fn let_go(&self) -> bool {
+        false
+    }
+
     /// Puts something before the person. Resolves with what they say, or with `None` if this client cannot show it or
     /// did not answer. Dropping the future withdraws it.
     fn ask(&self, inquiry: Inquiry) -> BoxFuture<'static, Option<Verdict>>;

@@ -7,7 +7,7 @@ use std::process::{Command, Output, Stdio};
 
 use serde_json::{Value, json};
 
-use crate::support::{Ground, script, text};
+use crate::support::{Ground, LIMIT, script, text};
 
 fn run(ground: &Ground, args: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_pillion"))
@@ -132,4 +132,32 @@ fn a_command_and_files_are_given_on_the_command_line() {
     let output = run(&ground, &["/piant it"]);
     assert_eq!(output.status.code(), Some(1));
     assert!(String::from_utf8_lossy(&output.stdout).contains("Did you mean /paint?"), "{output:?}");
+}
+
+/// What is read slowly arrives whole, and who reads nothing any more does not keep Ctrl-C from being heard.
+#[cfg(unix)]
+#[tokio::test]
+async fn whoever_reads_the_output_may_stop_to() {
+    use tokio::io::AsyncReadExt;
+    let ground = Ground::new(&script::always(json!([{"text": "tok ", "repeat": 100_000}])));
+    let start = || {
+        let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_pillion"));
+        command.args(["run", "go"]).envs(ground.env.iter().cloned()).current_dir(ground.project());
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).kill_on_drop(true);
+        command.spawn().expect("it starts")
+    };
+    let mut unread = start();
+    let mut pipe = unread.stdout.take().expect("stdout");
+    // It has begun, and soon there is more than a pipe holds.
+    pipe.read_u8().await.expect("something is said");
+    let pid = rustix::process::Pid::from_raw(unread.id().expect("it runs").cast_signed()).expect("an id");
+    rustix::process::kill_process(pid, rustix::process::Signal::INT).expect("it is told");
+    let ended = tokio::time::timeout(LIMIT, unread.wait()).await.expect("Ctrl-C is heard").expect("a status");
+    assert_eq!(ended.code(), Some(130));
+
+    let mut read = start();
+    let mut said = String::new();
+    read.stdout.take().expect("stdout").read_to_string(&mut said).await.expect("all of it");
+    assert_eq!(said.matches("tok ").count(), 100_000);
+    assert_eq!(read.wait().await.expect("a status").code(), Some(0));
 }

@@ -20,9 +20,6 @@ use crate::{
 
 /// A person may be at lunch, or asleep. The approval itself stays open after it.
 const PERSON_LIMIT: Duration = Duration::from_secs(24 * 60 * 60);
-/// How long a turn waits for one that is attached and does not read: it may be suspended, and the person at the editor
-/// knows nothing of it.
-const PATIENCE: Duration = Duration::from_secs(2);
 /// The pause after a failed accept: what fails is most often a full table of descriptors.
 const PAUSE: Duration = Duration::from_millis(100);
 
@@ -146,18 +143,18 @@ impl Attachment for Guest {
 
     fn ready(&self) -> BoxFuture<'static, ()> {
         let peer = self.peer.clone();
-        async move {
-            if tokio::time::timeout(PATIENCE, peer.writable()).await.is_err() {
-                tracing::warn!("a program that is attached reads nothing: it is let go");
-                peer.close();
-            }
-        }
-        .boxed()
+        async move { peer.writable().await }.boxed()
     }
 
     fn files(&self) -> Option<Arc<dyn Files>> {
         let files = |can_write| Arc::new(GuestFiles { peer: self.peer.clone(), can_write }) as Arc<dyn Files>;
         self.files.map(files)
+    }
+
+    fn let_go(&self) -> bool {
+        tracing::warn!(name = self.name, "a program that is attached reads nothing: it is let go");
+        self.peer.close();
+        true
     }
 
     fn ask(&self, inquiry: Inquiry) -> BoxFuture<'static, Option<Verdict>> {

@@ -49,16 +49,23 @@ pub async fn run(args: Args) -> anyhow::Result<u8> {
         writeln!(io::stderr(), "pillion: {error}")?;
         return Ok(2);
     }
-    loop {
+    let is_left = loop {
         tokio::select! {
             biased;
-            _ = tokio::signal::ctrl_c() => break,
+            _ = tokio::signal::ctrl_c() => break true,
             event = dialogue.next() => if event?.is_none() {
                 writeln!(io::stderr(), "pillion: the process that had the session open has ended")?;
-                break;
+                break false;
             },
         }
-    }
+    };
     link.detach(me);
+    if !is_left {
+        tokio::select! {
+            biased;
+            _ = tokio::signal::ctrl_c() => {}
+            () = dialogue.written() => {}
+        }
+    }
     Ok(0)
 }

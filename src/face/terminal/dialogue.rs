@@ -14,6 +14,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::{
     asking::{self, Typed},
+    pipe::Pipe,
     show::{self, Screen, Style},
 };
 use crate::{
@@ -36,7 +37,10 @@ struct Asked {
     answer: oneshot::Sender<Option<Verdict>>,
 }
 
-struct Terminal(mpsc::UnboundedSender<Heard>);
+struct Terminal {
+    heard: mpsc::UnboundedSender<Heard>,
+    pipe: Option<Pipe>,
+}
 
 impl Attachment for Terminal {
     fn name(&self) -> Option<String> {
@@ -44,21 +48,22 @@ impl Attachment for Terminal {
     }
 
     fn event(&self, event: &LoggedEvent) {
-        let _ = self.0.send(Heard::Event(Box::new(event.clone())));
+        let _ = self.heard.send(Heard::Event(Box::new(event.clone())));
     }
 
-    // The terminal is written to without a queue of its own: it keeps up by definition.
+    /// A terminal is written to without a queue of its own: it keeps up by definition.
     fn is_ready(&self) -> bool {
-        true
+        self.pipe.as_ref().is_none_or(Pipe::is_ready)
     }
 
     fn ready(&self) -> BoxFuture<'static, ()> {
-        futures::future::ready(()).boxed()
+        let pipe = self.pipe.clone();
+        async move { OptionFuture::from(pipe.as_ref().map(Pipe::ready)).await.unwrap_or_default() }.boxed()
     }
 
     fn ask(&self, inquiry: Inquiry) -> BoxFuture<'static, Option<Verdict>> {
         let (answer, answered) = oneshot::channel();
-        let _ = self.0.send(Heard::Asked(Box::new(Asked { inquiry, answer })));
+        let _ = self.heard.send(Heard::Asked(Box::new(Asked { inquiry, answer })));
         async move { answered.await.ok().flatten() }.boxed()
     }
 }
@@ -83,8 +88,11 @@ pub struct Dialogue {
 
 impl Dialogue {
     /// A dialogue, and what to attach for it.
-    pub fn new(screen: Screen, json: bool) -> (Arc<dyn Attachment>, Self) {
+    pub fn new(mut screen: Screen, json: bool) -> (Arc<dyn Attachment>, Self) {
         let (sender, heard) = mpsc::unbounded_channel();
+        let pipe = (!io::stdout().is_terminal()).then(Pipe::start);
+        screen.pipe.clone_from(&pipe);
+        let terminal = Terminal { heard: sender, pipe };
         let dialogue = Self {
             heard,
             screen,
@@ -96,7 +104,7 @@ impl Dialogue {
             asking: None,
             typed: Typed::default(),
         };
-        (Arc::new(Terminal(sender)), dialogue)
+        (Arc::new(terminal), dialogue)
     }
 
     /// Shows the next event, and returns it; `None` when no more come. Safe to drop and call again.
@@ -133,10 +141,21 @@ impl Dialogue {
 
     fn show(&mut self, logged: &LoggedEvent) -> io::Result<()> {
         if self.json {
-            return writeln!(io::stdout(), "{}", serde_json::to_string(logged)?);
+            let line = serde_json::to_string(logged)? + "\n";
+            return match &self.screen.pipe {
+                Some(pipe) => pipe.write(line),
+                None => io::stdout().write_all(line.as_bytes()),
+            };
         }
         self.screen.event(&logged.event);
         Ok(())
+    }
+
+    /// Waits until everything that was shown has been taken.
+    pub async fn written(&self) {
+        if let Some(pipe) = &self.screen.pipe {
+            pipe.written().await;
+        }
     }
 
     /// Why nobody can be asked here, if so.

@@ -3,6 +3,7 @@
 use std::{
     io::{self, Read, Write},
     path::PathBuf,
+    time::Duration,
 };
 
 use serde_json::{Value, json};
@@ -132,16 +133,26 @@ pub async fn run(mut args: Args) -> anyhow::Result<u8> {
     let me = link.attach(terminal);
     // Who joins a session of others leaves it to them what nobody can be asked here.
     dialogue.denies = args.session.is_none() || matches!(link, Link::Own(_));
-    let code = converse(&joined, me, dialogue, &args, (prompt, schema)).await;
+    let code = converse(&joined, me, &mut dialogue, &args, (prompt, schema)).await;
     link.detach(me);
     link.shut_down().await;
-    code
+    let patience = if matches!(code, Ok(STOPPED)) { STOPPED_LIMIT } else { Duration::MAX };
+    tokio::select! {
+        biased;
+        _ = tokio::signal::ctrl_c() => Ok(STOPPED),
+        _ = tokio::time::timeout(patience, dialogue.written()) => code,
+    }
 }
+
+/// The exit code when the person stopped it.
+const STOPPED: u8 = 130;
+/// How long whoever reads the output may then still take to.
+const STOPPED_LIMIT: Duration = Duration::from_secs(1);
 
 async fn converse(
     joined: &Joined,
     me: AttachmentId,
-    mut dialogue: Dialogue,
+    dialogue: &mut Dialogue,
     args: &Args,
     (prompt, schema): (String, Option<Value>),
 ) -> anyhow::Result<u8> {
@@ -207,7 +218,7 @@ async fn converse(
             _ = tokio::signal::ctrl_c() => {
                 stops += 1;
                 if stops > 1 {
-                    return Ok(130);
+                    return Ok(STOPPED);
                 }
                 let cancel = Request::TurnCancel(TurnCancelParams { session_id: session_id.clone(), background: false });
                 link.request(me, cancel, Box::new(|_| {}));
@@ -230,7 +241,7 @@ async fn converse(
                         Some(schema) if is_answered => answer.print(schema)?,
                         _ => exit_code(stop_reason),
                     };
-                    tell_unasked(&dialogue)?;
+                    tell_unasked(dialogue)?;
                     return Ok(if code == 0 && !dialogue.unasked.is_empty() { UNASKED } else { code });
                 }
             }
@@ -241,7 +252,7 @@ async fn converse(
 fn exit_code(stop_reason: TurnStopReason) -> u8 {
     match stop_reason {
         TurnStopReason::EndTurn | TurnStopReason::StopSequence => 0,
-        TurnStopReason::Cancelled => 130,
+        TurnStopReason::Cancelled => STOPPED,
         TurnStopReason::MaxTokens
         | TurnStopReason::Refusal
         | TurnStopReason::TurnLimit

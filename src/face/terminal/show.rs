@@ -6,6 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use super::pipe::Pipe;
 use crate::{
     protocol::{Approval, NoticeLevel, PlanStatus, Question, SessionEvent, ToolStatus, Usage},
     transcript,
@@ -20,6 +21,8 @@ pub struct Screen {
     colour: bool,
     /// Everything goes to the standard error.
     is_aside: bool,
+    /// What is in front of the standard output.
+    pub(super) pipe: Option<Pipe>,
     /// True while a line of the model's answer is open.
     in_text: bool,
     /// A sign of life while nothing else is to be seen; on terminals only.
@@ -59,15 +62,16 @@ impl Screen {
         // A terminal that can do nothing cannot take a line back either.
         let can_redraw = terminal && io::stderr().is_terminal() && std::env::var("TERM").is_ok_and(|t| t != "dumb");
         let spinner = can_redraw.then(|| Spinner { since: Instant::now(), frame: 0, is_drawn: false });
-        Self { terminal, colour, is_aside, in_text: false, spinner }
+        Self { terminal, colour, is_aside, pipe: None, in_text: false, spinner }
     }
 
     fn write(&mut self, text: &str) {
         self.still();
         // A closed pipe ends what is shown, not the work.
-        let _ = match self.is_aside {
-            true => io::stderr().write_all(text.as_bytes()),
-            false => io::stdout().write_all(text.as_bytes()).and_then(|()| io::stdout().flush()),
+        let _ = match (self.is_aside, &self.pipe) {
+            (true, _) => io::stderr().write_all(text.as_bytes()),
+            (false, Some(pipe)) => pipe.write(text.to_owned()),
+            (false, None) => io::stdout().write_all(text.as_bytes()).and_then(|()| io::stdout().flush()),
         };
     }
 
