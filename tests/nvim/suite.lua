@@ -98,6 +98,7 @@ local files = choice('CASES', {
   'answering',
   'stopping',
   'living',
+  'keeping',
   'loading',
   'showing',
 })

@@ -206,4 +206,29 @@ return {
       check.equal('the buffer is as it was', me:buffer('list.txt') .. '\n', code)
     end,
   },
+  {
+    name = 'the popup names a session that is not the current one',
+    files = { ['list.txt'] = code },
+    open = 'list.txt',
+    steps = say.script(
+      say.turn('wait for me', { { say.bash('true') }, { { text = 'Heard.' } } }),
+      say.turn('another one', { { { text = 'Begun.' } } })
+    ),
+    run = function(me)
+      me:type(':Pillion wait for me<CR>')
+      me:expect_popup('Pillion: Run true')
+      me:type('q')
+      me:expect_no_popup('it is put off')
+      me:type(':PillionNew another one<CR>')
+      check.wait('another session answers', function()
+        return me:chat('another one'):find('· Done', 1, true)
+      end)
+      me:type(':PillionApprovals<CR>')
+      me:expect_popup('Pillion in "wait for me": Run true')
+      me:type('a')
+      check.eventually('and its turn goes on', function()
+        return me:chat('wait for me'):find('Heard.', 1, true)
+      end)
+    end,
+  },
 }

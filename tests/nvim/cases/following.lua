@@ -36,6 +36,13 @@ local function folded(me, part)
   return found[1], found[2]
 end
 
+-- What Neovim took of the processor so far; the clock would count what others did on a busy machine.
+---@param me test.Person
+---@return number
+local function seconds(me)
+  return me:lua([[local used = vim.uv.getrusage().utime; return used.sec + used.usec / 1e6]])
+end
+
 ---@type test.Case[]
 return {
   {
@@ -221,6 +228,71 @@ return {
           end]])
         return bar:find('count · fake · ask · 51% full · $0.11', 1, true)
       end)
+    end,
+  },
+  {
+    name = 'a command that prints long lines',
+    files = { ['a.txt'] = 'a\n' },
+    open = 'a.txt',
+    steps = say.turn('print', {
+      {
+        say.bash(
+          "for i in $(seq 200); do printf '%08000d\\n' $i; sleep 0.01; done; until [ -e stop ]; do sleep 0.05; done"
+        ),
+      },
+      { { text = 'Printed.' } },
+    }),
+    run = function(me, _, place)
+      local before = seconds(me)
+      me:type(':Pillion print<CR>')
+      me:expect_popup()
+      me:type('a')
+      check.eventually('its last line is shown', function()
+        return me:chat():find('▸ [^\n]* — 00000')
+      end)
+      vim.fn.writefile({}, place.project .. '/stop')
+      done(me)
+      local took = seconds(me) - before
+      check.check('leaves the editor free', took < 5, took .. ' s')
+    end,
+  },
+  {
+    name = 'a long session stays light',
+    files = { ['a.txt'] = 'a\n' },
+    open = 'a.txt',
+    steps = say.turn('hello', { { { text = 'Here I am.' } } }),
+    run = function(me)
+      me:type(':Pillion hello<CR>')
+      done(me)
+      local before = seconds(me)
+      me:lua([[
+        local session = require('pillion').current()
+        local function hear(event)
+          session:on_event(session.last_seq + 1, event)
+        end
+        local printed = ('a line of what a command has printed\n'):rep(110)
+        local function call(id, text)
+          hear({ type = 'toolCall', callId = id, tool = 'bash', title = 'Run ' .. id, input = { command = id } })
+          hear({ type = 'toolResult', callId = id, status = 'ok', text = text })
+        end
+        for index = 1, 200 do
+          call('call ' .. index, printed)
+        end
+        call('blanks', (' '):rep(1000 * 1000))
+        call('large', printed:rep(1200))
+        for _ = 1, 50 do
+          hear({ type = 'messageDelta', text = 'All of it was printed. ' })
+          session.chat:flush()
+          vim.cmd.redraw()
+        end
+        vim.cmd('wincmd l')
+        vim.fn.search('Run large')]])
+      me:type('<CR>')
+      check.eventually('all of a large call can be looked at', function()
+        return me:lua('return vim.api.nvim_buf_line_count(0)') > 110 * 1200
+      end)
+      local took = seconds(me) - before
+      check.check('and nothing of it takes long', took < 5, took .. ' s')
     end,
   },
 }

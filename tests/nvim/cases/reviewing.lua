@@ -225,4 +225,86 @@ return {
       end)
     end,
   },
+  {
+    name = 'signs of a file that a turn edits again and again',
+    files = { ['list.txt'] = 'one\ntwo\nthree\nsame\nfive\nsix\nsame\neight\n' },
+    open = 'list.txt',
+    steps = say.turn('change it', {
+      { say.read('list.txt') },
+      { say.edit('list.txt', { { 'same\neight', 'SAME\neight' } }) },
+      { { gate = 'second' }, say.edit('list.txt', { { 'same\nfive', 'SAME\nfive' } }) },
+      { { gate = 'third' }, say.edit('list.txt', { { 'two', 'TWO' } }) },
+      { { gate = 'fourth' }, say.edit('list.txt', { { 'TWO', 'two' } }) },
+      { { text = 'Changed.' } },
+    }),
+    run = function(me, fake)
+      allow_edits(me)
+      me:type(':Pillion change it<CR>')
+      expect_signs(me, 'the first has a sign', { 7 })
+      me:type('7G')
+      me:type('gg')
+      expect_signs(me, 'which is seen', {})
+      fake:release('second')
+      expect_signs(me, 'the same words elsewhere have one of their own', { 4 })
+      fake:release('third')
+      expect_signs(me, 'nothing is there twice', { 2, 4 })
+      fake:release('fourth')
+      expect_signs(me, 'what the turn itself undoes has none', { 4 })
+      done(me)
+      me:type(':PillionKeep turn<CR>')
+      expect_signs(me, 'and all go when they are kept', {})
+    end,
+  },
+  {
+    name = 'a review that is open already',
+    files = { ['list.txt'] = code },
+    open = 'list.txt',
+    steps = edits('two places', two_places),
+    run = function(me)
+      local function tabs()
+        return me:lua('return #vim.api.nvim_list_tabpages()')
+      end
+      local function expect_review(what)
+        check.eventually(what, function()
+          return #sides(me) == 2 and me:popup() == ''
+        end)
+        check.equal('in one tab page', tabs(), 2)
+      end
+      me:type(':Pillion two places<CR>')
+      me:expect_popup('list.txt')
+      me:type('v')
+      expect_review('both texts stand side by side')
+      me:type(':PillionApprovals<CR>')
+      me:expect_popup('list.txt')
+      me:type('v')
+      expect_review('a second look goes there')
+      me:type(':quit<CR>')
+      check.wait('one side is closed', function()
+        return #sides(me) < 2
+      end)
+      me:type(':PillionApprovals<CR>')
+      me:expect_popup('list.txt')
+      me:type('v')
+      expect_review('a side that was closed is there again')
+      me:type('a')
+      done(me)
+      check.equal('nothing of it is left', tabs(), 1)
+      for round = 1, 2 do
+        me:type(':tabfirst<CR>:PillionReview<CR>')
+        check.eventually(('what was changed stands beside it, %d'):format(round), function()
+          return #sides(me) == 2 and tabs() == 2
+        end)
+      end
+      -- The cursor is on the right, in the file itself.
+      me:type(':quit<CR>')
+      check.wait('one side is closed', function()
+        return #sides(me) < 2
+      end)
+      me:type(':tabfirst<CR>:PillionReview<CR>')
+      check.eventually('what is left of a review goes', function()
+        return #sides(me) == 2 and tabs() == 2
+      end)
+      check.check('without a word', not me:messages():find('E95', 1, true), me:messages())
+    end,
+  },
 }

@@ -4,6 +4,8 @@ local difftab = require('pillion.difftab')
 
 local M = {}
 
+local open = {} ---@type table<string, pillion.DiffTab> by turn and file
+
 ---@param session pillion.Session
 ---@param change pillion.FileChange
 ---@param use fun(texts: pillion.ChangeTextResponse)
@@ -24,14 +26,25 @@ local function lines_of(whole)
   return vim.split((whole:gsub('\r\n', '\n'):gsub('\n$', '')), '\n', { plain = true })
 end
 
+---@param tab pillion.DiffTab
+---@param texts pillion.ChangeTextResponse
+local function fill(tab, texts)
+  vim.bo[tab.left].modifiable = true
+  vim.api.nvim_buf_set_lines(tab.left, 0, -1, true, lines_of(texts.before))
+  vim.bo[tab.left].modifiable = false
+end
+
 ---@param session pillion.Session
 ---@param change pillion.FileChange
 function M.open(session, change)
   with_texts(session, change, function(texts)
     local path = vim.uri_to_fname(change.uri)
     local id = ('pillion://before/%s/%s'):format(change.turnId, path)
-    if vim.fn.bufexists(id) == 1 then
-      vim.api.nvim_buf_delete(vim.fn.bufnr(id), { force = true })
+    local before = open[id]
+    if before and difftab.revisit(before) then
+      return fill(before, texts)
+    elseif before then
+      difftab.close(before)
     end
     local name = vim.fn.fnamemodify(path, ':~:.')
     local right = { bar = 'As it is · :PillionRevert takes a hunk back', status = name }
@@ -43,8 +56,10 @@ function M.open(session, change)
     end
     local tab =
       difftab.open({ name = id, lines = lines_of(texts.before), bar = 'As it was', status = name }, right, path)
+    open[id] = tab
     vim.keymap.set('n', 'q', function()
       difftab.close(tab)
+      open[id] = nil
     end, { buffer = tab.left, nowait = true, desc = 'Pillion: close the review' })
     M.follow(session, change, tab)
   end)
@@ -63,9 +78,7 @@ function M.follow(session, change, tab)
       end
       with_texts(session, change, function(texts)
         if vim.api.nvim_buf_is_loaded(tab.left) then
-          vim.bo[tab.left].modifiable = true
-          vim.api.nvim_buf_set_lines(tab.left, 0, -1, true, lines_of(texts.before))
-          vim.bo[tab.left].modifiable = false
+          fill(tab, texts)
         end
       end)
     end,

@@ -23,17 +23,21 @@ local function buffer_of(uri)
 end
 
 ---@param session pillion.Session
+---@param changes pillion.FileChange[]
+local function update(session, changes)
+  session.changes = changes
+  if require('pillion.config').options.changes.signs then
+    local fresh = vim.tbl_filter(function(change)
+      return session.fresh[change.turnId]
+    end, changes)
+    marks.show(session.fresh, fresh, buffer_of)
+  end
+end
+
+---@param session pillion.Session
 local function look(session)
   session.server:request('change/list', { sessionId = session.id }, function(result)
-    session.changes = result.changes
-    if require('pillion.config').options.changes.signs then
-      marks.show(
-        vim.tbl_filter(function(change)
-          return session.fresh[change.turnId]
-        end, result.changes),
-        buffer_of
-      )
-    end
+    update(session, result.changes)
     vim.api.nvim_exec_autocmds('User', { pattern = 'PillionChanges', modeline = false })
   end)
 end
@@ -70,7 +74,7 @@ local function with_changes(use)
     return
   end
   session.server:request('change/list', { sessionId = session.id }, function(result)
-    session.changes = result.changes
+    update(session, result.changes)
     if #result.changes == 0 then
       client.notify('nothing was changed in this session', vim.log.levels.INFO)
     else
@@ -89,7 +93,7 @@ end
 ---@param hunk pillion.ChangeHunk
 ---@return pillion.Spot
 local function spot(change, hunk)
-  local row, last = marks.rows(marks.key(change, hunk))
+  local row, last = marks.rows(change, hunk)
   if not row and hunk.range then
     row = hunk.range.start.line
     last = math.max(row, hunk.range['end'].line - 1)
@@ -256,7 +260,7 @@ function M.keep(extent)
   with_meant(extent, function(_, found)
     for _, one in ipairs(found) do
       if one.hunk then
-        marks.see(marks.key(one.change, one.hunk))
+        marks.see(one.change, one.hunk)
       end
     end
   end)

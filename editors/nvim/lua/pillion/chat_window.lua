@@ -19,17 +19,50 @@ local function dress(window)
   options.statusline = " %{v:lua.require'pillion.statusline'.chat()}"
 end
 
+-- How much room lines need, up to a limit. Not all of them are looked at: they may be very many.
+---@param lines string[]
+---@param max_width integer
+---@param max_height integer
+---@return integer width, integer height
+local function extent(lines, max_width, max_height)
+  local width, height = 1, 0
+  for _, line in ipairs(lines) do
+    local cells = vim.fn.strdisplaywidth(line)
+    width = math.min(math.max(width, cells), max_width)
+    height = height + math.max(1, math.ceil(cells / max_width))
+    if height >= max_height then
+      break
+    end
+  end
+  return width, math.max(1, math.min(height, max_height))
+end
+
 -- Shows Markdown in a float, and goes there; `q` closes it.
 ---@param lines string[]
 function M.float(lines)
-  local buf, window = vim.lsp.util.open_floating_preview(lines, 'markdown', {
-    focus_id = 'pillion.float',
+  local buf = vim.api.nvim_create_buf(false, true)
+  vim.api.nvim_buf_set_lines(buf, 0, -1, true, lines)
+  vim.bo[buf].bufhidden, vim.bo[buf].modifiable = 'wipe', false
+  require('pillion.markdown').highlight(buf)
+  local width, height = extent(lines, math.floor(vim.o.columns * 0.8), math.floor(vim.o.lines * 0.8))
+  local window = vim.api.nvim_open_win(buf, true, {
+    relative = 'editor',
+    width = width,
+    height = height,
+    row = math.floor((vim.o.lines - height) / 2) - 1,
+    col = math.floor((vim.o.columns - width) / 2) - 1,
+    style = 'minimal',
     border = 'rounded',
-    max_width = math.floor(vim.o.columns * 0.8),
-    max_height = math.floor(vim.o.lines * 0.8),
   })
-  vim.api.nvim_set_current_win(window)
+  vim.wo[window].wrap, vim.wo[window].conceallevel = true, 2
   vim.keymap.set('n', 'q', '<Cmd>close<CR>', { buffer = buf, nowait = true })
+  vim.api.nvim_create_autocmd('WinLeave', {
+    buffer = buf,
+    once = true,
+    callback = function()
+      pcall(vim.api.nvim_win_close, window, true)
+    end,
+  })
 end
 
 -- What a call was given, printed and changed, whole.

@@ -1,6 +1,7 @@
 -- The server: one process for each project, started when it is first needed and again when it ends by itself.
 -- `vim.lsp` carries everything.
 local config = require('pillion.config')
+local text = require('pillion.text')
 
 local M = {}
 
@@ -9,6 +10,8 @@ local M = {}
 ---@field client vim.lsp.Client?
 ---@field ready boolean whether `initialize` was answered
 ---@field queue fun()[] what waits for that
+---@field unanswered table<fun(), true> what is to be done for requests without an answer, should it end
+---@field expected pillion.Expecting[]? who waits for the session that is being created
 ---@field sessions table<string, pillion.Session>
 ---@field current pillion.Session? the one that the next prompt goes to
 ---@field commands pillion.CommandInfo[]? as they were last listed
@@ -34,7 +37,7 @@ function M.get(root)
   root = vim.fs.normalize(root)
   local server = M.servers[root]
   if not server then
-    server = setmetatable({ root = root, ready = false, queue = {}, sessions = {}, ends = {} }, Server)
+    server = setmetatable({ root = root, ready = false, queue = {}, unanswered = {}, sessions = {}, ends = {} }, Server)
     M.servers[root] = server
   end
   return server
@@ -58,6 +61,17 @@ function Server:owns(buf)
     and vim.bo[buf].buftype == ''
     and name ~= ''
     and vim.startswith(vim.fs.normalize(name), self.root == '/' and '/' or self.root .. '/')
+end
+
+-- Who asks something: Pillion, with the session's title unless it is the one that the next prompt goes to.
+---@param session_id string
+---@return string
+function Server:speaker(session_id)
+  local session = self.sessions[session_id]
+  if not session or session == self.current then
+    return 'Pillion'
+  end
+  return session.title == '' and 'Pillion in another session' or ('Pillion in "%s"'):format(text.cut(session.title, 32))
 end
 
 -- Shows the server a buffer, if it belongs to the project.
@@ -178,10 +192,13 @@ end
 ---@param code integer
 ---@param signal integer
 function Server:on_exit(code, signal)
+  local unanswered = self.unanswered
   if not self.ready then
     M.notify(('the server ended while it started (code %d); see :checkhealth pillion'):format(code))
+  elseif next(unanswered) and not next(self.sessions) then
+    M.notify(('the server has ended (code %d); see :checkhealth pillion'):format(code))
   end
-  self.client, self.ready, self.queue = nil, false, {}
+  self.client, self.ready, self.queue, self.unanswered = nil, false, {}, {}
   pcall(vim.api.nvim_del_augroup_by_name, 'pillion.attach.' .. self.root)
   require('pillion.untitled').forget(self)
   local function is_ours(waiting)
@@ -189,6 +206,9 @@ function Server:on_exit(code, signal)
   end
   require('pillion.approval').queue:drop(is_ours)
   require('pillion.question').queue:drop(is_ours)
+  for give_up in pairs(unanswered) do
+    give_up()
+  end
   for _, session in pairs(self.sessions) do
     session:on_server_end(code, signal)
   end
@@ -223,17 +243,21 @@ end
 ---@param params table
 ---@param on_result fun(result: any)?
 ---@param on_error fun(message: string, code: integer?)?
-function Server:request(method, params, on_result, on_error)
+---@param on_end fun()? if the server does not start, or ends before it answers, of which the person is told
+function Server:request(method, params, on_result, on_error, on_end)
+  on_end = on_end or function() end
   local was_running = self.client ~= nil
   if not self:start() then
-    return
+    return on_end()
   end
+  self.unanswered[on_end] = true
   local function send()
     local client = self.client
     if not client then
       return
     end
     local function answered(err, result)
+      self.unanswered[on_end] = nil
       if err then
         local message = err.message or tostring(err)
         if err.code == vim.lsp.protocol.ErrorCodes.MethodNotFound then
@@ -274,12 +298,11 @@ function Server:learn_commands()
   end)
 end
 
--- Looks whether files were changed behind the buffers' back; what happens then is up to 'autoread'.
+-- Looks whether files were changed behind the buffers' back.
 function Server:look_at_disk()
   for _, buf in ipairs(vim.api.nvim_list_bufs()) do
     if self:owns(buf) then
-      -- By number, since without one only buffers in windows are looked at.
-      pcall(vim.cmd.checktime, { args = { tostring(buf) }, mods = { emsg_silent = true } })
+      require('pillion.disk').refresh(buf)
     end
   end
 end

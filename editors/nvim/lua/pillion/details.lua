@@ -8,7 +8,9 @@ local MOST_LINES = 120
 ---@param text string
 ---@return string[]
 local function fence(language, text)
-  local lines = vim.split((text:gsub('\r', ''):gsub('^\n+', ''):gsub('%s+$', '')), '\n', { plain = true })
+  -- From the back: a search for the blanks at the end would begin anew at each blank.
+  local body = text:gsub('\r', ''):gsub('^\n+', ''):match('^.*%S') or ''
+  local lines = vim.split(body, '\n', { plain = true })
   local ticks = '```'
   for _, line in ipairs(lines) do
     local run = line:match('^%s*(```+)')
@@ -40,7 +42,7 @@ function M.all(call)
   if call.diff then
     vim.list_extend(lines, fence('diff', call.diff.unified))
   end
-  if vim.trim(call.output) ~= '' then
+  if call.output:find('%S') then
     vim.list_extend(lines, fence('', call.output))
   end
   return lines
@@ -56,7 +58,7 @@ function M.short(call)
   end
   if call.diff then
     vim.list_extend(lines, clip(fence('diff', call.diff.unified), MOST_LINES))
-  elseif vim.trim(call.output) ~= '' then
+  elseif call.output:find('%S') then
     vim.list_extend(lines, clip(fence('', call.output), MOST_LINES))
   end
   return lines

@@ -12,6 +12,7 @@ local M = {}
 ---@field page integer
 ---@field left integer buffer
 ---@field right integer buffer
+---@field own integer[] those buffers that go with it
 ---@field windows integer[] the left one, then the right one
 
 ---@param side pillion.Side
@@ -53,20 +54,44 @@ function M.open(left, right, path)
     vim.api.nvim_win_call(windows[index], vim.cmd.diffthis)
   end
   vim.cmd.wincmd('=')
-  return { page = vim.api.nvim_get_current_tabpage(), left = bufs[1], right = bufs[2], windows = windows }
+  local own = {}
+  for index, side in ipairs({ left, right }) do
+    table.insert(own, not side.buf and bufs[index] or nil)
+  end
+  return { page = vim.api.nvim_get_current_tabpage(), left = bufs[1], right = bufs[2], own = own, windows = windows }
+end
+
+-- Goes to one that was opened before; false if not both of its sides are there any more.
+---@param tab pillion.DiffTab
+---@return boolean
+function M.revisit(tab)
+  for index, buf in ipairs({ tab.left, tab.right }) do
+    local window = tab.windows[index]
+    if not vim.api.nvim_win_is_valid(window) or vim.api.nvim_win_get_buf(window) ~= buf then
+      return false
+    end
+  end
+  vim.api.nvim_set_current_win(tab.windows[2])
+  return true
 end
 
 ---@param tab pillion.DiffTab
 function M.close(tab)
-  if vim.api.nvim_tabpage_is_valid(tab.page) and #vim.api.nvim_list_tabpages() > 1 then
-    for _, window in ipairs(tab.windows) do
-      if vim.api.nvim_win_is_valid(window) then
-        vim.api.nvim_win_call(window, function()
-          vim.cmd('diffoff')
-        end)
-      end
+  for _, window in ipairs(tab.windows) do
+    if vim.api.nvim_win_is_valid(window) then
+      vim.api.nvim_win_call(window, function()
+        vim.cmd('diffoff')
+      end)
     end
+  end
+  if vim.api.nvim_tabpage_is_valid(tab.page) and #vim.api.nvim_list_tabpages() > 1 then
     vim.cmd.tabclose(vim.api.nvim_tabpage_get_number(tab.page))
+  end
+  -- What is shown elsewhere, or was in the last tab page.
+  for _, buf in ipairs(tab.own) do
+    if vim.api.nvim_buf_is_valid(buf) then
+      vim.api.nvim_buf_delete(buf, { force = true })
+    end
   end
 end
 

@@ -95,36 +95,13 @@ function M.apply(client, params)
   return { applied = ok, failureReason = not ok and tostring(err) or nil }
 end
 
--- Whether the file was changed by somebody else since it was read: writing it would then ask, or lose their change.
----@param buf integer
----@return boolean
-local function conflicts(buf)
-  local conflict = false
-  local watch = vim.api.nvim_create_autocmd('FileChangedShell', {
-    buffer = buf,
-    callback = function()
-      conflict = conflict or vim.v.fcs_reason == 'conflict'
-      vim.v.fcs_choice = ''
-    end,
-  })
-  pcall(vim.cmd.checktime, { args = { tostring(buf) }, mods = { silent = true } })
-  vim.api.nvim_del_autocmd(watch)
-  return conflict
-end
-
 ---@param buf integer
 ---@return boolean saved
 local function save(buf)
   if not vim.bo[buf].modified then
     return true
   end
-  if conflicts(buf) then
-    vim.notify(
-      ('pillion: %s has changed on disk too, so it was not saved. Look at both, then :write! or :edit!'):format(
-        vim.fn.fnamemodify(vim.api.nvim_buf_get_name(buf), ':~:.')
-      ),
-      vim.log.levels.WARN
-    )
+  if require('pillion.disk').conflicts(buf) then
     return false
   end
   local ok, err = pcall(vim.api.nvim_buf_call, buf, function()

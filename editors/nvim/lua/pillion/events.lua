@@ -12,7 +12,7 @@ local OUTPUT_BYTES = 64 * 1024
 local function set_call(call, state, note)
   call.state, call.note = state, note
   local is_over = state ~= 'running' and state ~= 'waiting'
-  call.line:set(text.call(call), is_over and details.short(call) or nil)
+  call.line:set(nil, is_over and details.short(call) or nil)
 end
 
 ---@type table<string, fun(session: pillion.Session, event: table)>
@@ -24,7 +24,7 @@ local on = {}
 ---@param parent pillion.Call?
 local function begin_call(session, event, path, parent)
   local call = { title = event.title, tool = event.tool, input = event.input, state = 'running', output = '' }
-  call.line = session.chat:line(text.call(call), call, parent and parent.line)
+  call.line = session.chat:line(nil, call, parent and parent.line)
   session.calls[path] = call
 end
 
@@ -94,7 +94,7 @@ function on.toolProgress(session, event)
   local call = session.calls[event.callId]
   if call then
     call.output = (call.output .. event.text):sub(-OUTPUT_BYTES)
-    set_call(call, 'running', text.last_line(call.output))
+    set_call(call, 'running')
   end
 end
 

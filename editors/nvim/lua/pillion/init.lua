@@ -61,29 +61,73 @@ local function subject()
   return buf
 end
 
+---@class pillion.Expecting
+---@field use fun(session: pillion.Session)
+---@field refused fun() called if there is none, after the person was told why
+
 ---@param server pillion.Server
----@param use fun(session: pillion.Session)
-local function create(server, use)
+---@param first pillion.Expecting
+local function create(server, first)
+  local expected = { first }
+  server.expected = expected
+  ---@param settle fun(one: pillion.Expecting)
+  local function settle_all(settle)
+    if server.expected == expected then
+      server.expected = nil
+    end
+    vim.tbl_map(settle, expected)
+  end
+  local function refuse()
+    settle_all(function(one)
+      one.refused()
+    end)
+  end
   server:request('session/new', vim.empty_dict(), function(info)
     local session = require('pillion.session').open(server, info)
     require('pillion.chat_window').show(session.chat)
-    use(session)
-  end)
+    settle_all(function(one)
+      one.use(session)
+    end)
+  end, function(message)
+    require('pillion.client').notify(message)
+    refuse()
+  end, refuse)
+end
+
+-- Hands over the session that is being created, or else the current one, or else a new one.
+---@param server pillion.Server
+---@param one pillion.Expecting
+local function with_any(server, one)
+  if server.expected then
+    table.insert(server.expected, one)
+  elseif server.current then
+    one.use(server.current)
+  else
+    create(server, one)
+  end
+end
+
+---@param blocks pillion.ContentBlock[]
+---@param refused fun()? called if it was not said
+---@return pillion.Expecting
+local function saying(blocks, refused)
+  refused = refused or function() end
+  require('pillion.history').add(require('pillion.text').words(blocks))
+  return {
+    use = function(session)
+      require('pillion.chat_window').show(session.chat)
+      session:say(blocks, refused)
+    end,
+    refused = refused,
+  }
 end
 
 -- Says it in the current session, which is created if need be; to a turn that runs, at once.
 ---@param server pillion.Server
 ---@param blocks pillion.ContentBlock[]
-function M.say(server, blocks)
-  local session = server.current
-  if session then
-    require('pillion.chat_window').show(session.chat)
-    session:say(blocks)
-  else
-    create(server, function(created)
-      created:say(blocks)
-    end)
-  end
+---@param refused fun()? called if it was not said, after the person was told why
+function M.say(server, blocks, refused)
+  with_any(server, saying(blocks, refused))
 end
 
 -- Asks in the current session. Without words, they are written in a prompt below the chat.
@@ -106,14 +150,17 @@ end
 function M.new(words, options)
   local _, server = M.current()
   local buf, range = subject(), options and options.range
-  create(server, function(session)
-    if words and vim.trim(words) ~= '' then
-      local mention = require('pillion.mention')
-      session:say(mention.with_words(words, buf, server.root, range and mention.lines(buf, range)))
-    else
-      require('pillion.prompt').open(server, buf, range)
-    end
-  end)
+  if words and vim.trim(words) ~= '' then
+    local mention = require('pillion.mention')
+    create(server, saying(mention.with_words(words, buf, server.root, range and mention.lines(buf, range))))
+  else
+    create(server, {
+      use = function()
+        require('pillion.prompt').open(server, buf, range)
+      end,
+      refused = function() end,
+    })
+  end
 end
 
 -- Stops the turn of the current session, or else the one that runs.
@@ -181,15 +228,13 @@ end
 
 ---@param settings table part of `session/configure`'s params
 local function configure(settings)
-  local session, server = M.current()
-  local function set(of)
-    server:request('session/configure', vim.tbl_extend('error', settings, { sessionId = of.id }))
-  end
-  if session then
-    set(session)
-  else
-    create(server, set)
-  end
+  local _, server = M.current()
+  with_any(server, {
+    use = function(session)
+      server:request('session/configure', vim.tbl_extend('error', settings, { sessionId = session.id }))
+    end,
+    refused = function() end,
+  })
 end
 
 ---@param mode string asked for when empty

@@ -1,10 +1,12 @@
 -- A line of a chat that may change after it was written, and what is folded below it.
+local words = require('pillion.text')
+
 local M = {}
 
 ---@class pillion.Line
 ---@field call pillion.Call? what it stands for
 ---@field private chat pillion.Chat
----@field private text string
+---@field private text string? nothing if the call says it
 ---@field private parent pillion.Line? the one it is folded below
 ---@field private depth integer how many are above it
 ---@field private details string[] what is folded below it, before the lines of others
@@ -24,7 +26,7 @@ local highlights = {
 }
 
 ---@param chat pillion.Chat
----@param text string
+---@param text string?
 ---@param call pillion.Call?
 ---@param parent pillion.Line?
 ---@return pillion.Line
@@ -57,7 +59,7 @@ end
 
 ---@return string
 function Line:content()
-  local text = self.text:gsub('\n', ' ')
+  local text = (self.text or words.call(self.call)):gsub('\n', ' ')
   return ('  '):rep(self.depth) .. text
 end
 
@@ -144,8 +146,8 @@ function Line:show()
   self:paint(row)
 end
 
--- Gives it another text, soon.
----@param text string one line
+-- Shows it anew, soon: with another text, or with what its call has become.
+---@param text string? one line
 ---@param details string[]? what is folded below it; as before when absent
 function Line:set(text, details)
   self.text, self.details = text, details or self.details

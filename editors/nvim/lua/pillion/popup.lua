@@ -82,9 +82,10 @@ local function decorate()
   local title = popup.waiting.approval.title:gsub('\n.*', '')
   local agent = popup.waiting.approval.agent
   title = agent and ('%s: %s'):format(agent.name, title) or title
+  local speaker = popup.waiting.server:speaker(popup.waiting.approval.sessionId)
   local where = popup.in_line > 1 and (' (1 of %d)'):format(popup.in_line) or ''
   vim.api.nvim_win_set_config(popup.window, {
-    title = { { (' Pillion: %s%s '):format(title, where), 'FloatTitle' } },
+    title = { { (' %s: %s%s '):format(speaker, title, where), 'FloatTitle' } },
     footer = { { footer(popup), is_focused() and 'Title' or 'Comment' } },
   })
   vim.api.nvim_buf_clear_namespace(popup.buf, namespace, 0, -1)

@@ -88,18 +88,40 @@ local function close(prompt)
   end
 end
 
+-- Puts back what could not be sent, above what was begun since.
+---@param prompt pillion.Prompt
+---@param lines string[]
+---@param range pillion.ContentBlock?
+local function give_back(prompt, lines, range)
+  if not prompts[prompt.buf] then
+    return
+  end
+  prompt.lines = prompt.lines or range
+  local begun = prompt.back > 0 and prompt.written or lines_of(prompt)
+  local is_begun = table.concat(begun) ~= ''
+  if prompt.back > 0 then
+    prompt.written = is_begun and vim.list_extend(vim.list_slice(lines), begun) or lines
+  else
+    vim.api.nvim_buf_set_lines(prompt.buf, 0, is_begun and 0 or -1, true, lines)
+    decorate(prompt)
+  end
+end
+
 -- Sends what was written, and goes back to where the person was.
 ---@param prompt pillion.Prompt
 function M.send(prompt)
-  local words = vim.trim(table.concat(lines_of(prompt), '\n'))
+  local lines, range = lines_of(prompt), prompt.lines
+  local words = vim.trim(table.concat(lines, '\n'))
   if words == '' then
     return
   end
-  local blocks = require('pillion.mention').with_words(words, prompt.origin, prompt.server.root, prompt.lines)
+  local blocks = require('pillion.mention').with_words(words, prompt.origin, prompt.server.root, range)
   prompt.lines, prompt.back = nil, 0
   vim.api.nvim_buf_set_lines(prompt.buf, 0, -1, true, {})
   close(prompt)
-  require('pillion').say(prompt.server, blocks)
+  require('pillion').say(prompt.server, blocks, function()
+    give_back(prompt, lines, range)
+  end)
 end
 
 -- Shows what was asked before, or after that.

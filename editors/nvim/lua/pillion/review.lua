@@ -87,6 +87,23 @@ local function map(review)
   end
 end
 
+-- Goes to the review of a call, if there is one; what is left of one whose side was closed goes.
+---@param waiting pillion.Waiting
+---@return boolean
+local function revisit(waiting)
+  for _, review in ipairs(open) do
+    if review.waiting == waiting then
+      if difftab.revisit(review.tab) then
+        draw(review)
+        return true
+      end
+      close(review)
+      return false
+    end
+  end
+  return false
+end
+
 -- Shows an edit that waits. The popup makes room, and comes back with `q`.
 ---@param waiting pillion.Waiting
 function M.open(waiting)
@@ -97,6 +114,9 @@ function M.open(waiting)
   end
   waiting.put_off = true
   approval.refresh()
+  if revisit(waiting) then
+    return
+  end
   local old, parts = text_of(diff.path), diff.hunks
   if not hunks.fit(old, parts) then
     old, parts = hunks.alone(parts)

@@ -13,7 +13,7 @@ local M = {}
 ---@field input table
 ---@field line pillion.Line
 ---@field state string one of the keys of `text.marks`
----@field note string? what is said after the title
+---@field note string? what is said after the title; while it runs and when absent, the end of what it printed
 ---@field output string the end of what it printed, or its result
 ---@field diff pillion.FileDiff?
 
@@ -141,16 +141,21 @@ end
 
 -- Says it to the turn that runs, or starts one. Which of the two it is may have changed on the way.
 ---@param prompt pillion.ContentBlock[]
-function Session:say(prompt)
+---@param refused fun() called if it was not said, after the person was told why
+function Session:say(prompt, refused)
   local params = { sessionId = self.id, prompt = prompt }
   local methods = self.turn and { 'turn/steer', 'turn/start' } or { 'turn/start', 'turn/steer' }
+  local function fail(message)
+    client.notify(message)
+    refused()
+  end
   self.server:request(methods[1], params, nil, function(message, code)
     if code == NOT_FOUND or code == BUSY then
-      self.server:request(methods[2], params)
+      self.server:request(methods[2], params, nil, fail, refused)
     else
-      client.notify(message)
+      fail(message)
     end
-  end)
+  end, refused)
 end
 
 function Session:cancel()

@@ -28,7 +28,9 @@ function M.actions.open(server, info)
     session:set_turn(loaded.turnId, 'working')
   end, function(message)
     client.notify('cannot open the session: ' .. message)
-    vim.api.nvim_buf_delete(session.chat.buf, { force = true })
+    if vim.api.nvim_buf_is_valid(session.chat.buf) then
+      vim.api.nvim_buf_delete(session.chat.buf, { force = true })
+    end
   end)
 end
 

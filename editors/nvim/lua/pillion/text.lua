@@ -20,16 +20,27 @@ M.marks = {
 
 local words = { waiting = 'waits for you', failed = 'failed', denied = 'denied', cancelled = 'stopped' }
 
+-- As |vim.trim()|, which takes minutes for a megabyte of blanks.
+---@param text string
+---@return string
+local function trim(text)
+  local from = text:find('%S')
+  return from and text:match('^.*%S', from) or ''
+end
+
 ---@param text string
 ---@return string
 function M.first_line(text)
-  return vim.trim(text):match('^[^\r\n]*') or ''
+  local from = text:find('%S')
+  return from and trim(text:match('^[^\r\n]*', from)) or ''
 end
 
 ---@param text string
 ---@return string
 function M.last_line(text)
-  return vim.trim(text):match('[^\r\n]*$') or ''
+  local trimmed = trim(text)
+  -- From the back, and from one place: the end of a command's output is long, and looked at often.
+  return trimmed:match('^.*[\r\n](.*)$') or trimmed
 end
 
 ---@param text string
@@ -46,10 +57,11 @@ function M.brief(text)
   return M.cut(M.first_line(text), math.max(20, vim.v.echospace - #'pillion: '))
 end
 
----@param call { title: string, state: string, note: string? }
+---@param call pillion.Call
 ---@return string
 function M.call(call)
-  local parts = { words[call.state] or false, call.note ~= '' and call.note or false }
+  local note = call.note or (call.state == 'running' and M.last_line(call.output)) or ''
+  local parts = { words[call.state] or false, note ~= '' and note or false }
   local said = table.concat(
     vim.tbl_filter(function(part)
       return part

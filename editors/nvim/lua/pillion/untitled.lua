@@ -113,20 +113,26 @@ function M.attach(server, buf)
   then
     return
   end
-  shown[buf] = { server = server, is_open = false }
+  local one = { server = server, is_open = false }
+  shown[buf] = one
+  -- Neovim forgets these only at the next change, when another server may be shown the buffer already.
+  local function is_over()
+    return shown[buf] ~= one
+  end
+  local function leave()
+    if not is_over() then
+      close(buf)
+    end
+  end
   vim.api.nvim_buf_attach(buf, false, {
     on_lines = function(_, _, tick, first, last, new_last)
-      if not shown[buf] or not server.client then
+      if is_over() then
         return true
       end
       change(buf, tick, first, last, new_last)
     end,
-    on_reload = function()
-      close(buf)
-    end,
-    on_detach = function()
-      close(buf)
-    end,
+    on_reload = leave,
+    on_detach = leave,
   })
   open(buf)
 end
