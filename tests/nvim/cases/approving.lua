@@ -231,4 +231,26 @@ return {
       end)
     end,
   },
+  {
+    name = 'a reason that is being typed when the server is killed',
+    files = { ['list.txt'] = code },
+    open = 'list.txt',
+    steps = say.turn('run it', { { say.bash('touch ran') }, { { text = 'Heard.' } } }),
+    run = function(me, fake)
+      me:type(':Pillion run it<CR>')
+      me:expect_popup('touch ran')
+      me:type('r')
+      check.wait('the reason is asked for', function()
+        return me:mode() == 'c'
+      end)
+      me:type('not to')
+      vim.uv.kill(me:servers()[1], 'sigkill')
+      check.wait('the server is back, and asks again', function()
+        return me:chat():find('the session goes on', 1, true) and me:popup() ~= ''
+      end)
+      me:type('day<CR>')
+      done(me)
+      check.check('the model was sent the reason', fake:was_sent('not today'))
+    end,
+  },
 }

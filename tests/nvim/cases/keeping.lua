@@ -109,6 +109,8 @@ return {
         end)
       end
       me:lua([[
+        -- What is said has room, so that no key is asked for.
+        vim.o.cmdheight = 5
         _G.model, vim.env.PILLION_MODEL = vim.env.PILLION_MODEL, nil
         require('pillion').setup({ cmd = { 'false' } })]])
       me:type(':Pillion<CR>')

@@ -50,7 +50,7 @@ end
 local function show(asked)
   local question = asked.question
   showing = true
-  local who = question.agent and question.agent.name or 'Pillion'
+  local who = question.agent and question.agent.name or asked.server:speaker(question.sessionId)
   local prompt = ('%s asks: %s'):format(who, question.text)
   if #question.choices == 0 then
     return input(asked, prompt)

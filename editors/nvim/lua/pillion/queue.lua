@@ -48,20 +48,32 @@ function Queue:has(one)
   return vim.tbl_contains(self.all, one)
 end
 
+-- What waits for the same answer: it itself, or the same, asked anew by a server that has come back.
+---@param one pillion.Waits
+---@return pillion.Waits?
+function Queue:current(one)
+  for _, other in ipairs(self.all) do
+    if other.id == one.id then
+      return other
+    end
+  end
+end
+
 -- Hands the person's answer to the server. False if nobody waits for it any more.
 ---@param one pillion.Waits
 ---@param answer any
 ---@param err lsp.ResponseError?
 ---@return boolean
 function Queue:answer(one, answer, err)
-  if not self:has(one) then
+  local current = self:current(one)
+  if not current then
     return false
   end
   self.all = vim.tbl_filter(function(other)
-    return other ~= one
+    return other ~= current
   end, self.all)
   self.changed()
-  coroutine.resume(one.thread, answer, err)
+  coroutine.resume(current.thread, answer, err)
   return true
 end
 
