@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     Answer, ApprovalRequest, CallStatus, Event, Settled,
+    batch::beside,
     hook::Heard,
     open::{OpenCall, approval_id},
     progress::Mailbox,
@@ -237,7 +238,7 @@ impl<'a> Ground<'a> {
                     break Ok(None);
                 }
                 () = &mut time, if !stop.is_cancelled() => stop.cancel(),
-                piece = mailbox.next() => self.print(call, piece).await,
+                piece = mailbox.next() => beside(&mut serving, drop, self.print(call, piece)).await,
                 Some(wish) = wishes.recv() => serving.push(self.serve(call, wish, over.child_token())),
                 Some(()) = serving.next() => {}
             }

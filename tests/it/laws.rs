@@ -130,3 +130,17 @@ async fn a_flood_of_changes_beside_turns_and_approvals_loses_nothing_and_a_cance
         assert_eq!(events.last().expect("an end")["stopReason"], "endTurn");
     }
 }
+
+#[tokio::test]
+async fn a_round_of_many_reads_of_an_open_buffer_comes_to_its_end() {
+    let read = json!({"toolCall": {"name": "read", "input": {"path": "a.txt"}}});
+    let ground = Ground::new(&script::always(Value::Array(vec![read; 120])));
+    let mut client = ground.client(everything()).await;
+    client.open(&ground.uri("a.txt"), &"a line of it\n".repeat(110));
+    let session = client.new_session().await;
+    client.start(&session, "go").await;
+    let events = client.events_until(&session, "turnEnded").await;
+    let results = events.iter().filter(|event| event["type"] == "toolResult" && event["status"] == "ok");
+    assert_eq!(results.count(), 120);
+    client.leave().await;
+}

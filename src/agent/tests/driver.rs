@@ -311,7 +311,9 @@ async fn a_restored_driver_asks_again_and_runs_nothing_twice() {
     let (first, second) = (asked(&mut driver).await, asked(&mut driver).await);
     driver.approve(&second.id).unwrap();
     assert_eq!(asked(&mut driver).await.id, first.id);
-    assert_eq!(ran(&before), ["c", "b"]);
+    let mut others = ran(&before);
+    others.sort();
+    assert_eq!(others, ["b", "c"]);
 
     let mut driver = restored(driver, &agent(&Model::new([]), &after));
     assert_eq!(asked(&mut driver).await.id, first.id);
@@ -366,7 +368,8 @@ async fn what_was_running_ends_as_interrupted_unless_it_only_reads() {
         });
         assert_eq!(ran(&after).contains(&"a".to_owned()), runs_again);
         let all = [ran(&before), ran(&after)].concat();
-        assert_eq!(all.iter().filter(|id| *id == "b").count(), 1);
+        // It reads, so that it may run again if it was running, too.
+        assert!((1..=1 + usize::from(runs_again)).contains(&all.iter().filter(|id| *id == "b").count()), "{all:?}");
         assert_eq!(results(&result.messages)[0].is_error, !runs_again);
         assert!(is_whole(&driver.history()));
     }

@@ -1,6 +1,10 @@
 //! The calls of a round.
 
+use std::{sync::Arc, time::Duration};
+
+use async_trait::async_trait;
 use serde_json::json;
+use tokio::sync::Semaphore;
 
 use super::{super::*, stage::*};
 use crate::transcript::{Content, ResultContent, Role};
@@ -245,4 +249,48 @@ async fn at_the_turn_limit_what_was_said_stays_with_the_host() {
     assert_eq!(outcome.stop_reason, StopReason::TurnLimit);
     assert_eq!(results(&outcome).len(), 2);
     assert_eq!(host.steering.lock().unwrap().len(), 1);
+}
+
+/// A host with few places in its queue, each given to whoever came first, as those of tokio's channels are.
+struct Narrow {
+    within: Recorder,
+    places: Arc<Semaphore>,
+}
+
+#[async_trait]
+impl Host for Narrow {
+    async fn emit(&self, event: Event) {
+        let place = self.places.clone().acquire_owned().await.unwrap();
+        self.within.events.lock().unwrap().push(event);
+        tokio::spawn(async move {
+            tokio::task::yield_now().await;
+            drop(place);
+        });
+    }
+
+    async fn approve(&self, request: ApprovalRequest) -> Answer {
+        self.within.approve(request).await
+    }
+
+    fn policy(&self) -> Policy {
+        self.within.policy()
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn many_calls_at_once_never_wait_for_each_other() {
+    for places in 1..=4 {
+        let stage = stage();
+        let ids: Vec<&'static str> = (0..100).map(|number| &*format!("c{number}").leak()).collect();
+        let looks = ids.iter().map(|id| Cue::Call(id, "look", json!({"do": "x"})));
+        let model = Model::new([looks.chain([Cue::Done(StopReason::ToolCalls)]).collect()]);
+        let host = Narrow { within: Recorder::new(&stage), places: Arc::new(Semaphore::new(places)) };
+        let agent = agent(&model, &stage);
+        let scope = Scope::default();
+        let turn = turn::run(&agent, &scope, vec![Message::user("go")], &host, stage.cancel.clone());
+        let outcome = tokio::time::timeout(Duration::from_secs(3600), turn).await.expect("it comes to its end");
+        assert_eq!(outcome.stop_reason, StopReason::EndTurn);
+        let results = outcome.messages[1].tool_results().map(|result| result.call_id.clone());
+        assert_eq!(results.collect::<Vec<_>>(), ids, "in their order");
+    }
 }
