@@ -191,7 +191,7 @@ const cases = {
   async "a question is answered by a choice, by a key, in words"({ page, tell, told }) {
     const question = { questionId: "q", sessionId: "s", turnId: "t", callId: "c", text: "Which?", allowsText: true };
     const choices = [{ label: "red" }, { label: "blue" }];
-    await tell({ type: "waiting", approvals: [], questions: [{ ...question, choices }] });
+    await tell({ type: "waiting", approvals: [], questions: [{ ...question, choices }], elsewhere: {} });
     await page.getByRole("button", { name: "red" }).focus();
     await page.keyboard.press("2");
     assert.deepEqual((await told("answer")).answer, { type: "choice", index: 1 });
@@ -199,6 +199,80 @@ const cases = {
     await words.fill("2 greens");
     await words.press("Enter");
     assert.deepEqual((await told("answer")).answer, { type: "text", text: "2 greens" });
+  },
+
+  async "what waits in another session says so"({ page, tell }) {
+    const elsewhere = { other: "the other one" };
+    const approvals = [approval, { ...approval, approvalId: "a2", sessionId: "other", title: "Edit b.txt" }];
+    await tell({ type: "waiting", approvals, questions: [], elsewhere });
+    const named = page.getByRole("alertdialog").filter({ hasText: "the other one" });
+    await named.filter({ hasText: "Edit b.txt" }).waitFor();
+    assert.equal(await named.count(), 1);
+    await tell({ type: "waiting", approvals, questions: [], elsewhere: { s: "the first one" } });
+    await page
+      .getByRole("alertdialog")
+      .filter({ hasText: "the first one" })
+      .filter({ hasText: "Edit a.txt" })
+      .waitFor();
+    assert.equal(await named.count(), 0);
+  },
+
+  async "an old prompt comes back without the draft's mentions, and the draft with them"({ page, tell, told }) {
+    const prompt = page.getByRole("textbox", { name: "Prompt" });
+    await prompt.fill("an old one");
+    await prompt.press("Enter");
+    await told("say");
+    const block = { type: "file", path: "/p/src/greet.py" };
+    await tell({ type: "insert", blocks: [block, { type: "text", text: "a draft" }], focus: true });
+    const chip = page.locator(".chips .chip");
+    assert.equal(await chip.count(), 1);
+    await prompt.press("Control+Home");
+    await prompt.press("ArrowUp");
+    assert.equal(await prompt.inputValue(), "an old one");
+    assert.equal(await chip.count(), 0);
+    await prompt.press("Control+End");
+    await prompt.press("ArrowDown");
+    assert.equal(await prompt.inputValue(), "a draft");
+    assert.equal(await chip.count(), 1);
+    await prompt.fill("");
+    await prompt.press("Backspace");
+    await prompt.press("ArrowUp");
+    assert.equal(await page.getByRole("button", { name: /^Send/ }).isEnabled(), true);
+  },
+
+  async "an image leads where a link leads"({ page, feed, told }) {
+    await feed({ type: "messageDelta", text: "![plan](docs/plan.png) ![web](https://example.org/a.png)\n" });
+    await feed({ type: "messageDelta", text: "![run](vscode:extension/some.thing)\n\nend" });
+    await page.getByRole("link", { name: "plan" }).click();
+    assert.deepEqual(await told("openFile"), { type: "openFile", path: "docs/plan.png" });
+    assert.equal(await page.getByRole("link", { name: "web" }).getAttribute("href"), "https://example.org/a.png");
+    assert.equal(await page.getByRole("link", { name: "run" }).getAttribute("href"), "#");
+  },
+
+  async "what was said before is not read out, and what is said now is"({ page, tell, feed }) {
+    const past = (text) => [
+      { event: { type: "turnStarted", turnId: "p", prompt: [{ type: "text", text: "go" }] } },
+      { event: { type: "messageDelta", text } },
+      { event: { type: "turnEnded", turnId: "p", stopReason: "endTurn", usage: {} } },
+    ];
+    const status = await page.evaluate(() => window.status_);
+    await tell({ type: "reset", events: past("long ago"), status });
+    await tell({ type: "events", events: past("not so long ago") });
+    await page.getByText("not so long ago").first().waitFor();
+    const heard = page.locator('[role="status"][aria-live="polite"]');
+    assert.equal(await heard.textContent(), "");
+    await feed({ type: "turnStarted", turnId: "n", prompt: [] }, { type: "messageDelta", text: "just now" });
+    await feed({ type: "turnEnded", turnId: "n", stopReason: "endTurn", usage: {} });
+    await heard.filter({ hasText: "Pillion has answered." }).waitFor({ state: "attached" });
+  },
+
+  async "a mode that nobody chose is the configured one"({ page, tell }) {
+    const status = await page.evaluate(() => window.status_);
+    const { mode: _, ...unchosen } = status;
+    await tell({ type: "status", status: unchosen });
+    await page.getByRole("combobox", { name: "Mode: As configured" }).waitFor();
+    await tell({ type: "status", status: { ...status, mode: "plan" } });
+    await page.getByRole("combobox", { name: "Mode: Plan" }).waitFor();
   },
 
   async "without a model it says what to do, and errors elsewhere stay errors"({ page, tell, told }) {
@@ -244,7 +318,7 @@ try {
     const page = await openView(browser, view);
     const tell = (message) => page.evaluate((message) => window.tell(message), message);
     const feed = (...events) => page.evaluate((fed) => window.feed(fed, 1, 0), events);
-    const wait = (...approvals) => tell({ type: "waiting", approvals, questions: [] });
+    const wait = (...approvals) => tell({ type: "waiting", approvals, questions: [], elsewhere: {} });
     // What the view tells is given once, in its order: an answer is never taken for the next one's.
     const taken = new Map();
     const told = async (type, fields = {}) => {

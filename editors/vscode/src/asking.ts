@@ -3,7 +3,6 @@
 import * as vscode from "vscode";
 import type { Chat } from "./chat";
 import { linesOf, selection } from "./context";
-import type { Conversation } from "./conversation";
 import type { ContentBlock, Problem, ProblemSeverity } from "./protocol";
 
 const EVERYWHERE: vscode.DocumentSelector = [{ scheme: "file" }, { scheme: "untitled" }];
@@ -17,10 +16,7 @@ const ASKS = {
 export class Asking implements vscode.Disposable, vscode.CodeActionProvider {
   private readonly subscriptions: vscode.Disposable[];
 
-  constructor(
-    private readonly chat: Chat,
-    private readonly conversation: Conversation,
-  ) {
+  constructor(private readonly chat: Chat) {
     const commands: Record<string, (...given: never[]) => unknown> = {
       fix: (uri?: vscode.Uri, range?: vscode.Range) => this.fix(uri, range),
       explainProblem: (uri?: vscode.Uri, range?: vscode.Range) =>
@@ -71,7 +67,7 @@ export class Asking implements vscode.Disposable, vscode.CodeActionProvider {
   /** Says this in the chat, which is shown. */
   async say(prompt: ContentBlock[]): Promise<void> {
     await vscode.commands.executeCommand("pillion.chat.focus");
-    await this.conversation.say(prompt);
+    await this.chat.say(prompt);
   }
 
   dispose(): void {

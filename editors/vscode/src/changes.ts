@@ -3,6 +3,7 @@
 
 import * as vscode from "vscode";
 import type { Conversation } from "./conversation";
+import type { Stamped } from "./messages";
 import type { ChangeHunk, ChangeRevertParams, FileChange } from "./protocol";
 import type { Server } from "./server";
 
@@ -19,7 +20,7 @@ export class Changes implements vscode.Disposable {
   private readonly updated = new vscode.EventEmitter<void>();
   readonly onChanged = this.updated.event;
   private changes: FileChange[] = [];
-  /** Calls that changed something before these eyes. What an older session did is no news. */
+  /** Turns that worked before these eyes. What an older session did is no news. */
   private readonly news = new Set<string>();
   private readonly seen = new Set<string>();
   private timer: NodeJS.Timeout | undefined;
@@ -32,20 +33,16 @@ export class Changes implements vscode.Disposable {
   ) {
     this.subscriptions = [
       this.updated,
-      conversation.onEvents((events) => {
-        for (const event of events) {
-          const inner = event.type === "nested" ? event.event : event;
-          if (inner.type === "toolResult" && inner.diff !== undefined && inner.status === "ok") {
-            this.news.add(event.type === "nested" ? event.callId : inner.callId);
-            this.look();
-          } else if (event.type === "turnEnded") {
-            this.look();
-          }
+      conversation.onStamped((stamped) => {
+        this.note(stamped);
+        if (stamped.event.type === "changes") {
+          this.look();
         }
       }),
       conversation.onReset(() => {
-        this.news.clear();
-        this.seen.clear();
+        for (const stamped of conversation.events) {
+          this.note(stamped);
+        }
         this.look();
       }),
       vscode.workspace.onDidChangeTextDocument(({ document }) => {
@@ -71,7 +68,7 @@ export class Changes implements vscode.Disposable {
   /** Changes of this document that the person has not seen yet. */
   unseen(uri: vscode.Uri): Place[] {
     return this.all.filter(
-      (place) => sameUri(place.change.uri, uri) && this.isNews(place.change) && !this.seen.has(keyOf(place)),
+      (place) => sameUri(place.change.uri, uri) && this.news.has(place.change.turnId) && !this.seen.has(keyOf(place)),
     );
   }
 
@@ -116,9 +113,10 @@ export class Changes implements vscode.Disposable {
     }
   }
 
-  private isNews({ callIds }: FileChange): boolean {
-    // Of a sub-agent's call, the calls around it stand before it.
-    return callIds.some((id) => this.news.has(id.split(".")[0] ?? id));
+  private note({ event, at }: Stamped): void {
+    if (event.type === "turnStarted" && at !== undefined) {
+      this.news.add(event.turnId);
+    }
   }
 
   private look(): void {

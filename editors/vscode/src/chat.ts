@@ -5,6 +5,7 @@ import type { Approvals } from "./approvals";
 import { applyPrompt, insertCode, openFile } from "./code";
 import { complete, promptText } from "./context";
 import type { Conversation } from "./conversation";
+import { isNotConfigured, messageOf } from "./errors";
 import type { FromView, How, Status, ToView } from "./messages";
 import { Outbox } from "./outbox";
 import { page } from "./page";
@@ -12,9 +13,6 @@ import type { ContentBlock, ModelListResponse } from "./protocol";
 import type { Questions } from "./questions";
 import type { Server } from "./server";
 import type { Texts } from "./texts";
-
-/** The server's error code for what has to be configured first. */
-const NOT_CONFIGURED = -32004;
 
 /** The most sessions that are listed. */
 const SESSIONS = 500;
@@ -38,7 +36,7 @@ export class Chat implements vscode.WebviewViewProvider, vscode.Disposable {
     private readonly texts: Texts,
   ) {
     const tellStatus = () => this.tell({ type: "status", status: this.status() });
-    const tellWaiting = () => this.tell({ type: "waiting", approvals: approvals.open, questions: questions.open });
+    const tellWaiting = () => this.tell(this.waiting());
     this.subscriptions = [
       // The typed text, the open rows and the place in the conversation survive that another view is looked at.
       vscode.window.registerWebviewViewProvider("pillion.chat", this, {
@@ -52,12 +50,7 @@ export class Chat implements vscode.WebviewViewProvider, vscode.Disposable {
       conversation.onReset(() => this.reset()),
       conversation.onChanged(tellStatus),
       approvals.onChanged(tellWaiting),
-      questions.onChanged(() => {
-        tellWaiting();
-        if (questions.open.length > 0 && this.view?.visible !== true) {
-          void this.pointToQuestion();
-        }
-      }),
+      questions.onChanged(tellWaiting),
       server.onState((running) => {
         if (!running && server.trouble !== undefined && this.view?.visible === false) {
           void this.pointToTrouble(server.trouble.message);
@@ -83,6 +76,23 @@ export class Chat implements vscode.WebviewViewProvider, vscode.Disposable {
     });
   }
 
+  get isSeen(): boolean {
+    return this.view?.visible === true;
+  }
+
+  /** Says this. What cannot be said comes into the prompt, with the reason. */
+  async say(prompt: ContentBlock[], how?: How): Promise<void> {
+    try {
+      await this.conversation.say(prompt, how);
+    } catch (error) {
+      const message = messageOf(error);
+      this.server.log.error(message);
+      // What is to be done first is shown beside the prompt already.
+      const type = !this.server.isRunning || isNotConfigured(error) ? "notYet" : "failed";
+      this.deliver({ type, message, prompt });
+    }
+  }
+
   /** Shows the view, and puts this into its prompt. */
   async insert(blocks: ContentBlock[]): Promise<void> {
     await this.show({ type: "insert", blocks, focus: true });
@@ -106,24 +116,21 @@ export class Chat implements vscode.WebviewViewProvider, vscode.Disposable {
   }
 
   private async show(message: ToView): Promise<void> {
+    this.deliver(message);
+    await vscode.commands.executeCommand("pillion.chat.focus");
+  }
+
+  /** Tells it now, or as soon as the view is there. */
+  private deliver(message: ToView): void {
     if (this.isReady) {
       void this.tell(message);
     } else {
       this.pending.push(message);
     }
-    await vscode.commands.executeCommand("pillion.chat.focus");
   }
 
   private async pointToTrouble(message: string): Promise<void> {
     const answer = await vscode.window.showErrorMessage(message, "Open the Chat");
-    if (answer !== undefined) {
-      await vscode.commands.executeCommand("pillion.chat.focus");
-    }
-  }
-
-  private async pointToQuestion(): Promise<void> {
-    const text = this.questions.open.at(-1)?.text ?? "";
-    const answer = await vscode.window.showInformationMessage(`Pillion asks: ${text}`, "Answer");
     if (answer !== undefined) {
       await vscode.commands.executeCommand("pillion.chat.focus");
     }
@@ -138,7 +145,19 @@ export class Chat implements vscode.WebviewViewProvider, vscode.Disposable {
   private reset(): void {
     this.outbox.clear();
     void this.tell({ type: "reset", events: [...this.conversation.events], status: this.status() });
-    void this.tell({ type: "waiting", approvals: this.approvals.open, questions: this.questions.open });
+    void this.tell(this.waiting());
+  }
+
+  private waiting(): ToView {
+    const [approvals, questions] = [this.approvals.open, this.questions.open];
+    const elsewhere: Record<string, string> = {};
+    for (const { sessionId } of [...approvals, ...questions]) {
+      const title = this.conversation.elsewhere(sessionId);
+      if (title !== undefined) {
+        elsewhere[sessionId] = title;
+      }
+    }
+    return { type: "waiting", approvals, questions, elsewhere };
   }
 
   private status(): Status {
@@ -165,15 +184,9 @@ export class Chat implements vscode.WebviewViewProvider, vscode.Disposable {
     try {
       await this.act(message);
     } catch (error) {
-      const text = error instanceof Error ? error.message : String(error);
+      const text = messageOf(error);
       this.server.log.error(text);
-      if (message.type !== "say") {
-        void this.tell({ type: "failed", message: text });
-      } else if (!this.server.isRunning || (error as { code?: unknown }).code === NOT_CONFIGURED) {
-        void this.tell({ type: "notYet", message: text, prompt: message.prompt });
-      } else {
-        void this.tell({ type: "failed", message: text, prompt: message.prompt });
-      }
+      void this.tell({ type: "failed", message: text });
     }
   }
 
@@ -188,7 +201,7 @@ export class Chat implements vscode.WebviewViewProvider, vscode.Disposable {
         }
         return;
       case "say":
-        return conversation.say(message.prompt, message.how);
+        return this.say(message.prompt, message.how);
       case "unqueue":
         return this.unqueue(message.id, message.how);
       case "stop":
@@ -209,7 +222,7 @@ export class Chat implements vscode.WebviewViewProvider, vscode.Disposable {
       case "insertCode":
         return insertCode(message.text);
       case "applyCode":
-        return conversation.say(applyPrompt(message.text, message.language));
+        return this.say(applyPrompt(message.text, message.language));
       case "configure": {
         const { type: _, ...settings } = message;
         return conversation.configure(settings);
@@ -265,7 +278,7 @@ export class Chat implements vscode.WebviewViewProvider, vscode.Disposable {
     if (how === "edit") {
       await this.tell({ type: "insert", blocks: queued.prompt, focus: true });
     } else {
-      await this.conversation.say(queued.prompt, how);
+      await this.say(queued.prompt, how);
     }
   }
 

@@ -1,6 +1,7 @@
 // Writes the message of a commit from what is to be committed, in a session of its own that changes nothing.
 
 import * as vscode from "vscode";
+import { messageOf } from "./errors";
 import type { SessionEventNotification } from "./protocol";
 import type { Server } from "./server";
 
@@ -56,7 +57,7 @@ export class CommitMessage implements vscode.Disposable {
           repository.inputBox.value = message;
         }
       } catch (error) {
-        const text = error instanceof Error ? error.message : String(error);
+        const text = messageOf(error);
         void vscode.window.showErrorMessage(`Pillion: the message could not be written. ${text}`);
       }
     });

@@ -1,82 +1,80 @@
-// The conversation on the screen: one session, its events, what is being said to it. Another session whose turn runs
-// goes on behind it.
+// The conversation on the screen: one session, its events, what is being said to it. Another session in which something
+// goes on stays watched behind it, with what waits to be said there.
 
 import * as vscode from "vscode";
-import { Log } from "./log";
+import { isGone, messageOf } from "./errors";
 import type { How, Stamped } from "./messages";
-import type {
-  ContentBlock,
-  Mode,
-  SessionConfigureParams,
-  SessionEvent,
-  SessionEventNotification,
-  SessionInfo,
-} from "./protocol";
+import type { ContentBlock, Mode, SessionConfigureParams, SessionEvent, SessionEventNotification } from "./protocol";
 import type { Server } from "./server";
-
-/** A prompt that waits for the running turn to end. */
-export interface Queued {
-  id: number;
-  prompt: ContentBlock[];
-}
+import { type Queued, Session } from "./session";
 
 /** Where the id of the session that was shown last is kept, for when the window is opened again. */
 const LAST = "pillion.lastSession";
+
+/** What of a session's state is on the screen beside its events. */
+const STATE: SessionEvent["type"][] = ["turnStarted", "turnEnded", "sessionRenamed", "sessionConfigured"];
+
+type Settings = Omit<SessionConfigureParams, "sessionId">;
 
 export class Conversation implements vscode.Disposable {
   private readonly changed = new vscode.EventEmitter<void>();
   /** The session, its settings, whether a turn runs, or the queue changed. */
   readonly onChanged = this.changed.event;
-  private readonly happened = new vscode.EventEmitter<SessionEvent[]>();
-  /** Events of the session, in order, as they come. */
-  readonly onEvents = this.happened.event;
   private readonly stamped = new vscode.EventEmitter<Stamped>();
-  /** The same, with the time; what happened before this window watched has none. */
+  /** Events of the session, in order, as they come, with the time; what happened before this window watched has none. */
   readonly onStamped = this.stamped.event;
   private readonly began = new vscode.EventEmitter<void>();
   /** Another session is shown from here on, from its beginning. */
   readonly onReset = this.began.event;
 
-  info: SessionInfo | undefined;
-  /** The turn that runs. */
-  turnId: string | undefined;
-  /** The past of the session. */
-  private log = new Log();
-  queue: Queued[] = [];
-  /** What a session that is begun by the first prompt gets. */
-  private wanted: Omit<SessionConfigureParams, "sessionId"> = {};
-  private lastSeq = 0;
-  /** Up to here, events are of before this window watched. */
-  private replayedTo = 0;
+  private shown: Session | undefined;
+  /** The one that is shown, and those behind it. */
+  private readonly watched = new Map<string, Session>();
+  /** What the person chose, which a session that is begun gets. */
+  private wanted: Settings = {};
+  /** What is done to sessions is done one after the other: nothing is said to one that is being left. */
+  private life: Promise<unknown> = Promise.resolve();
+  private isReopened = false;
   private queued = 0;
-  /** Sessions that are not shown and whose turn runs: they are watched until its end. */
-  private readonly behind = new Set<string>();
-  private readonly subscriptions: vscode.Disposable[];
+  private readonly stateChange: vscode.Disposable;
 
   constructor(
     private readonly server: Server,
     private readonly memory: vscode.Memento,
   ) {
     server.hear("session/event", (notification) => this.take(notification));
-    this.subscriptions = [
-      server.onState((running) => {
-        if (running) {
-          void this.resume();
-        } else {
-          this.turnId = undefined;
-          this.behind.clear();
-          this.changed.fire();
+    this.stateChange = server.onState((running) => {
+      if (running) {
+        void this.inOrder(async () => undefined);
+      } else {
+        for (const session of this.watched.values()) {
+          session.lose();
         }
-      }),
-    ];
+        this.changed.fire();
+      }
+    });
+  }
+
+  get info(): Session["info"] {
+    return this.shown?.info;
+  }
+
+  /** The turn that runs. */
+  get turnId(): string | undefined {
+    return this.shown?.turnId;
+  }
+
+  get queue(): readonly Queued[] {
+    return this.shown?.queue ?? [];
   }
 
   get events(): readonly Stamped[] {
-    return this.log.events;
+    return this.shown?.events ?? [];
   }
 
-  get mode(): Mode {
-    return this.info?.mode ?? this.wanted.mode ?? "ask";
+  /** `undefined` while no session has begun and nobody chose one. */
+  get mode(): Mode | undefined {
+    return this.info?.mode ?? this.wanted.mode;
   }
 
   /** `provider/model`; `undefined` while no session has begun and nobody chose one. */
@@ -84,240 +82,282 @@ export class Conversation implements vscode.Disposable {
     return this.info?.model ?? this.wanted.model;
   }
 
+  /** What to call a session that is not shown; nothing for the one that is. */
+  elsewhere(sessionId: string): string | undefined {
+    if (sessionId === this.shown?.id) {
+      return undefined;
+    }
+    return this.watched.get(sessionId)?.title || "another session";
+  }
+
   /** Says this: starts a turn, or puts it behind the one that runs. Starts a session where there is none. */
-  async say(prompt: ContentBlock[], how: How = "queue"): Promise<void> {
-    if (this.turnId !== undefined && this.info !== undefined) {
-      if (how === "steer") {
-        await this.server.request("turn/steer", { sessionId: this.info.sessionId, prompt });
-        return;
+  say(prompt: ContentBlock[], how: How = "queue"): Promise<void> {
+    return this.inOrder(async () => {
+      const session = this.shown ?? (await this.begin());
+      if (session.turnId === undefined) {
+        await this.start(session, prompt);
+      } else if (how === "steer") {
+        await this.server.request("turn/steer", { sessionId: session.id, prompt });
+      } else {
+        this.queued += 1;
+        session.queue.push({ id: this.queued, prompt });
+        this.changed.fire();
       }
-      this.queued += 1;
-      this.queue.push({ id: this.queued, prompt });
-      this.changed.fire();
-      return;
-    }
-    const session = this.info ?? (await this.begin());
-    const { turnId } = await this.server.request("turn/start", { sessionId: session.sessionId, prompt });
-    // Its events may have come before this answer was looked at, up to its end.
-    if (!this.events.some(({ event }) => event.type === "turnEnded" && event.turnId === turnId)) {
-      this.turnId = turnId;
-    }
-    this.changed.fire();
+    });
   }
 
   /** Takes a prompt out of the queue. */
   unqueue(id: number): Queued | undefined {
     const queued = this.queue.find((waiting) => waiting.id === id);
-    this.queue = this.queue.filter((waiting) => waiting.id !== id);
-    this.changed.fire();
+    if (this.shown !== undefined) {
+      this.shown.queue = this.shown.queue.filter((waiting) => waiting.id !== id);
+      this.changed.fire();
+    }
     return queued;
   }
 
   /** Stops the turn. What waits behind it stays, to be sent or taken back by the person. */
   async stop(): Promise<void> {
-    if (this.info !== undefined) {
-      await this.server.request("turn/cancel", { sessionId: this.info.sessionId });
+    if (this.shown !== undefined) {
+      await this.server.request("turn/cancel", { sessionId: this.shown.id });
     }
   }
 
   /** Leaves the session for one that begins with the next prompt. */
-  async clear(): Promise<void> {
-    const { model, mode } = this;
-    this.wanted = { mode, ...(model === undefined ? {} : { model }) };
-    const left = this.leave();
-    this.show(undefined);
-    await left;
+  clear(): Promise<void> {
+    return this.inOrder(async () => this.show(undefined));
   }
 
-  async begin(): Promise<SessionInfo> {
-    await this.leave();
-    const info = await this.server.request("session/new", this.wanted);
-    this.show(info);
-    return info;
-  }
-
-  async open(sessionId: string): Promise<void> {
-    if (this.isShown(sessionId)) {
-      return;
-    }
-    await this.leave();
-    // Its events come with the answer or before it, and only those of this session are taken.
-    this.show({ sessionId } as SessionInfo);
-    this.replayedTo = Number.MAX_SAFE_INTEGER;
-    let info: SessionInfo;
-    try {
-      info = await this.server.request("session/load", { sessionId, fromSeq: 1 });
-    } catch (error) {
-      if (this.isShown(sessionId)) {
-        this.show(undefined);
-      }
-      throw error;
-    }
-    if (!this.isShown(sessionId)) {
-      return;
-    }
-    this.info = info;
-    this.behind.delete(sessionId);
-    this.replayedTo = info.lastSeq;
-    this.turnId = info.turnId;
-    this.changed.fire();
+  open(sessionId: string): Promise<void> {
+    return this.inOrder(() => this.bring(sessionId));
   }
 
   /** Goes on from the end of a turn, or of the last, in another session. */
-  async fork(sessionId: string, turnId?: string): Promise<void> {
+  fork(sessionId: string, turnId?: string): Promise<void> {
     const until = turnId === undefined ? {} : { turnId };
-    const fork = await this.server.request("session/fork", { sessionId, ...until });
-    await this.open(fork.sessionId);
+    return this.inOrder(async () => {
+      const fork = await this.server.request("session/fork", { sessionId, ...until });
+      await this.bring(fork.sessionId);
+    });
   }
 
   async rename(sessionId: string, title: string): Promise<void> {
     await this.server.request("session/rename", { sessionId, title });
   }
 
-  async delete(sessionId: string): Promise<void> {
-    const isShown = this.isShown(sessionId);
-    if (isShown || this.behind.delete(sessionId)) {
-      await this.server.request("session/close", { sessionId });
-    }
-    if (isShown) {
-      this.show(undefined);
-    }
-    await this.server.request("session/delete", { sessionId });
+  delete(sessionId: string): Promise<void> {
+    return this.inOrder(async () => {
+      const session = this.watched.get(sessionId);
+      if (session !== undefined) {
+        await this.close(session);
+      }
+      if (session !== undefined && session === this.shown) {
+        this.show(undefined);
+      }
+      await this.server.request("session/delete", { sessionId });
+    });
   }
 
-  /** Changes the session, or what the next one begins with. */
-  async configure(settings: Omit<SessionConfigureParams, "sessionId">): Promise<void> {
-    if (this.info === undefined) {
+  /** Changes the session, and what those after it begin with. */
+  configure(settings: Settings): Promise<void> {
+    return this.inOrder(async () => {
+      const session = this.shown;
+      if (session !== undefined) {
+        session.info = await this.server.request("session/configure", { sessionId: session.id, ...settings });
+      }
       this.wanted = { ...this.wanted, ...settings };
-    } else {
-      const { sessionId } = this.info;
-      this.info = await this.server.request("session/configure", { sessionId, ...settings });
-    }
-    this.changed.fire();
+      this.changed.fire();
+    });
   }
 
   async compact(): Promise<void> {
-    if (this.info !== undefined) {
-      await this.server.request("session/compact", { sessionId: this.info.sessionId });
+    if (this.shown !== undefined) {
+      await this.server.request("session/compact", { sessionId: this.shown.id });
     }
   }
 
   dispose(): void {
-    for (const subscription of this.subscriptions) {
-      subscription.dispose();
-    }
+    this.stateChange.dispose();
     this.changed.dispose();
-    this.happened.dispose();
     this.stamped.dispose();
     this.began.dispose();
   }
 
-  /** Still: the person may have gone to another one while the server was asked. */
-  private isShown(sessionId: string): boolean {
-    return this.info?.sessionId === sessionId;
+  /** Does this after what was asked before, on sessions that are open. */
+  private inOrder<T>(act: () => Promise<T>): Promise<T> {
+    const done = this.life.then(async () => {
+      await this.connect();
+      return act();
+    });
+    this.life = done.catch(() => undefined);
+    return done;
   }
 
-  private show(info: SessionInfo | undefined): void {
-    this.info = info;
-    this.turnId = info?.turnId;
-    this.log = new Log();
-    this.queue = [];
-    this.lastSeq = 0;
-    this.replayedTo = 0;
-    void this.memory.update(LAST, info?.sessionId);
-    this.began.fire();
-    this.changed.fire();
-  }
-
-  private async leave(): Promise<void> {
-    const left = this.info;
-    this.info = undefined;
-    if (left === undefined || !this.server.isRunning) {
+  /** Opens what a server that is gone had open: nothing that was seen comes again, nothing that was missed is lost. */
+  private async connect(): Promise<void> {
+    if (!(await this.server.ready())) {
       return;
     }
-    if (this.turnId !== undefined) {
-      this.behind.add(left.sessionId);
-    } else {
-      await this.server.request("session/close", { sessionId: left.sessionId }).catch(() => undefined);
-    }
-  }
-
-  /** Goes on after the server was started anew: nothing that was seen comes again, nothing that was missed is lost. */
-  private async resume(): Promise<void> {
-    if (this.info === undefined) {
+    if (!this.isReopened) {
+      this.isReopened = true;
       await this.reopen();
-      return;
     }
-    const { sessionId } = this.info;
-    try {
-      const info = await this.server.request("session/load", { sessionId, fromSeq: this.lastSeq + 1 });
-      if (this.isShown(sessionId)) {
-        this.info = info;
-        this.turnId = info.turnId;
-      }
-    } catch (error) {
-      this.server.log.warn(`the session ${sessionId} cannot be resumed: ${String(error)}`);
-      if (this.isShown(sessionId)) {
-        this.info = undefined;
+    for (const session of [...this.watched.values()].filter(({ isLost }) => isLost)) {
+      try {
+        await this.load(session);
+        this.settle(session);
+      } catch (error) {
+        this.refused(session, error);
       }
     }
-    this.changed.fire();
   }
 
   /** Shows the session that this window showed last. */
   private async reopen(): Promise<void> {
     const sessionId = this.memory.get<string>(LAST);
-    if (sessionId !== undefined) {
-      // It may be gone, or another window has it open.
-      await this.open(sessionId).catch((error: unknown) => this.server.log.info(String(error)));
+    if (sessionId === undefined) {
+      return;
+    }
+    try {
+      await this.bring(sessionId);
+    } catch (error) {
+      if (isGone(error)) {
+        this.server.log.info(String(error));
+      } else {
+        void this.offerAgain("The last session cannot be opened", error, sessionId);
+      }
+    }
+  }
+
+  private refused(session: Session, error: unknown): void {
+    const isNews = session.refusal === undefined;
+    session.refusal = messageOf(error);
+    this.server.log.warn(`the session ${session.id} cannot be opened again: ${session.refusal}`);
+    if (session === this.shown && isNews) {
+      void this.offerAgain("The session cannot be gone on with", error, session.id);
+    } else if (session !== this.shown && session.queue.length === 0) {
+      this.watched.delete(session.id);
+    }
+  }
+
+  private async offerAgain(what: string, error: unknown, sessionId: string): Promise<void> {
+    const message = `Pillion: ${what}: ${messageOf(error)}`;
+    if ((await vscode.window.showWarningMessage(message, "Try Again")) === "Try Again") {
+      try {
+        await this.open(sessionId);
+      } catch (again) {
+        await this.offerAgain(what, again, sessionId);
+      }
+    }
+  }
+
+  private async begin(): Promise<Session> {
+    const info = await this.server.request("session/new", this.wanted);
+    const session = new Session(info.sessionId, info);
+    this.watched.set(session.id, session);
+    this.show(session);
+    return session;
+  }
+
+  private async bring(sessionId: string): Promise<void> {
+    let session = this.watched.get(sessionId);
+    if (session === undefined) {
+      session = new Session(sessionId, undefined);
+      this.watched.set(sessionId, session);
+      try {
+        await this.load(session);
+      } catch (error) {
+        this.watched.delete(sessionId);
+        throw error;
+      }
+    } else if (session.refusal !== undefined) {
+      throw new Error(session.refusal);
+    }
+    this.show(session);
+  }
+
+  private async load(session: Session): Promise<void> {
+    const { id, lastSeq } = session;
+    session.loaded(await this.server.request("session/load", { sessionId: id, fromSeq: lastSeq + 1 }));
+    this.changed.fire();
+  }
+
+  private show(session: Session | undefined): void {
+    const left = this.shown;
+    if (left === session) {
+      return;
+    }
+    this.shown = session;
+    void this.memory.update(LAST, session?.id);
+    this.began.fire();
+    this.changed.fire();
+    if (left !== undefined) {
+      this.settle(left);
+    }
+  }
+
+  /** Leaves a session in which nothing goes on and that is not shown. */
+  private settle(session: Session): void {
+    const isWatched = this.watched.get(session.id) === session;
+    if (isWatched && session !== this.shown && !session.isBusy) {
+      this.close(session).catch(() => undefined);
+    }
+  }
+
+  private async close(session: Session): Promise<void> {
+    this.watched.delete(session.id);
+    if (!session.isLost) {
+      await this.server.request("session/close", { sessionId: session.id });
     }
   }
 
   private take({ sessionId, seq, event }: SessionEventNotification): void {
-    if (sessionId !== this.info?.sessionId) {
-      if (event.type === "turnEnded" && this.behind.delete(sessionId)) {
-        this.server.request("session/close", { sessionId }).catch(() => undefined);
-      }
+    const session = this.watched.get(sessionId);
+    const stamped = session?.take(seq, event);
+    if (session === undefined || stamped === undefined) {
       return;
     }
-    if (seq <= this.lastSeq) {
-      return;
-    }
-    this.lastSeq = seq;
-    const at = seq > this.replayedTo ? Date.now() : undefined;
-    this.log.push(event, at);
-    this.stamped.fire(at === undefined ? { event } : { event, at });
-    this.happened.fire([event]);
-    this.follow(event);
-  }
-
-  private follow(event: SessionEvent): void {
-    if (event.type === "turnStarted") {
-      this.turnId = event.turnId;
-      this.changed.fire();
-    } else if (event.type === "turnEnded") {
-      this.turnId = undefined;
-      this.changed.fire();
-      if (event.stopReason === "endTurn") {
-        this.sendNext();
-      }
-    } else if (event.type === "sessionRenamed" && this.info !== undefined) {
-      this.info = { ...this.info, title: event.title };
-      this.changed.fire();
-    } else if (event.type === "sessionConfigured" && this.info !== undefined) {
-      this.info = { ...this.info, model: event.model, mode: event.mode, limits: event.limits };
-      this.changed.fire();
-    }
-  }
-
-  private sendNext(): void {
-    const next = this.queue.shift();
-    if (next !== undefined) {
-      this.say(next.prompt).catch((error: unknown) => {
-        this.queue.unshift(next);
+    if (session === this.shown) {
+      this.stamped.fire(stamped);
+      if (STATE.includes(event.type)) {
         this.changed.fire();
-        this.server.log.error(String(error));
-      });
+      }
     }
+    if (event.type === "turnEnded" && event.stopReason === "endTurn" && session.queue.length > 0) {
+      this.sendNext(session);
+    }
+    this.settle(session);
+  }
+
+  private async start(session: Session, prompt: ContentBlock[]): Promise<void> {
+    if (session.refusal !== undefined) {
+      throw new Error(session.refusal);
+    }
+    session.isStarting = true;
+    try {
+      session.started((await this.server.request("turn/start", { sessionId: session.id, prompt })).turnId);
+    } finally {
+      session.isStarting = false;
+      this.changed.fire();
+      this.settle(session);
+    }
+  }
+
+  private sendNext(session: Session): void {
+    const send = async () => {
+      const next = session.turnId === undefined ? session.queue.shift() : undefined;
+      if (next === undefined) {
+        return;
+      }
+      try {
+        await this.start(session, next.prompt);
+      } catch (error) {
+        // The person can send it from there.
+        session.queue.unshift(next);
+        this.changed.fire();
+        throw error;
+      }
+    };
+    this.inOrder(send).catch((error: unknown) => this.server.log.error(messageOf(error)));
   }
 }

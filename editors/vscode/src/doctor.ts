@@ -4,11 +4,15 @@ import { execFile } from "node:child_process";
 import { accessSync, constants } from "node:fs";
 import { promisify } from "node:util";
 import * as vscode from "vscode";
-import { findServer, type Server } from "./server";
+import type { Conversation } from "./conversation";
+import { messageOf } from "./errors";
+import { findServer, PROGRAM, type Server } from "./server";
 import type { Texts } from "./texts";
 
 /** Long enough for a cold disk. */
 const VERSION_LIMIT_MS = 10_000;
+
+const run = promisify(execFile);
 
 /** What can be done at once. */
 interface Remedy {
@@ -32,7 +36,12 @@ class Report {
   }
 }
 
-export async function doctor(context: vscode.ExtensionContext, server: Server, texts: Texts): Promise<void> {
+export async function doctor(
+  context: vscode.ExtensionContext,
+  server: Server,
+  conversation: Conversation,
+  texts: Texts,
+): Promise<void> {
   await server.settled();
   const report = new Report();
   const section = (title: string) => report.lines.push("", `## ${title}`, "");
@@ -41,8 +50,10 @@ export async function doctor(context: vscode.ExtensionContext, server: Server, t
   if (server.isRunning) {
     section("Model");
     await model(report, server);
+    section("Settings");
+    await settings(report, context);
     section("Permissions");
-    permissions(report);
+    permissions(report, conversation);
     section("MCP servers");
     await mcp(report, server);
   }
@@ -74,10 +85,10 @@ async function program(report: Report, context: vscode.ExtensionContext, server:
   } else {
     try {
       accessSync(found.path, constants.X_OK);
-      const { stdout } = await promisify(execFile)(found.path, ["--version"], { timeout: VERSION_LIMIT_MS });
+      const { stdout } = await run(found.path, ["--version"], { timeout: VERSION_LIMIT_MS });
       report.good(`\`${found.path}\` (from ${found.from}) is ${stdout.trim()}.`);
     } catch (error) {
-      const why = error instanceof Error ? error.message.trim() : String(error);
+      const why = messageOf(error).trim();
       report.bad(
         `\`${found.path}\` (from ${found.from}) cannot be run: ${why}`,
         "Check `pillion.server.path`, and that the file may be executed (`chmod +x`).",
@@ -115,9 +126,31 @@ async function model(report: Report, server: Server): Promise<void> {
   }
 }
 
-function permissions(report: Report): void {
-  const mode = vscode.workspace.getConfiguration("pillion").get<string>("mode");
-  report.good(`Mode of new sessions: ${mode ?? "as in your `config.toml`, else `ask`"}.`);
+/** The files of settings: the person's, and the project's. */
+async function settings(report: Report, context: vscode.ExtensionContext): Promise<void> {
+  const cwd = vscode.workspace.workspaceFolders?.[0]?.uri.fsPath;
+  const path = findServer(context.extensionPath)?.path ?? PROGRAM;
+  try {
+    await run(path, ["config", "check"], { timeout: VERSION_LIMIT_MS, ...(cwd === undefined ? {} : { cwd }) });
+    report.good("Nothing is wrong with the files of settings.");
+  } catch (error) {
+    // It ends with 1 and a line for each.
+    const told = (error as { stdout?: string }).stdout?.trim() || messageOf(error);
+    for (const line of told.split("\n")) {
+      report.bad(line, "Correct it there.");
+    }
+  }
+}
+
+/** As the server has it: it takes no mode from the editor's settings that is laxer than the person's own file. */
+function permissions(report: Report, { info, mode }: Conversation): void {
+  if (info !== undefined) {
+    report.good(`Mode of this session: \`${info.mode}\`.`);
+  } else if (mode !== undefined) {
+    report.good(`Mode of the next session, as you chose: \`${mode}\`.`);
+  } else {
+    report.good("The next session begins in the mode of your settings, else in `ask`. The chat shows it from then on.");
+  }
   report.good(
     "What was allowed for good is in `rules.toml`, beside your `config.toml` and, by project, among its state.",
   );

@@ -78,6 +78,7 @@ export class EditHere implements vscode.Disposable {
     const document = await vscode.workspace.openTextDocument(thread.uri);
     const first = thread.range?.start.line ?? 0;
     const last = thread.range?.end.line ?? first;
+    // What cannot be said comes into the chat's prompt.
     thread.dispose();
     (this.controller as { commentingRangeProvider?: unknown }).commentingRangeProvider = undefined;
     await this.asking.say([linesOf(document, first, last), { type: "text", text }]);

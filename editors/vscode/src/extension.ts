@@ -5,7 +5,7 @@ import { Changes } from "./changes";
 import { Chat } from "./chat";
 import { CommitMessage } from "./commitMessage";
 import { Conversation } from "./conversation";
-import { diagnostics } from "./diagnostics";
+import { Diagnostics } from "./diagnostics";
 import { doctor } from "./doctor";
 import { EditHere } from "./editHere";
 import { focus } from "./focus";
@@ -20,22 +20,32 @@ import { Review } from "./review";
 import { Server } from "./server";
 import { Texts } from "./texts";
 
+let stop = async () => {};
+
+/** Waited for, so that the sessions are free when the window opens again. */
+export function deactivate(): Promise<void> {
+  return stop();
+}
+
 export async function activate(context: vscode.ExtensionContext): Promise<void> {
   const server = new Server(context);
+  stop = () => server.stop();
   const conversation = new Conversation(server, context.workspaceState);
   const approvals = new Approvals(server);
   const proposals = new Proposals(approvals);
-  const notices = new Notices(approvals);
   const questions = new Questions(server);
   const texts = new Texts();
   const chat = new Chat(context.extensionUri, server, conversation, approvals, questions, texts);
-  const asking = new Asking(chat, conversation);
+  const notices = new Notices(approvals, questions, conversation, () => chat.isSeen, proposals);
+  const asking = new Asking(chat);
   const changes = new Changes(server, conversation);
-  server.answer("editor/diagnostics", async (params) => diagnostics(params));
+  const diagnostics = new Diagnostics();
+  server.answer("editor/diagnostics", async (params) => diagnostics.of(params));
   server.answer("editor/context", async () => focus());
   server.answer("editor/save", async ({ uris }) => ({ failed: await save(uris) }));
   context.subscriptions.push(server, conversation, approvals, questions, proposals, notices, texts, chat, asking);
-  context.subscriptions.push(changes, new EditHere(asking), new Follow(conversation), new CommitMessage(server));
+  context.subscriptions.push(changes, diagnostics, new EditHere(asking), new Follow(conversation));
+  context.subscriptions.push(new CommitMessage(server));
   context.subscriptions.push(new Marks(context.extensionUri, changes), new Review(changes));
   context.subscriptions.push(
     conversation.onChanged(
@@ -44,17 +54,8 @@ export async function activate(context: vscode.ExtensionContext): Promise<void> 
   );
 
   const start = () => server.start(() => environment(context.secrets));
-  let restarting = Promise.resolve();
-  const again = () => {
-    // One after the other, however often it is asked for: each stops the server of the one before.
-    restarting = restarting
-      .then(() => server.stop())
-      .catch((error: unknown) => server.log.warn(`the server did not stop: ${String(error)}`))
-      .then(start);
-    return restarting;
-  };
   const restart = async () => {
-    await again();
+    await start();
     // The chat says what is wrong.
     if (server.trouble !== undefined) {
       await vscode.commands.executeCommand("pillion.chat.focus");
@@ -63,7 +64,7 @@ export async function activate(context: vscode.ExtensionContext): Promise<void> 
   context.subscriptions.push(
     vscode.workspace.onDidChangeConfiguration((change) => {
       if (change.affectsConfiguration("pillion.server") && !server.isRunning) {
-        void again();
+        void start();
       }
     }),
   );
@@ -79,7 +80,7 @@ export async function activate(context: vscode.ExtensionContext): Promise<void> 
     showLog: () => server.log.show(),
     showTrace: () => server.showTrace(),
     openSettings: () => vscode.commands.executeCommand("workbench.action.openSettings", "@ext:pillion.pillion"),
-    doctor: () => doctor(context, server, texts),
+    doctor: () => doctor(context, server, conversation, texts),
     setServerPath,
     setKey: async () => {
       if (await setKey(context.secrets)) {

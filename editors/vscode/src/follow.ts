@@ -39,7 +39,11 @@ export class Follow implements vscode.Disposable {
     const uri = uriOf(path, root);
     try {
       const document = await vscode.workspace.openTextDocument(uri);
-      const editor = await vscode.window.showTextDocument(document, { preserveFocus: true, preview: true });
+      const editor = await vscode.window.showTextDocument(document, {
+        preserveFocus: true,
+        preview: true,
+        viewColumn: besideThePerson(),
+      });
       const range = document.lineAt(Math.min(line, document.lineCount - 1)).range;
       editor.revealRange(range, vscode.TextEditorRevealType.InCenterIfOutsideViewport);
       editor.setDecorations(this.mark, [range]);
@@ -53,6 +57,15 @@ interface Place {
   path: string;
   /** From 0. */
   line: number;
+}
+
+/** Never where the person types, as their next key would go into another file. */
+function besideThePerson(): vscode.ViewColumn {
+  const { all, activeTabGroup } = vscode.window.tabGroups;
+  if (activeTabGroup.tabs.length === 0) {
+    return activeTabGroup.viewColumn;
+  }
+  return all.find(({ isActive }) => !isActive)?.viewColumn ?? vscode.ViewColumn.Beside;
 }
 
 function isOn(): boolean {

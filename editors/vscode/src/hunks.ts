@@ -1,6 +1,6 @@
 // What a diff's hunks do to a text, and which of them a text has.
 
-import type { FileDiff } from "./protocol";
+import type { Hunk } from "./protocol";
 
 /** Where a hunk stands in the lines of the text before, and what it puts there. */
 interface Piece {
@@ -9,26 +9,61 @@ interface Piece {
   fresh: string[];
 }
 
-/** The text with all hunks of the diff, or with some of them. */
-export function withHunks(before: string, diff: FileDiff, chosen?: ReadonlySet<number>): string {
+/**
+ * The hunks where their old lines stand in `text`, which may have been changed since the diff was made. Nothing if one of
+ * them stands nowhere any more, or it cannot be told where.
+ */
+export function fitted(text: string, hunks: Hunk[]): Hunk[] | undefined {
+  const lines = linesOf(text).map(bare);
+  let moved = 0;
+  const found: Hunk[] = [];
+  for (const hunk of hunks) {
+    const old = oldLinesOf(hunk);
+    const places = old.length === 0 ? [lines.length] : lines.flatMap((_, at) => (standsAt(lines, at, old) ? [at] : []));
+    const start = startOf(hunk);
+    // Where it was, moved as the one before it was, it is taken for the same even if there are others like it.
+    const at = [start + moved, ...(places.length === 1 ? places : [])].find((place) => places.includes(place));
+    const last = found.at(-1);
+    if (at === undefined || (last !== undefined && at < startOf(last) + last.oldLines)) {
+      return undefined;
+    }
+    moved = at - start;
+    found.push({ ...hunk, oldStart: hunk.oldStart + moved });
+  }
+  return found;
+}
+
+/** The old lines of the hunks alone, and the hunks where they stand in them: for a text that they do not fit. */
+export function alone(hunks: Hunk[]): { text: string; hunks: Hunk[] } {
+  const lines: string[] = [];
+  const moved = hunks.map((hunk) => {
+    const oldStart = lines.length + (hunk.oldLines === 0 ? 0 : 1);
+    lines.push(...oldLinesOf(hunk));
+    return { ...hunk, oldStart };
+  });
+  return { text: lines.map((line) => `${line}\n`).join(""), hunks: moved };
+}
+
+/** The text with all of the hunks, or with some of them. */
+export function withHunks(before: string, hunks: Hunk[], chosen?: ReadonlySet<number>): string {
   const lines = linesOf(before);
-  const wanted = pieces(lines, diff).filter((_, index) => chosen === undefined || chosen.has(index));
+  const wanted = pieces(lines, hunks).filter((_, index) => chosen === undefined || chosen.has(index));
   for (const { start, old, fresh } of wanted.toReversed()) {
     lines.splice(start, old.length, ...fresh);
   }
   return lines.join("");
 }
 
-/** Where the hunks of the diff stand in `text`, and which of them it has; nothing if anything else was changed too. */
+/** Where the hunks stand in `text`, and which of them it has; nothing if anything else was changed too. */
 export interface Reading {
   taken: Set<number>;
   /** For each hunk the first line, from 0, of what it changes. */
   lines: number[];
 }
 
-export function readHunks(before: string, diff: FileDiff, text: string): Reading | undefined {
+export function readHunks(before: string, hunks: Hunk[], text: string): Reading | undefined {
   const lines = linesOf(before);
-  const all = pieces(lines, diff);
+  const all = pieces(lines, hunks);
   const now = linesOf(text);
   const gap = (index: number) => {
     const last = all[index - 1];
@@ -82,10 +117,10 @@ export function replacement(before: string, after: string): { old: string; new: 
   return { old: piece(old), new: piece(fresh) };
 }
 
-function pieces(lines: string[], diff: FileDiff): Piece[] {
+function pieces(lines: string[], hunks: Hunk[]): Piece[] {
   const end = lines[0]?.endsWith("\r\n") ? "\r\n" : "\n";
-  return diff.hunks.map((hunk) => {
-    const start = hunk.oldLines === 0 ? hunk.oldStart : hunk.oldStart - 1;
+  return hunks.map((hunk) => {
+    const start = startOf(hunk);
     const shown = hunk.text.split("\n");
     const fresh = shown.flatMap((line, index) => {
       if (!line.startsWith("+") && !line.startsWith(" ")) {
@@ -96,6 +131,21 @@ function pieces(lines: string[], diff: FileDiff): Piece[] {
     });
     return { start, old: lines.slice(start, start + hunk.oldLines), fresh };
   });
+}
+
+/** How many lines stand before it. In a diff's header, a hunk without old lines names the line before it. */
+function startOf({ oldStart, oldLines }: Hunk): number {
+  return oldLines === 0 ? oldStart : oldStart - 1;
+}
+
+/** Without their ends. */
+function oldLinesOf({ text }: Hunk): string[] {
+  const lines = text.split("\n").filter((line) => line.startsWith("-") || line.startsWith(" "));
+  return lines.map((line) => bare(line.slice(1)));
+}
+
+function bare(line: string): string {
+  return line.replace(/[\r\n]+$/, "");
 }
 
 /** Lines with their ends. */

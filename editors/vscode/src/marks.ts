@@ -81,7 +81,7 @@ export class Marks implements vscode.Disposable, vscode.CodeLensProvider, vscode
         hunks.map(({ hunk }) => ({ range: rangeOf(hunk), hoverMessage: hover })),
       );
     }
-    const files = this.changes.unseenFiles.map(({ path }) => path);
+    const files = this.changes.unseenFiles.map(({ fsPath }) => fsPath);
     void vscode.commands.executeCommand("setContext", "pillion.changedFiles", files);
     this.lensesChanged.fire();
     this.filesChanged.fire(undefined);

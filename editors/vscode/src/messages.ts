@@ -25,8 +25,8 @@ export type ToView =
   | { type: "reset"; events: Stamped[]; status: Status }
   | { type: "events"; events: Stamped[] }
   | { type: "status"; status: Status }
-  /** What waits for the person, in the order in which it came. */
-  | { type: "waiting"; approvals: Approval[]; questions: Question[] }
+  /** What waits for the person, in the order in which it came; `elsewhere` names the sessions that are not shown, by id. */
+  | { type: "waiting"; approvals: Approval[]; questions: Question[]; elsewhere: Record<string, string> }
   /** Puts something into the prompt: text, or a mention. */
   | { type: "insert"; blocks: ContentBlock[]; focus: boolean }
   /** What can be mentioned. Replaces what came before for the same request. */
@@ -83,7 +83,8 @@ export interface Status {
   sessionId: string | undefined;
   /** The session's, or the one that a new session would get. */
   model: string | undefined;
-  mode: Mode;
+  /** The same; nothing if that is as the settings have it. */
+  mode: Mode | undefined;
   models: ModelInfo[];
   title: string;
   queue: { id: number; text: string }[];

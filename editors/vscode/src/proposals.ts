@@ -3,22 +3,25 @@
 
 import * as vscode from "vscode";
 import type { Approvals } from "./approvals";
-import { type Reading, readHunks, replacement, withHunks } from "./hunks";
-import type { Approval, ApprovalDecision, FileDiff } from "./protocol";
+import { alone, fitted, type Reading, readHunks, replacement, withHunks } from "./hunks";
+import type { Approval, ApprovalDecision, FileDiff, Hunk } from "./protocol";
 
 const BEFORE = "pillion-before";
-export const PROPOSED = "pillion-proposed";
+const PROPOSED = "pillion-proposed";
 
 /** An edit that was shown. */
 interface Proposal {
   approval: Approval;
-  diff: FileDiff;
+  /** Where they stand in `before`. */
+  hunks: Hunk[];
   before: string;
   /** With all hunks. */
   after: string;
   /** The right side as it was last saved. */
   saved: Uint8Array;
   right: vscode.Uri;
+  /** Whether what is written over it can be what the call does. */
+  isOpen: boolean;
 }
 
 export class Proposals implements vscode.Disposable, vscode.FileSystemProvider, vscode.TextDocumentContentProvider {
@@ -40,7 +43,7 @@ export class Proposals implements vscode.Disposable, vscode.FileSystemProvider, 
       this.left,
       vscode.workspace.registerTextDocumentContentProvider(BEFORE, this),
       vscode.workspace.registerFileSystemProvider(PROPOSED, this, { isCaseSensitive: true }),
-      vscode.commands.registerCommand("pillion.approval.show", (id?: unknown) => this.show(idOf(id))),
+      vscode.commands.registerCommand("pillion.approval.show", (id?: unknown) => this.show(id)),
       vscode.commands.registerCommand("pillion.approval.takeChange", onHunk(true)),
       vscode.commands.registerCommand("pillion.approval.leaveChange", onHunk(false)),
       approvals.onChanged(() => void this.tidy()),
@@ -57,10 +60,24 @@ export class Proposals implements vscode.Disposable, vscode.FileSystemProvider, 
     void this.tidy();
   }
 
+  /**
+   * The approval that a command means. Links give its id, and title bars the document that they stand over; a key means
+   * the one in the editor, or else the one that waits longest.
+   */
+  meant(given: unknown): Approval | undefined {
+    const { open } = this.approvals;
+    if (typeof given === "string") {
+      return open.find(({ approvalId }) => approvalId === given);
+    }
+    const input = vscode.window.tabGroups.activeTabGroup.activeTab?.input;
+    const uri =
+      given instanceof vscode.Uri ? given : input instanceof vscode.TabInputTextDiff ? input.modified : undefined;
+    return uri?.scheme === PROPOSED ? this.at(uri)?.approval : open[0];
+  }
+
   /** Shows what the call would do: the diff of an edit, or the chat. */
-  async show(approvalId?: string): Promise<void> {
-    const open = this.approvals.open;
-    const approval = open.find((one) => approvalId === undefined || one.approvalId === approvalId);
+  private async show(given?: unknown): Promise<void> {
+    const approval = this.meant(given);
     const diff = approval?.diff;
     if (approval === undefined || diff === undefined) {
       await vscode.commands.executeCommand("pillion.chat.focus");
@@ -68,12 +85,7 @@ export class Proposals implements vscode.Disposable, vscode.FileSystemProvider, 
     }
     let proposal = this.shown.get(approval.approvalId);
     if (proposal === undefined) {
-      const before = await textOf(diff.path);
-      const after = withHunks(before, diff);
-      this.count += 1;
-      // The number keeps apart what waits for one file; the rest is a path for the sake of its language.
-      const right = vscode.Uri.from({ scheme: PROPOSED, path: `/${this.count}${vscode.Uri.file(diff.path).path}` });
-      proposal = { approval, diff, before, after, saved: new TextEncoder().encode(after), right };
+      proposal = this.propose(approval, diff, await textOf(diff.path));
       this.shown.set(approval.approvalId, proposal);
     }
     const title = `${approval.title} (waits for you)`;
@@ -89,7 +101,7 @@ export class Proposals implements vscode.Disposable, vscode.FileSystemProvider, 
   stat(uri: vscode.Uri): vscode.FileStat {
     const proposal = this.must(uri);
     const stat = { type: vscode.FileType.File, ctime: 0, mtime: 0, size: proposal.saved.length };
-    return canBeRewritten(proposal.approval) ? stat : { ...stat, permissions: vscode.FilePermission.Readonly };
+    return proposal.isOpen ? stat : { ...stat, permissions: vscode.FilePermission.Readonly };
   }
 
   readFile(uri: vscode.Uri): Uint8Array {
@@ -127,6 +139,18 @@ export class Proposals implements vscode.Disposable, vscode.FileSystemProvider, 
     }
   }
 
+  private propose(approval: Approval, diff: FileDiff, text: string): Proposal {
+    const inPlace = fitted(text, diff.hunks);
+    // Where it would be made cannot be told from here, so what it would be made of is all that is shown.
+    const { text: before, hunks } = inPlace === undefined ? alone(diff.hunks) : { text, hunks: inPlace };
+    const after = withHunks(before, hunks);
+    this.count += 1;
+    // The number keeps apart what waits for one file; the rest is a path for the sake of its language.
+    const right = vscode.Uri.from({ scheme: PROPOSED, path: `/${this.count}${vscode.Uri.file(diff.path).path}` });
+    const isOpen = inPlace !== undefined && (approval.tool === "edit" || approval.tool === "write");
+    return { approval, hunks, before, after, saved: new TextEncoder().encode(after), right, isOpen };
+  }
+
   /** What an allowance means that says nothing of hunks or input: what the diff editor shows. */
   private refine(approval: Approval, decision: ApprovalDecision): ApprovalDecision {
     const proposal = this.shown.get(approval.approvalId);
@@ -137,14 +161,14 @@ export class Proposals implements vscode.Disposable, vscode.FileSystemProvider, 
     if (text === proposal.after) {
       return decision;
     }
-    const taken = readHunks(proposal.before, proposal.diff, text)?.taken;
+    const taken = readHunks(proposal.before, proposal.hunks, text)?.taken;
     if (taken?.size === 0 || text === proposal.before) {
       return { type: "deny", reason: "none of the changes was wanted" };
     }
     if (taken !== undefined) {
       return { ...decision, hunks: [...taken].sort((left, right) => left - right) };
     }
-    return { ...decision, input: rewritten(approval, proposal.before, text) };
+    return proposal.isOpen ? { ...decision, input: rewritten(approval, proposal.before, text) } : decision;
   }
 
   /** Puts the hunk at the cursor, or the one of this index, in or leaves it out. */
@@ -154,7 +178,7 @@ export class Proposals implements vscode.Disposable, vscode.FileSystemProvider, 
     if (editor === undefined || proposal === undefined) {
       return;
     }
-    const reading = readHunks(proposal.before, proposal.diff, editor.document.getText());
+    const reading = readHunks(proposal.before, proposal.hunks, editor.document.getText());
     if (reading === undefined) {
       const message = "This was changed by hand. Undo that to choose among the changes, or allow it as it stands.";
       void vscode.window.showInformationMessage(`Pillion: ${message}`);
@@ -167,7 +191,7 @@ export class Proposals implements vscode.Disposable, vscode.FileSystemProvider, 
     } else {
       taken.delete(chosen);
     }
-    await rewrite(editor.document, withHunks(proposal.before, proposal.diff, taken));
+    await rewrite(editor.document, withHunks(proposal.before, proposal.hunks, taken));
     this.mark();
   }
 
@@ -175,8 +199,8 @@ export class Proposals implements vscode.Disposable, vscode.FileSystemProvider, 
   private mark(): void {
     for (const editor of vscode.window.visibleTextEditors) {
       const proposal = this.at(editor.document.uri);
-      const reading = proposal && readHunks(proposal.before, proposal.diff, editor.document.getText());
-      if (proposal === undefined || proposal.diff.hunks.length < 2) {
+      const reading = proposal && readHunks(proposal.before, proposal.hunks, editor.document.getText());
+      if (proposal === undefined || proposal.hunks.length < 2) {
         continue;
       }
       const labels = (wanted: boolean) => options(reading, wanted, editor.document);
@@ -185,7 +209,7 @@ export class Proposals implements vscode.Disposable, vscode.FileSystemProvider, 
     }
     const active = vscode.window.activeTextEditor;
     const proposal = active && this.at(active.document.uri);
-    const reading = proposal && readHunks(proposal.before, proposal.diff, active.document.getText());
+    const reading = proposal && readHunks(proposal.before, proposal.hunks, active.document.getText());
     const at = reading && nearest(reading.lines, active?.selection.active.line ?? 0);
     const state = at === undefined || reading === undefined ? "" : reading.taken.has(at) ? "taken" : "left";
     void vscode.commands.executeCommand("setContext", "pillion.proposedChange", state);
@@ -223,11 +247,6 @@ export class Proposals implements vscode.Disposable, vscode.FileSystemProvider, 
     }
     return proposal;
   }
-}
-
-/** Commands get an id from links, and a resource from title bars. */
-export function idOf(given: unknown): string | undefined {
-  return typeof given === "string" ? given : undefined;
 }
 
 function label(color: string, ruler: string): vscode.TextEditorDecorationType {
@@ -274,10 +293,6 @@ async function rewrite(document: vscode.TextDocument, text: string): Promise<voi
 function textNow({ right, saved }: Proposal): string {
   const open = vscode.workspace.textDocuments.find(({ uri }) => uri.toString() === right.toString());
   return open?.getText() ?? new TextDecoder().decode(saved);
-}
-
-function canBeRewritten({ tool }: Approval): boolean {
-  return tool === "edit" || tool === "write";
 }
 
 /** The call that makes this text. */

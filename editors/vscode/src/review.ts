@@ -102,7 +102,8 @@ export class Review implements vscode.Disposable, vscode.TreeDataProvider<Item>,
         query: JSON.stringify({ turnId, of: uri }),
       });
     const [first] = files;
-    if (files.length === 1 && first !== undefined) {
+    // What was deleted has no text to stand on the right.
+    if (files.length === 1 && first !== undefined && first.change.kind !== "delete") {
       const now = vscode.Uri.parse(first.change.uri);
       await vscode.commands.executeCommand(
         "vscode.diff",

@@ -13,6 +13,7 @@ import {
   State,
   type StaticFeature,
 } from "vscode-languageclient/node";
+import { messageOf } from "./errors";
 import type { Trouble } from "./messages";
 import { type ClientCapabilities, type ClientRequests, type Notifications, type Requests, VERSION } from "./protocol";
 import { settings } from "./settings";
@@ -20,10 +21,10 @@ import { settings } from "./settings";
 /** Crashes within `CRASH_WINDOW_MS` after which the server is left alone. */
 const CRASHES = 5;
 const CRASH_WINDOW_MS = 3 * 60_000;
-/** A server that takes longer than this to end is killed. */
-const STOP_MS = 5000;
+/** A server that takes longer than this to end is killed. VS Code itself gives its extensions five seconds. */
+const STOP_MS = 4000;
 
-const PROGRAM = process.platform === "win32" ? "pillion.exe" : "pillion";
+export const PROGRAM = process.platform === "win32" ? "pillion.exe" : "pillion";
 
 export interface Found {
   path: string;
@@ -60,6 +61,7 @@ export class Server implements vscode.Disposable {
   readonly onState = this.stateChanged.event;
   private client: LanguageClient | undefined;
   private starting: Promise<void> | undefined;
+  private starts = 0;
   private crashes: number[] = [];
   /** Why it does not run, if it is not just being started. */
   trouble: Trouble | undefined;
@@ -77,13 +79,29 @@ export class Server implements vscode.Disposable {
     return this.client?.initializeResult?.serverInfo?.version;
   }
 
-  /** Starts it with what `environment` gives beside the editor's own. What is asked meanwhile waits. */
+  /**
+   * Starts it with what `environment` gives beside the editor's own, in the place of the one that there is. What is asked
+   * meanwhile waits.
+   */
   start(environment: () => Promise<Record<string, string>>): Promise<void> {
     this.trouble = undefined;
-    this.starting = this.begin(environment).catch((error: unknown) => {
-      const message = error instanceof Error ? error.message : String(error);
-      this.fail({ message: `Pillion's server could not be started: ${message}`, remedy: "doctor" });
-    });
+    // What runs or is being started is given up at once: it may be a program that never answers.
+    const stopped = this.stop();
+    const before = this.starting;
+    this.starts += 1;
+    const mine = this.starts;
+    // Of several that are asked for meanwhile, only the last is.
+    const isLast = () => mine === this.starts;
+    const start = async () => {
+      await stopped;
+      await before;
+      if (isLast()) {
+        await this.begin(environment, isLast).catch((error: unknown) => {
+          this.fail({ message: `Pillion's server could not be started: ${messageOf(error)}`, remedy: "doctor" });
+        });
+      }
+    };
+    this.starting = start();
     return this.starting;
   }
 
@@ -93,7 +111,7 @@ export class Server implements vscode.Disposable {
     this.stateChanged.fire(false);
   }
 
-  private async begin(environment: () => Promise<Record<string, string>>): Promise<void> {
+  private async begin(environment: () => Promise<Record<string, string>>, isLast: () => boolean): Promise<void> {
     const found = findServer(this.context.extensionPath);
     if (found === undefined || !existsSync(found.path)) {
       const where = found === undefined ? "not found" : `not at ${found.path}`;
@@ -101,33 +119,42 @@ export class Server implements vscode.Disposable {
       this.fail({ message, remedy: "setServerPath" });
       return;
     }
+    const own = await environment();
+    if (!isLast()) {
+      return;
+    }
     this.log.info(`server: ${found.path} (from ${found.from})`);
     const configuration = vscode.workspace.getConfiguration("pillion");
     const run = {
       command: found.path,
       args: ["lsp", ...configuration.get<string[]>("server.arguments", [])],
-      options: { env: { ...process.env, ...(await environment()) } },
+      options: { env: { ...process.env, ...own } },
     };
-    const client = new LanguageClient("pillion", "Pillion", { run, debug: run } satisfies ServerOptions, {
-      documentSelector: [{ scheme: "file" }, { scheme: "untitled" }],
-      outputChannel: this.log,
-      traceOutputChannel: this.trace,
-      initializationOptions: { pillion: settings() },
-      middleware: {
-        // Left alone, it would send the defaults of the editor's settings too.
-        workspace: {
-          configuration: ({ items }) => items.map(({ section }) => (section === "pillion" ? settings() : null)),
-          didChangeConfiguration: async () => {
-            await client.sendNotification("workspace/didChangeConfiguration", { settings: { pillion: settings() } });
+    const client: LanguageClient = new LanguageClient(
+      "pillion",
+      "Pillion",
+      { run, debug: run } satisfies ServerOptions,
+      {
+        documentSelector: [{ scheme: "file" }, { scheme: "untitled" }],
+        outputChannel: this.log,
+        traceOutputChannel: this.trace,
+        initializationOptions: { pillion: settings() },
+        middleware: {
+          // Left alone, it would send the defaults of the editor's settings too.
+          workspace: {
+            configuration: ({ items }) => items.map(({ section }) => (section === "pillion" ? settings() : null)),
+            didChangeConfiguration: async () => {
+              await client.sendNotification("workspace/didChangeConfiguration", { settings: { pillion: settings() } });
+            },
           },
         },
+        connectionOptions: { maxRestartCount: CRASHES },
+        errorHandler: {
+          error: () => ({ action: ErrorAction.Continue }),
+          closed: () => (client === this.client ? this.closed() : { action: CloseAction.DoNotRestart, handled: true }),
+        },
       },
-      connectionOptions: { maxRestartCount: CRASHES },
-      errorHandler: {
-        error: () => ({ action: ErrorAction.Continue }),
-        closed: () => this.closed(),
-      },
-    });
+    );
     client.registerFeature(
       capabilities({
         approvalRequest: true,
@@ -140,6 +167,10 @@ export class Server implements vscode.Disposable {
     );
     client.registerFeature(quiet());
     client.onDidChangeState(({ newState }) => {
+      // What becomes of one that was given up says nothing of the one after it.
+      if (client !== this.client) {
+        return;
+      }
       if (newState === State.Running) {
         this.stateChanged.fire(true);
       } else if (newState === State.Stopped) {
@@ -152,22 +183,53 @@ export class Server implements vscode.Disposable {
       register(client);
     }
     this.client = client;
-    await client.start();
-    void this.compare();
+    try {
+      await client.start();
+    } catch (error) {
+      if (client === this.client) {
+        throw error;
+      }
+    }
+    if (client === this.client) {
+      void this.compare();
+    } else {
+      // It was given up before there was a process that could be ended.
+      await this.end(client);
+    }
   }
 
   /** Waits until it has started, or could not. */
   async settled(): Promise<void> {
-    await this.starting;
+    for (let seen: Promise<void> | undefined; seen !== this.starting; ) {
+      seen = this.starting;
+      await seen;
+    }
+  }
+
+  /** Waits until it runs, also again after a crash; false if it does not. */
+  async ready(): Promise<boolean> {
+    await this.settled();
+    if (this.client?.state === State.Starting) {
+      await this.client.start().catch(() => undefined);
+    }
+    return this.isRunning;
   }
 
   async stop(): Promise<void> {
-    await this.settled();
-    const client = this.client;
+    const { client, isRunning } = this;
     this.client = undefined;
-    // One that could not start cannot be stopped either.
-    if (client?.state === State.Running) {
-      await client.dispose(STOP_MS);
+    if (isRunning) {
+      this.stateChanged.fire(false);
+    }
+    await this.end(client);
+  }
+
+  private async end(client: LanguageClient | undefined): Promise<void> {
+    try {
+      await client?.dispose(STOP_MS);
+    } catch (error) {
+      // Nothing runs any more: it never started, or it did not end by itself and was made to.
+      this.log.debug(messageOf(error));
     }
   }
 

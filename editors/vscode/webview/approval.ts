@@ -1,9 +1,10 @@
 // A call that waits for the person's word.
 
 import type { FromView } from "../src/messages";
-import type { Approval, ApprovalDecision, ApprovalScope } from "../src/protocol";
+import type { Approval, ApprovalDecision, ApprovalScope, Question } from "../src/protocol";
 import { renderDiff } from "./diff";
 import { h, iconButton, svg } from "./dom";
+import { shortcut } from "./shortcut";
 
 type Tell = (message: FromView) => void;
 
@@ -13,7 +14,8 @@ const SCOPES: { scope: ApprovalScope; label: string; title: string }[] = [
   { scope: "user", label: "Everywhere", title: "Kept for all your projects" },
 ];
 
-export function approvalCard(approval: Approval, tell: Tell): HTMLElement {
+/** `session` names the one that it is of, if another is shown. */
+export function approvalCard(approval: Approval, session: string | undefined, tell: Tell): HTMLElement {
   const { approvalId, title, risk, outside, rules, diff } = approval;
   const decide = (decision: ApprovalDecision) => tell({ type: "decide", approvalId, decision });
   const command = approval.command === undefined ? undefined : new Command(approval.command);
@@ -50,15 +52,17 @@ export function approvalCard(approval: Approval, tell: Tell): HTMLElement {
   const buttons = h(
     "div",
     { class: "buttons" },
-    button("Allow", "primary", "Allow this once (Ctrl+Alt+Enter)", () => allow("once")),
+    button("Allow", "primary", `Allow this once (${shortcut("Enter")})`, () => allow("once")),
     remember === undefined
       ? undefined
       : button("Always…", "", "Allow this and what is like it", () => remember.classList.toggle("shown")),
-    button("Deny", "", "Do not do this (Ctrl+Alt+Backspace)", deny),
+    button("Deny", "", `Do not do this (${shortcut("Backspace")})`, deny),
     h("span", { class: "gap" }),
     diff === undefined
       ? undefined
-      : iconButton("diff", "Show it in the diff editor (Ctrl+Alt+D)", () => tell({ type: "showDiff", approvalId })),
+      : iconButton("diff", `Show it in the diff editor (${shortcut("D")})`, () =>
+          tell({ type: "showDiff", approvalId }),
+        ),
     iconButton("stop", "Deny, and stop the turn", () => decide({ type: "cancelTurn" })),
   );
   const openFile = (path: string, line: number) => tell({ type: "openFile", path, line });
@@ -79,7 +83,7 @@ export function approvalCard(approval: Approval, tell: Tell): HTMLElement {
   const element = h(
     "section",
     { class: "card approval", role: "alertdialog", "aria-label": `Approval: ${title}` },
-    h("h2", {}, svg("mode"), h("span", { title }, heading), asker(approval.agent?.name)),
+    h("h2", {}, svg("mode"), h("span", { title }, heading), ...askers(approval, session)),
     risk === undefined ? undefined : h("p", { class: "risk" }, svg("warning"), h("span", {}, risk)),
     outside ? h("p", { class: "risk" }, svg("warning"), h("span", {}, "Outside of the workspace.")) : undefined,
     command?.element,
@@ -92,8 +96,15 @@ export function approvalCard(approval: Approval, tell: Tell): HTMLElement {
   return element;
 }
 
-export function asker(name: string | undefined): HTMLElement | undefined {
-  return name === undefined ? undefined : h("small", { class: "asker" }, svg("agent"), name);
+/** Who asks, if it is not the agent of the session that is shown. */
+export function askers({ agent }: Approval | Question, session: string | undefined): HTMLElement[] {
+  const named = [
+    { icon: "history" as const, name: session },
+    { icon: "agent" as const, name: agent?.name },
+  ];
+  return named.flatMap(({ icon, name }) =>
+    name === undefined ? [] : [h("small", { class: "asker", title: name }, svg(icon), name)],
+  );
 }
 
 function button(label: string, kind: string, title: string, onclick: () => void): HTMLButtonElement {

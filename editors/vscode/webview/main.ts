@@ -122,19 +122,19 @@ window.addEventListener("message", ({ data }: MessageEvent<ToView>) => {
       dock.reset();
       meter.reset();
       transcript.reset(data.events);
-      follow(data.events);
+      follow(data.events, false);
       prompt.remember(data.events.flatMap(({ event }) => (event.type === "turnStarted" ? said(event.prompt) : [])));
       show(data.status);
       break;
     case "events":
       transcript.take(data.events);
-      follow(data.events);
+      follow(data.events, true);
       break;
     case "status":
       show(data.status);
       break;
     case "waiting":
-      waiting.show(data.approvals, data.questions);
+      waiting.show(data);
       break;
     case "insert":
       showSessions(false);
@@ -216,14 +216,14 @@ function codeButton(button: HTMLElement, text: string, language: string): void {
   }
 }
 
-/** What the parts around the conversation take from its events. */
-function follow(events: Stamped[]): void {
-  for (const { event } of events) {
+/** What the parts around the conversation take from its events; `isNow` if they come as they happen. */
+function follow(events: Stamped[], isNow: boolean): void {
+  for (const { event, at } of events) {
     dock.take(event);
     meter.take(event);
     if (event.type === "commandsChanged") {
       prompt.offer(event.commands);
-    } else if (event.type === "turnEnded" && events.length < 50) {
+    } else if (event.type === "turnEnded" && isNow && at !== undefined) {
       announce(event.error ?? `Pillion has answered. ${transcript.lastAnswer.slice(-500)}`);
     }
   }
@@ -239,7 +239,7 @@ function show(next: Status): void {
   showTrouble(next.trouble);
   document.body.classList.toggle("running", next.running);
   const mode = MODES.find((one) => one.mode === next.mode);
-  modes.show(mode?.label ?? next.mode, "Mode");
+  modes.show(mode?.label ?? next.mode ?? "As configured", "Mode");
   models.show(next.model?.split("/").slice(1).join("/") ?? "Choose a model", "Model");
 }
 

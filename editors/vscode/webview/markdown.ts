@@ -10,8 +10,9 @@ const { escapeHtml } = markdown.utils;
 
 markdown.renderer.rules["image"] = (tokens, index) => {
   const token = tokens[index];
-  const source = escapeHtml(String(token?.attrGet("src") ?? ""));
-  return `<a href="${source}">${escapeHtml(token?.content || source)}</a>`;
+  const source = String(token?.attrGet("src") ?? "");
+  const attributes = leadsTo(source).map(([name, value]) => `${name}="${escapeHtml(value)}"`);
+  return `<a ${attributes.join(" ")}>${escapeHtml(token?.content || source)}</a>`;
 };
 markdown.renderer.rules["fence"] = (tokens, index) => {
   const token = tokens[index];
@@ -28,18 +29,10 @@ for (const name of ["th_open", "td_open"]) {
     return side === undefined ? `<${token?.tag}>` : `<${token?.tag} class="${side}">`;
   };
 }
-// What leads to no page of the web leads to a file.
 markdown.renderer.rules["link_open"] = (tokens, index, options, _, renderer) => {
   const token = tokens[index];
-  const target = String(token?.attrGet("href") ?? "");
-  if (!/^(?:https?|mailto):/i.test(target)) {
-    token?.attrSet("href", "#");
-    token?.attrSet(
-      "data-place",
-      decoded(target)
-        .replace(/^file:\/\//, "")
-        .replace(/#L(\d+).*$/, ":$1"),
-    );
+  for (const [name, value] of leadsTo(String(token?.attrGet("href") ?? ""))) {
+    token?.attrSet(name, value);
   }
   return renderer.renderToken(tokens, index, options);
 };
@@ -53,6 +46,20 @@ markdown.renderer.rules["code_inline"] = (tokens, index) => {
 };
 
 const PLACE = /^(?:[\w.@-]+[\\/])*[\w.@-]*[A-Za-z_]\.[A-Za-z]\w{0,9}(?::\d+(?:[-:]\d+)?)?$|^(?:[\w.@-]+\/)+[\w.@-]+$/;
+
+/** A link's attributes: what leads to no page of the web leads to a file. */
+function leadsTo(target: string): [string, string][] {
+  if (/^(?:https?|mailto):/i.test(target)) {
+    return [["href", target]];
+  }
+  const place = decoded(target)
+    .replace(/^file:\/\//, "")
+    .replace(/#L(\d+).*$/, ":$1");
+  return [
+    ["href", "#"],
+    ["data-place", place],
+  ];
+}
 
 function codeBlock(language: string, code: string): string {
   const name = escapeHtml(language);

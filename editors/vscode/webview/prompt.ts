@@ -58,7 +58,7 @@ export class Prompt {
   private history: string[] = [];
   private place = 0;
   /** What stood in the prompt when the history was opened. */
-  private unsent = "";
+  private unsent: Draft = { text: "", mentions: [] };
   private commands: CommandInfo[] = OWN;
   private isRunning = false;
 
@@ -216,14 +216,17 @@ export class Prompt {
     }
     event.preventDefault();
     if (this.place === this.history.length) {
-      this.unsent = this.area.value;
+      this.unsent = { text: this.area.value, mentions: this.mentions };
     }
     this.place = place;
-    this.area.value = this.history[place] ?? this.unsent;
+    const { text, mentions } =
+      place < this.history.length ? { text: this.history[place] ?? "", mentions: [] } : this.unsent;
+    this.area.value = text;
+    this.mentions = mentions;
     // Up goes on from the beginning, down from the end.
     const at = step < 0 ? 0 : this.area.value.length;
     this.area.setSelectionRange(at, at);
-    this.fit();
+    this.showChips();
   }
 
   /** As if it were typed. */

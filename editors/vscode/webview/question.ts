@@ -2,11 +2,15 @@
 
 import type { FromView } from "../src/messages";
 import type { Question, QuestionAnswer } from "../src/protocol";
-import { asker } from "./approval";
+import { askers } from "./approval";
 import { h, svg } from "./dom";
 import { renderMarkdown } from "./markdown";
 
-export function questionCard(question: Question, tell: (message: FromView) => void): HTMLElement {
+export function questionCard(
+  question: Question,
+  session: string | undefined,
+  tell: (message: FromView) => void,
+): HTMLElement {
   const { questionId, choices, allowsText } = question;
   const answer = (given: QuestionAnswer) => tell({ type: "answer", questionId, answer: given });
   const text = h("div", { class: "question-text" });
@@ -33,7 +37,7 @@ export function questionCard(question: Question, tell: (message: FromView) => vo
   const element = h(
     "section",
     { class: "card question", role: "group", "aria-label": `Pillion asks: ${question.text}` },
-    h("h2", {}, svg("question"), h("span", {}, "Pillion asks"), asker(question.agent?.name)),
+    h("h2", {}, svg("question"), h("span", {}, "Pillion asks"), ...askers(question, session)),
     text,
     h("div", { class: "choices" }, ...rows),
     allowsText || choices.length === 0 ? words : undefined,

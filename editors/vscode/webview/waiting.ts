@@ -1,7 +1,6 @@
 // What waits for the person, above the prompt. It never takes the focus from what they are typing.
 
-import type { FromView } from "../src/messages";
-import type { Approval, Question } from "../src/protocol";
+import type { FromView, ToView } from "../src/messages";
 import { announceUrgently } from "./announce";
 import { approvalCard } from "./approval";
 import { h } from "./dom";
@@ -13,7 +12,7 @@ export class Waiting {
 
   constructor(private readonly tell: (message: FromView) => void) {}
 
-  show(approvals: Approval[], questions: Question[]): void {
+  show({ approvals, questions, elsewhere }: Extract<ToView, { type: "waiting" }>): void {
     const ids = new Set([...approvals.map((one) => one.approvalId), ...questions.map((one) => one.questionId)]);
     for (const [id, { card }] of this.cards) {
       if (!ids.has(id)) {
@@ -22,14 +21,16 @@ export class Waiting {
       }
     }
     for (const approval of approvals) {
+      const session = elsewhere[approval.sessionId];
       const risk = approval.risk === undefined ? "" : ` ${approval.risk}`;
-      this.put(approval.approvalId, approval, `Pillion asks to: ${approval.title}.${risk}`, () =>
-        approvalCard(approval, this.tell),
+      this.put(approval.approvalId, [approval, session], `Pillion asks to: ${approval.title}.${risk}`, () =>
+        approvalCard(approval, session, this.tell),
       );
     }
     for (const question of questions) {
-      this.put(question.questionId, question, `Pillion asks: ${question.text}`, () =>
-        questionCard(question, this.tell),
+      const session = elsewhere[question.sessionId];
+      this.put(question.questionId, [question, session], `Pillion asks: ${question.text}`, () =>
+        questionCard(question, session, this.tell),
       );
     }
   }
@@ -41,7 +42,7 @@ export class Waiting {
     return first !== null;
   }
 
-  private put(id: string, what: Approval | Question, spoken: string, make: () => HTMLElement): void {
+  private put(id: string, what: unknown, spoken: string, make: () => HTMLElement): void {
     const shown = JSON.stringify(what);
     const before = this.cards.get(id);
     if (before?.shown === shown) {

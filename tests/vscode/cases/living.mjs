@@ -1,19 +1,10 @@
 // The server's life: crashes, keys, and what the doctor says.
 
 import { execFileSync } from "node:child_process";
-import { readFileSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { check, eventually, insist, wait } from "../lib/check.mjs";
 import { edit, read, text, turn } from "../lib/model.mjs";
-
-/** The server that this workbench started last, and no other on this machine. */
-function serverOf(bench, binary) {
-  const rows = execFileSync("ps", ["-eo", "pid=,ppid=,args="], { encoding: "utf8" }).trim().split("\n");
-  const all = rows.map((row) => /^\s*(\d+)\s+(\d+)\s+(.*)$/.exec(row)).filter((found) => found !== null);
-  const parents = new Map(all.map(([, pid, parent]) => [Number(pid), Number(parent)]));
-  const isOurs = (pid) => pid === bench.process.pid || (parents.has(pid) && isOurs(parents.get(pid)));
-  const found = all.findLast(([, pid, , args]) => args.startsWith(`${binary} lsp`) && isOurs(Number(pid)));
-  return found === undefined ? undefined : Number(found[1]);
-}
+import { crash, serverOf } from "../lib/server.mjs";
 
 /** The same program, which calls itself 9.9.9; as long a name as its own, so that nothing else changes. */
 const otherVersion = (binary, version) => `#!/usr/bin/env python3
@@ -32,9 +23,7 @@ export default [
     async run({ me, bench, binary }) {
       await me.say("survive");
       await me.asked();
-      const pid = await wait("the server runs", () => serverOf(bench, binary));
-      process.kill(pid, "SIGKILL");
-      await wait("another server runs", () => ![undefined, pid].includes(serverOf(bench, binary)));
+      await crash(bench, binary);
       // What asked before the crash is taken away and comes again: the key counts from then on.
       await eventually("it asks again, and goes on", async () => {
         await me.key("Control+Alt+Enter");
@@ -70,23 +59,25 @@ export default [
       const other = `${bench.home}/other-version`;
       writeFileSync(other, otherVersion(binary, version), { mode: 0o755 });
       const toast = (words) => me.page.locator(".notification-toast").filter({ hasText: words });
-      const startsWith = async (path, words) => {
+      const startsWith = async (path, told) => {
         bench.usesServer(path);
         // The settings are read again a while after they were written.
-        const restart = () => me.command("Pillion: Restart Server");
-        await insist(`it says "${words}"`, restart, () => toast(words).first().isVisible());
+        await insist(
+          `${path} is told of`,
+          () => me.command("Pillion: Restart Server"),
+          () => told.isVisible(),
+        );
       };
-      await startsWith(other, "the server 9.9.9");
+      await startsWith(other, toast("the server 9.9.9").first());
       await me.screen("another-version");
       await toast("the server 9.9.9").first().getByRole("button", { name: "Doctor" }).click();
       const line = (words) => me.page.locator(".view-line").filter({ hasText: words }).first();
       await line("the server 9.9.9").waitFor();
       check("so does the doctor", true);
       await me.tidy();
-      await startsWith(`${bench.home}/nothing`, "nothing");
+      await startsWith(`${bench.home}/nothing`, me.chat.locator(".offline").filter({ hasText: "nothing" }));
       await me.command("Pillion: Doctor");
       await line("cannot be run").waitFor();
-      await line("does not run").waitFor();
       check("the doctor says that nothing is there", true);
       await me.tidy();
       bench.usesServer(binary);
@@ -120,12 +111,20 @@ export default [
   },
   {
     name: "the doctor says what is there",
-    async run({ me, binary }) {
-      await me.command("Pillion: Doctor");
-      await me.page.locator(".view-line").filter({ hasText: binary }).first().waitFor();
-      await me.page.locator(".view-line").filter({ hasText: "anthropic/fake" }).first().waitFor();
-      await me.screen("doctor");
-      check("it names the program and the model", true);
+    async run({ me, binary, project }) {
+      const settings = `${project}/.pillion/config.toml`;
+      mkdirSync(`${project}/.pillion`, { recursive: true });
+      writeFileSync(settings, "unheardof = 1\n");
+      try {
+        await me.command("Pillion: Doctor");
+        for (const words of [binary, "anthropic/fake", "unheardof"]) {
+          await me.page.locator(".view-line").filter({ hasText: words }).first().waitFor();
+        }
+        await me.screen("doctor");
+        check("it names the program, the model and what is wrong in the settings", true);
+      } finally {
+        rmSync(settings);
+      }
     },
   },
 ];

@@ -3,7 +3,7 @@
 import { execFileSync } from "node:child_process";
 import { existsSync } from "node:fs";
 import { AGAIN_MS, check, equal, eventually, insist } from "../lib/check.mjs";
-import { read, text, turn } from "../lib/model.mjs";
+import { edit, read, text, turn } from "../lib/model.mjs";
 
 const git = (project, ...words) =>
   execFileSync("git", ["-c", "user.name=Ada", "-c", "user.email=ada@example.org", ...words], { cwd: project });
@@ -188,6 +188,49 @@ export default [
       // Whatever was being opened is there when another file is.
       await me.open("last.txt");
       equal("and then no more", await me.tab("alone.txt").count(), 0);
+    },
+  },
+  {
+    name: "what is followed is shown beside the person, and their next key stays in their file",
+    files: { "mine.txt": "mine\n", "theirs.txt": "theirs\n" },
+    steps: turn("look beside", [{ gate: "typing" }, read("theirs.txt")], [text("Looked.")]),
+    async run({ me, model }) {
+      await me.open("mine.txt");
+      await me.command("Pillion: Follow the Agent");
+      await me.page.getByRole("button", { name: "Stop Following the Agent" }).waitFor();
+      await me.say("look beside");
+      await me.focus("mine.txt");
+      await me.key("Control+Home");
+      await me.type("still ");
+      await model.release("typing");
+      await me.editor("theirs.txt").waitFor();
+      await me.heard("Looked.");
+      await me.type("all ");
+      await me.shows("all that was typed is in one file", "mine.txt", "still all mine\n");
+      await me.shows("and none of it in the other", "theirs.txt", "theirs\n");
+      await me.command("Pillion: Stop Following the Agent");
+    },
+  },
+  {
+    name: "problems are told of the text as it is, and of no file that nothing checks",
+    files: { "fresh.json": '{\n  "a": 1\n}\n', "unchecked.txt": "one\n" },
+    steps: turn(
+      "break it",
+      [read("fresh.json")],
+      [edit("fresh.json", ['"a": 1', '"a": oops'])],
+      [{ tool: "diagnostics", input: { paths: ["fresh.json", "unchecked.txt"] } }],
+      [text("Broken.")],
+    ),
+    async run({ me, model }) {
+      await me.open("unchecked.txt");
+      await me.open("fresh.json");
+      await me.say("break it");
+      await me.asked();
+      await me.key("Control+Alt+Enter");
+      await me.settled();
+      await me.heard("Broken.");
+      check("the problem of the edit is told", await model.wasSent("Value expected"));
+      check("and that of the other nothing is known", await model.wasSent("the editor knows nothing about it"));
     },
   },
   {

@@ -1,6 +1,6 @@
 // Looking at what was changed, keeping it, and taking it back.
 
-import { becomes, equal, eventually, insist } from "../lib/check.mjs";
+import { becomes, check, equal, eventually, insist } from "../lib/check.mjs";
 import { edit, read, text, turn } from "../lib/model.mjs";
 
 const lines = (count) => Array.from({ length: count }, (_, index) => `line ${index + 1}\n`).join("");
@@ -102,6 +102,37 @@ export default [
       await row(me, "turn-b.txt").waitFor({ state: "detached" });
       const isBack = (file) => me.onDisk(file) === lines(8);
       await saved(me, "all are taken back", () => isBack("turn-b.txt") && isBack("turn-c.txt"));
+    },
+  },
+  {
+    name: "a file that was deleted is reviewed",
+    files: { "gone.txt": lines(3) },
+    steps: turn("delete it", [read("gone.txt")], [{ tool: "delete", input: { path: "gone.txt" } }], [text("Heard.")]),
+    async run({ me }) {
+      await me.say("delete it");
+      await me.asked();
+      await me.key("Control+Alt+Enter");
+      await me.settled();
+      await me.heard("Heard.");
+      await row(me, "gone.txt").waitFor();
+      await me.command("Pillion: Review Changes of the Last Turn");
+      await me.page.locator(".multiDiffEntry").getByText("line 3").first().waitFor();
+      check("what was in it is shown", true);
+    },
+  },
+  {
+    name: "what a sub-agent's sub-agent changed is marked too",
+    files: { "deep.txt": lines(3) },
+    steps: [
+      ...turn("send one", [{ tool: "sub_agent", input: { task: "send another" } }], [text("Heard.")]),
+      ...turn("send another", [{ tool: "sub_agent", input: { task: "change it" } }], [text("The other did.")]),
+      ...turn("change it", [read("deep.txt")], [edit("deep.txt", ...places(2))], [text("I did.")]),
+    ],
+    async run({ me }) {
+      await me.open("deep.txt");
+      await allowed(me, "send one", "deep.txt");
+      await lens(me, "deep.txt", "Revert").waitFor();
+      check("it is marked", true);
     },
   },
 ];

@@ -26,7 +26,8 @@ export class Person {
 
   /** After a case that failed: begins with a fresh window. */
   async recover(bench) {
-    this.page.once("dialog", (dialog) => dialog.accept());
+    // The one of a window before, which never asked, may still listen.
+    this.page.once("dialog", (dialog) => dialog.accept().catch(() => {}));
     await this.page.goto("about:blank");
     await this.enter(bench);
     await this.begin();
