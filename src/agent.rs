@@ -71,6 +71,8 @@ mod nested;
 
 mod progress;
 
+mod span;
+
 pub mod compaction;
 
 pub mod estimate;

@@ -27,6 +27,8 @@ pub mod recording;
 
 mod rules;
 
+pub mod secrets;
+
 pub mod settings;
 
 pub mod tooling;
@@ -43,6 +45,7 @@ use std::{
 };
 
 use serde_json::Value;
+use tracing::level_filters::LevelFilter;
 
 use self::settings::ProviderSettings;
 pub use self::{
@@ -99,11 +102,15 @@ pub struct Config {
     /// MCP servers, by name.
     pub mcp: Vec<Spec>,
     pub tooling: Tooling,
+    /// How much is logged, where the person said so.
+    pub log_level: Option<LevelFilter>,
     /// The proxy of all providers that do not name their own.
     proxy: Option<String>,
     ca_file: Option<PathBuf>,
     /// What is known of providers beside their presets, by name.
     providers: BTreeMap<String, ProviderSettings>,
+    /// The variables that headers of MCP servers are made of.
+    header_variables: Vec<String>,
     /// Where the person would set something.
     user_file: Option<PathBuf>,
 }
@@ -193,7 +200,8 @@ impl Config {
 
     /// Names of environment variables that hold keys, beside those that every provider has. No tool's process gets them.
     pub fn secret_variables(&self) -> Vec<String> {
-        self.providers.values().filter_map(|provider| provider.api_key_env.clone()).collect()
+        let of_providers = self.providers.values().filter_map(|provider| provider.api_key_env.as_ref());
+        of_providers.chain(&self.header_variables).cloned().collect()
     }
 
     /// The way to a server that is not a provider of models.
@@ -247,8 +255,10 @@ impl Config {
             catalog: Arc::new(catalog),
             mcp,
             tooling: Tooling { hooks: settings.hooks, budgets: settings.budgets, web: settings.web_fetch },
+            log_level: settings.log_level.map(Into::into),
             proxy: settings.proxy,
             ca_file: settings.ca_file,
+            header_variables: mcp::variables_of_headers(&settings.mcp),
             providers: settings.providers,
             user_file,
         }

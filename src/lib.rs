@@ -6,6 +6,7 @@
 //! - [`face`] translates: an LSP editor, a client of the Agent Client Protocol, a terminal. It holds no behaviour.
 //! - [`sidecar`] is the hub: one loop over one `Event`, which owns the [`session`]s, those who watch them and what waits
 //!   for a person. [`store`] keeps their logs, [`config`] says what is set, [`protocol`] holds the words on the wire.
+//!   [`mod@log`] is where `tracing` goes.
 //! - [`agent`] is the core and a library of its own: a model ([`provider`]), its [`tool`]s, the gate ([`permission`]) and
 //!   the one loop that runs a turn over a [`transcript`].
 //! - [`context`] is what people write for the model: instruction files, skills, prompt commands, and what a prompt points
@@ -148,6 +149,8 @@ pub mod sidecar;
 pub mod session;
 
 pub mod store;
+
+pub mod log;
 
 pub mod config;
 

@@ -8,8 +8,8 @@ use std::{
 
 use clap::{CommandFactory, Parser, Subcommand};
 use pillion::{
-    config::recording,
-    face, process,
+    config::{recording, secrets},
+    face, log, process,
     rpc::{Framing, Trace},
 };
 
@@ -17,6 +17,9 @@ use pillion::{
 #[derive(Parser)]
 #[command(version, propagate_version = true)]
 struct Cli {
+    /// How much of the log is shown: off, error, warn, info, debug or trace, or TARGET=LEVEL for a part
+    #[arg(long, global = true, value_name = "LEVEL")]
+    log: Option<log::Levels>,
     #[command(subcommand)]
     command: Command,
 }
@@ -107,10 +110,10 @@ fn main() -> anyhow::Result<ExitCode> {
     hide_memory();
     give_memory_back();
     let cli = Cli::parse();
-    face::terminal::log::start();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     process::claim_orphans();
     let code = runtime.block_on(async {
+        log::start(cli.log);
         let code = match cli.command {
             Command::Sessions(command) => match std::env::var_os("PILLION_RECORD").filter(|file| !file.is_empty()) {
                 Some(file) => record(Path::new(&file), false, command).await,
@@ -136,6 +139,7 @@ fn main() -> anyhow::Result<ExitCode> {
             }
         };
         process::end_all().await;
+        log::finish().await;
         code.or_else(|error: anyhow::Error| match error.downcast_ref::<io::Error>() {
             // Whoever read it has seen enough: `pillion man | head`.
             Some(broken) if broken.kind() == io::ErrorKind::BrokenPipe => Ok(BROKEN_PIPE),
@@ -168,7 +172,8 @@ async fn traced(file: Option<&Path>, spoken: Spoken) -> anyhow::Result<u8> {
     let trace = match file.map(recording::fresh).transpose() {
         Ok(fresh) => fresh.map(|(name, file)| {
             let _ = writeln!(io::stderr(), "pillion: writes what is said to {}", name.display());
-            Trace::new(Box::new(file), framing, recording::without_secrets())
+            secrets::hide_settings();
+            Trace::new(Box::new(file), framing, |text| secrets::redact(&text))
         }),
         Err(error) => {
             writeln!(io::stderr(), "pillion: the trace cannot be written: {error}")?;

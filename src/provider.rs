@@ -20,6 +20,7 @@ pub mod cache;
 
 pub mod http;
 pub mod key;
+pub mod span;
 pub mod sse;
 
 mod answer;

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # tests/run.sh               every test, as CI runs it
 # tests/run.sh portable      the part that needs nothing but Rust: fmt clippy test doc examples ride
-# tests/run.sh STEP...       single steps: fmt clippy test doc examples ride deny typos lua nvim acp plain vscode serve, and msrv,
-#                            which no set includes
+# tests/run.sh STEP...       single steps: fmt clippy test doc examples ride otel deny typos lua nvim acp plain vscode
+#                            serve, and msrv, which no set includes
 #
 # Programs that are missing are fetched once, at fixed versions, into PILLION_TOOLS (else the user's cache folder);
 # the system itself is not changed. CARGO_TARGET_DIR is respected. Bash 3.2 is enough.
@@ -11,7 +11,7 @@ cd "$(dirname "$0")/.."
 
 tools=${PILLION_TOOLS:-${XDG_CACHE_HOME:-$HOME/.cache}/pillion-tools}
 portable="fmt clippy test doc examples ride"
-all="$portable deny typos lua nvim acp plain vscode serve"
+all="$portable otel deny typos lua nvim acp plain vscode serve"
 
 # ------------------------------------------------------------------ steps
 
@@ -22,7 +22,7 @@ step_fmt() {
 
 step_clippy() {
   cargo clippy --version >/dev/null 2>&1 || rustup component add clippy
-  cargo clippy --locked --all-targets -- -D warnings
+  cargo clippy --locked --all-targets --all-features -- -D warnings
 }
 
 # Generated files are checked here too: a test writes each anew and fails if that changed it.
@@ -32,6 +32,11 @@ step_test() {
   else
     cargo test --locked --lib --bins --tests
   fi
+}
+
+# The optional export to a collector, which nothing else is built with.
+step_otel() {
+  cargo test --locked --features otel --test otel
 }
 
 # nextest runs no doc tests.
@@ -128,7 +133,7 @@ step_msrv() {
   local version
   version=$(sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml)
   rustup toolchain install "$version" --profile minimal --no-self-update
-  cargo "+$version" check --locked --all-targets
+  cargo "+$version" check --locked --all-targets --all-features
 }
 
 # ------------------------------------------------------------------ tools

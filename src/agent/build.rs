@@ -79,6 +79,7 @@ impl Scope {
 /// An agent in the making; see [`Agent::builder`].
 #[derive(Clone)]
 pub struct Builder {
+    pub(super) name: Arc<str>,
     provider: Option<Arc<dyn Provider>>,
     pub(super) model: String,
     pub(super) system: Vec<String>,
@@ -129,6 +130,7 @@ impl Agent {
     /// Starts with no tools, 50 rounds a turn, and a policy that asks for all but reading inside the workspace's roots.
     pub fn builder() -> Builder {
         Builder {
+            name: "pillion".into(),
             provider: None,
             model: String::new(),
             system: Vec::new(),
@@ -181,6 +183,11 @@ impl Agent {
 }
 
 impl Builder {
+    /// What it is called where its turns are traced; `pillion` if nobody says.
+    pub fn name(self, name: impl Into<Arc<str>>) -> Self {
+        Self { name: name.into(), ..self }
+    }
+
     pub fn provider(self, provider: Arc<dyn Provider>) -> Self {
         Self { provider: Some(provider), ..self }
     }

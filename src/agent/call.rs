@@ -11,6 +11,7 @@ use futures::{StreamExt, stream::FuturesUnordered};
 use serde_json::Value;
 use tokio::{select, task::JoinError};
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument;
 
 use super::{
     Answer, ApprovalRequest, CallStatus, Event, Settled,
@@ -18,6 +19,7 @@ use super::{
     hook::Heard,
     open::{OpenCall, approval_id},
     progress::Mailbox,
+    span,
     turn::Ground,
     turn::said_by,
 };
@@ -94,7 +96,12 @@ impl<'a> Ground<'a> {
             Err(settled) => Err(settled),
         };
         let settled = match cleared {
-            Ok(cleared) => self.perform(&open.call, cleared).await,
+            Ok(cleared) => {
+                let span = span::call(&open.call);
+                let settled = self.perform(&open.call, cleared).instrument(span.clone()).await;
+                span::call_ended(&span, settled.status);
+                settled
+            }
             Err(settled) => settled,
         };
         if !was_settled {

@@ -108,6 +108,7 @@ impl<'a> Ground<'a> {
             nested = nested.system(INSTRUCTIONS);
         }
         nested.depth = depth;
+        nested = nested.name(profile.map_or(NAMELESS, |profile| profile.name.as_str()));
         // Those who observe the parent are told what happens in here, too, as what is nested.
         nested.observers = Vec::new();
         nested.sub_agents = None;

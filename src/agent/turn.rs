@@ -13,12 +13,13 @@ use std::{
 use futures::FutureExt;
 use tokio::select;
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument;
 
 use super::{
     Agent, CallStatus, Event, Host, OpenCall, OpenTurn, Point, Scope, Settled, batch,
     instruct::{self, Occasion},
     mutate::{self, Staged},
-    nested, observe,
+    nested, observe, span,
 };
 use crate::{
     provider::{ProviderError, Request, fallback::Models},
@@ -90,6 +91,20 @@ pub async fn resume(
 }
 
 async fn play(
+    agent: &Agent,
+    scope: &Scope,
+    history: Vec<Message>,
+    open: Option<OpenTurn>,
+    host: &dyn Host,
+    cancel: CancellationToken,
+) -> Outcome {
+    let span = span::turn(agent);
+    let outcome = play_out(agent, scope, history, open, host, cancel).instrument(span.clone()).await;
+    span::turn_ended(&span, &outcome);
+    outcome
+}
+
+async fn play_out(
     agent: &Agent,
     scope: &Scope,
     history: Vec<Message>,

@@ -97,8 +97,21 @@ impl Way<'_> {
     }
 }
 
+/// The variables that headers name: a header is where a key to a server stands.
+pub fn variables_of_headers(settings: &BTreeMap<String, McpSettings>) -> Vec<String> {
+    let headers = settings.values().flat_map(|server| server.headers.values());
+    let mut names = Vec::new();
+    for header in headers {
+        fill_in(header, |name| {
+            names.push(name.to_owned());
+            None
+        });
+    }
+    names
+}
+
 /// Puts the values of variables in the place of `${NAME}`; also gives the first that is not set.
-fn fill_in(text: &str, variable: &dyn Fn(&str) -> Option<String>) -> (String, Option<String>) {
+fn fill_in(text: &str, mut variable: impl FnMut(&str) -> Option<String>) -> (String, Option<String>) {
     let mut filled = String::new();
     let mut missing = None;
     let mut rest = text;
@@ -122,7 +135,7 @@ mod tests {
     fn variables_are_filled_in() {
         let variable = |name: &str| (name == "A").then(|| "x".to_owned());
         let check = |text, filled: &str, missing: Option<&str>| {
-            assert_eq!(fill_in(text, &variable), (filled.to_owned(), missing.map(str::to_owned)));
+            assert_eq!(fill_in(text, variable), (filled.to_owned(), missing.map(str::to_owned)));
         };
         check("Bearer ${A}", "Bearer x", None);
         check("${A}${B}-${C}", "x-", Some("B"));

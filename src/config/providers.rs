@@ -10,7 +10,7 @@ use std::{
 use futures::FutureExt;
 
 use super::{
-    Config, models, recording,
+    Config, models, recording, secrets,
     settings::{Kind, ProviderSettings},
     shown,
 };
@@ -96,7 +96,7 @@ impl Providers {
     /// printed, its place in a script.
     pub fn configure(&mut self, config: &Config) {
         let open = self.open.get_mut().unwrap_or_else(PoisonError::into_inner);
-        recording::hide_secrets(config);
+        secrets::hide_those_of(config);
         let same = (config.limits, &config.proxy, &config.ca_file) == (self.limits, &self.proxy, &self.ca_file);
         open.retain(|name, _| same && config.providers.get(name) == self.settings.get(name));
         self.proxy.clone_from(&config.proxy);
@@ -375,7 +375,7 @@ pub(super) fn command(line: String) -> KeyCommand {
             let complaint = complaint.lines().next_back().unwrap_or("it said nothing").trim().to_owned();
             match printed.exit {
                 Exit::Code(0) => Key::new(&String::from_utf8_lossy(&printed.stdout))
-                    .inspect(recording::hide)
+                    .inspect(|key| secrets::hide([key.clone()]))
                     .ok_or_else(|| format!("The program that should print the key printed nothing ({complaint}).")),
                 Exit::Code(code) => {
                     Err(format!("The program that should print the key failed (exit code {code}): {complaint}."))

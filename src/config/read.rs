@@ -41,6 +41,7 @@ const NAMES: &[&str] = &[
     "hooks",
     "budgets",
     "web_fetch",
+    "log_level",
 ];
 const MCP_NAMES: &[&str] = &[
     "command",
@@ -250,6 +251,10 @@ impl<'a> Reader<'a> {
                         let budget = self.budget(entry);
                         settings.budgets.insert(name, budget);
                     }
+                }
+                "log_level" => {
+                    let expected = "\"off\", \"error\", \"warn\", \"info\", \"debug\" or \"trace\"";
+                    self.take(&mut settings.log_level, &entry, expected);
                 }
                 "web_fetch" => settings.web_fetch = self.web_fetch(entry),
                 _ => self.unknown(&entry, NAMES),

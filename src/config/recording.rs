@@ -7,14 +7,11 @@ use std::{
     sync::{Arc, OnceLock},
 };
 
-use super::{Config, folder};
-use crate::{
-    process,
-    provider::{
-        Provider,
-        key::Key,
-        record::{Recording, Tape},
-    },
+use super::{folder, secrets};
+use crate::provider::{
+    Provider,
+    key::Key,
+    record::{Recording, Tape},
 };
 
 /// One for the process: a report is of what it did, whichever session or sub-agent asked.
@@ -28,7 +25,7 @@ static TAPE: OnceLock<Arc<Tape>> = OnceLock::new();
 pub fn start(path: &Path, keeps_time: bool) -> io::Result<PathBuf> {
     let (name, file) = fresh(path)?;
     let tape = Arc::new(Tape::new(Box::new(file), keeps_time));
-    tape.hide(process::secrets().iter().filter_map(|secret| Key::new(secret)));
+    tape.hide(secrets::known());
     match TAPE.set(tape) {
         Ok(()) => Ok(name),
         Err(_) => Err(io::Error::other("this process records already")),
@@ -60,14 +57,6 @@ pub fn is_on() -> bool {
     TAPE.get().is_some()
 }
 
-/// Takes out of a text what the environment and the user's settings hold of secrets.
-pub fn without_secrets() -> impl Fn(String) -> String + Send + 'static {
-    let (config, _) = Config::load(&[], None);
-    let mut secrets: Vec<Key> = process::secrets().iter().filter_map(|secret| Key::new(secret)).collect();
-    secrets.extend(secrets_of(&config));
-    move |text| secrets.iter().fold(text, |text, secret| secret.redact(&text))
-}
-
 /// The provider, with what it answers written down if this process records.
 pub(super) fn recorded(provider: Arc<dyn Provider>) -> Arc<dyn Provider> {
     match TAPE.get() {
@@ -76,33 +65,9 @@ pub(super) fn recorded(provider: Arc<dyn Provider>) -> Arc<dyn Provider> {
     }
 }
 
-/// Keeps out of the recording what the settings hold.
-pub(super) fn hide_secrets(config: &Config) {
+/// Keeps these out of the recording.
+pub(super) fn hide(keys: impl IntoIterator<Item = Key>) {
     if let Some(tape) = TAPE.get() {
-        tape.hide(secrets_of(config));
+        tape.hide(keys);
     }
-}
-
-fn secrets_of(config: &Config) -> Vec<Key> {
-    let mut secrets: Vec<Key> = config.proxy.iter().filter_map(|proxy| password(proxy)).collect();
-    for provider in config.providers.values() {
-        secrets.extend(provider.api_key.clone());
-        secrets.extend(provider.api_key_env.iter().filter_map(|name| Key::new(&std::env::var(name).ok()?)));
-        secrets.extend(provider.headers.values().filter_map(|value| Key::new(value)));
-        secrets.extend(provider.proxy.iter().filter_map(|proxy| password(proxy)));
-    }
-    secrets
-}
-
-/// Keeps out of the recording what a program printed.
-pub(super) fn hide(key: &Key) {
-    if let Some(tape) = TAPE.get() {
-        tape.hide([key.clone()]);
-    }
-}
-
-/// Of an address with one.
-fn password(address: &str) -> Option<Key> {
-    let (user, _) = address.rsplit_once('@')?;
-    Key::new(user.rsplit_once(':')?.1)
 }

@@ -4,6 +4,7 @@ use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize, Serializer};
+use tracing::level_filters::LevelFilter;
 
 use super::tooling::{BudgetSettings, HookSettings, WebSettings};
 use crate::{
@@ -75,6 +76,26 @@ pub struct Settings {
     pub budgets: BTreeMap<String, BudgetSettings>,
     /// How `web_fetch` reaches the web.
     pub web_fetch: WebSettings,
+    /// How much of what is logged is shown, in the editor's log of this server (default `info`) or on the terminal (default
+    /// `warn`). The option `--log` and the variable `PILLION_LOG` go over it. The log's file has `info` at least.
+    pub log_level: Option<LogLevel>,
+}
+
+/// How much is logged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum LogLevel {
+    Off,
+    /// What failed.
+    Error,
+    /// What may be wrong.
+    Warn,
+    /// What may be good to know.
+    Info,
+    /// What helps to find a mistake in Pillion.
+    Debug,
+    /// Everything.
+    Trace,
 }
 
 /// How much happens without asking.
@@ -218,7 +239,8 @@ pub struct McpSettings {
     pub directory: Option<PathBuf>,
     /// The address of a server that speaks streamable HTTP.
     pub url: Option<String>,
-    /// Sent to the address with each call. `${NAME}` stands for what the variable `NAME` holds.
+    /// Sent to the address with each call. `${NAME}` stands for what the variable `NAME` holds, which commands do not get
+    /// to know then.
     #[serde(serialize_with = "hidden_values")]
     pub headers: BTreeMap<String, String>,
     /// Whether it is started (default true).
@@ -301,11 +323,13 @@ impl Settings {
             hooks,
             budgets,
             web_fetch,
+            log_level,
         } = over;
         self.hooks.extend(hooks);
         self.budgets.extend(budgets);
         take(&mut self.web_fetch.allow_hosts, web_fetch.allow_hosts);
         take(&mut self.web_fetch.proxy, web_fetch.proxy);
+        take(&mut self.log_level, log_level);
         take(&mut self.model, model);
         take(&mut self.mode, mode);
         take(&mut self.turn_limit, turn_limit);
@@ -480,6 +504,19 @@ impl From<permission::Mode> for Mode {
             permission::Mode::Ask => Self::Ask,
             permission::Mode::AcceptEdits => Self::AcceptEdits,
             permission::Mode::Auto => Self::Auto,
+        }
+    }
+}
+
+impl From<LogLevel> for LevelFilter {
+    fn from(level: LogLevel) -> Self {
+        match level {
+            LogLevel::Off => Self::OFF,
+            LogLevel::Error => Self::ERROR,
+            LogLevel::Warn => Self::WARN,
+            LogLevel::Info => Self::INFO,
+            LogLevel::Debug => Self::DEBUG,
+            LogLevel::Trace => Self::TRACE,
         }
     }
 }

@@ -372,6 +372,16 @@ fn keys_come_from_the_variable_that_is_named() {
     assert_eq!(config.secret_variables(), ["WORK_KEY"]);
 }
 
+#[test]
+fn variables_in_headers_hold_keys() {
+    let ground = Ground::new().user(
+        "[mcp.docs]\nurl = 'https://docs.example'\nheaders = { Authorization = 'Bearer ${DOCS_PASS}', X-Team = 'b${TEAM}' }\n\
+         [mcp.off]\nenabled = false\nheaders = { A = '${OFF_PASS}' }\n\
+         [mcp.here]\ncommand = 'server'\nenv = { PATH = '/opt:${PATH}' }\n",
+    );
+    assert_eq!(ground.load().0.secret_variables(), ["DOCS_PASS", "TEAM", "OFF_PASS"]);
+}
+
 fn error_of(providers: &Providers, model: &str) -> String {
     providers.get(model).err().expect("it should be refused").to_string()
 }

@@ -8,6 +8,7 @@ mod commands;
 mod documents;
 mod editor;
 mod handshake;
+mod log;
 mod offers;
 mod plain;
 mod server;
@@ -39,6 +40,7 @@ use self::{
 };
 use crate::{
     face::attach::{self, Listening},
+    log::Reading,
     protocol::{Request, TurnCancelParams},
     rpc::{self, Connection, Error, Id, Peer, Reply, Settings, Side, Trace, Traced, parent, stdio},
     sidecar::Sidecar,
@@ -72,9 +74,15 @@ pub async fn serve(
 ) -> u8 {
     let connection = Connection::new(Settings::LSP);
     let (mut lsp, process_id) = Lsp::new(connection.peer().clone(), sidecar);
-    tokio::select! {
-        end = connection.serve(reader, writer, &mut lsp) => tracing::info!(?end, "the connection has ended"),
-        () = editor_death(process_id) => tracing::warn!("the editor's process is dead"),
+    let end = tokio::select! {
+        end = connection.serve(reader, writer, &mut lsp) => Some(end),
+        () = editor_death(process_id) => None,
+    };
+    // Nobody reads it there any more.
+    lsp.log = None;
+    match end {
+        Some(end) => tracing::info!(?end, "the connection has ended"),
+        None => tracing::warn!("the editor's process is dead"),
     }
     // What they began goes on to its end, but nobody joins an editor that is not there.
     drop(others);
@@ -107,6 +115,8 @@ struct Lsp {
     folders: Folders,
     phase: Phase,
     process_id: Option<oneshot::Sender<u32>>,
+    /// While the editor shows what is logged.
+    log: Option<Reading>,
 }
 
 impl Lsp {
@@ -119,7 +129,8 @@ impl Lsp {
         let (sender, receiver) = oneshot::channel();
         let folders = Folders::default();
         let process_id = Some(sender);
-        (Self { peer, sidecar, service, connected, sessions, folders, phase: Phase::New, process_id }, receiver)
+        let phase = Phase::New;
+        (Self { peer, sidecar, service, connected, sessions, folders, phase, process_id, log: None }, receiver)
     }
 
     /// Makes the editor known to the hub and its buffers to the workspace.
@@ -128,6 +139,7 @@ impl Lsp {
         let handshake = Handshake::read(&params);
         self.folders = Folders::new(handshake.folders.clone());
         self.sidecar.workspace().set_roots(self.folders.roots());
+        self.log = log::show(self.peer.clone(), &params["trace"]);
         self.sidecar.configure(handshake.settings.clone());
         let editor = Editor::new(self.peer.clone(), handshake.name.clone(), handshake.abilities, &self.sidecar);
         let editor = Arc::new(editor);
@@ -193,6 +205,14 @@ impl Lsp {
         let serial = cancel.and_then(|cancel| Id::read(cancel.id)).and_then(|id| self.peer.serial(&id));
         if let Some(serial) = serial {
             self.call(None, "$/cancelRequest", Some(json!({ "id": serial })));
+        }
+    }
+
+    /// The editor wants to see more of what happens, or less.
+    fn set_trace(&self, params: Option<&RawValue>) {
+        let params: Value = rpc::read_params(params).unwrap_or_default();
+        if let Some(reading) = &self.log {
+            log::set_trace(reading, &params["value"]);
         }
     }
 
@@ -274,6 +294,10 @@ impl rpc::Service for Lsp {
                 self.sidecar.workspace().set_roots(self.folders.roots());
                 self.sidecar.configure(None);
             }),
+            "$/setTrace" => {
+                self.set_trace(params);
+                Ok(())
+            }
             "window/workDoneProgress/cancel" => {
                 self.cancel_progress(connected, params);
                 Ok(())

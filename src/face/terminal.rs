@@ -8,7 +8,6 @@ pub mod demo;
 mod dialogue;
 pub mod doctor;
 mod export;
-pub mod log;
 mod pipe;
 pub mod run;
 pub mod sessions;

@@ -23,6 +23,8 @@ fn is_secret(name: &str, named: &[String]) -> bool {
     ENDINGS.iter().any(|ending| upper.ends_with(ending))
         || WHOLE.contains(&upper.as_str())
         || (upper.starts_with("PILLION_") && upper.contains("KEY"))
+        // Of OpenTelemetry: what a collector is shown.
+        || (upper.starts_with("OTEL_") && upper.ends_with("_HEADERS"))
         || named.iter().any(|other| other.eq_ignore_ascii_case(name))
 }
 
@@ -39,7 +41,9 @@ mod tests {
         for name in ["AWS_SECRET_ACCESS_KEY", "OPENAI_KEY", "API_KEY", "TOKEN", "SECRET", "PASSWORD", "DB_PASSWORD"] {
             assert!(is_secret(name, &named), "{name}");
         }
-        for name in ["PGPASSWORD", "DB_PASSWD", "GITHUB_PAT", "GOOGLE_APPLICATION_CREDENTIALS"] {
+        for name in
+            ["OTEL_EXPORTER_OTLP_HEADERS", "PGPASSWORD", "DB_PASSWD", "GITHUB_PAT", "GOOGLE_APPLICATION_CREDENTIALS"]
+        {
             assert!(is_secret(name, &named), "{name}");
         }
         for name in [

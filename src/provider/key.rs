@@ -33,6 +33,36 @@ impl fmt::Debug for Key {
     }
 }
 
+/// Keys that are to show in nothing that is written down.
+#[derive(Clone, Default)]
+pub struct Hidden(Vec<Key>);
+
+impl Hidden {
+    pub fn add(&mut self, keys: impl IntoIterator<Item = Key>) {
+        for key in keys {
+            // As it stands in JSON.
+            let escaped = serde_json::Value::from(key.expose()).to_string();
+            let escaped = Key::new(escaped.trim_matches('"'));
+            for key in escaped.into_iter().chain([key]) {
+                if !self.0.contains(&key) {
+                    self.0.push(key);
+                }
+            }
+        }
+        // One may be a part of another.
+        self.0.sort_by_key(|key| std::cmp::Reverse(key.expose().len()));
+    }
+
+    pub fn keys(&self) -> &[Key] {
+        &self.0
+    }
+
+    /// The text without them, as [`Key::redact`].
+    pub fn redact(&self, text: &str) -> String {
+        self.0.iter().fold(text.to_owned(), |text, key| key.redact(&text))
+    }
+}
+
 /// Where a provider's key comes from.
 #[derive(Clone, Debug, Default)]
 pub enum KeySource {

@@ -46,7 +46,7 @@ use super::{
     Completion, Provider, ProviderError, Request, StreamEvent,
     answer::Answer,
     batch::Batches,
-    key::Key,
+    key::{Hidden, Key},
     scripted::{Ended, Fault, Fragment, Step},
 };
 use crate::transcript::Role;
@@ -60,7 +60,7 @@ const SHORTEST_PAUSE: Duration = Duration::from_millis(5);
 pub struct Tape {
     /// `None` once a write has failed.
     out: Mutex<Option<Box<dyn Write + Send>>>,
-    secrets: Mutex<Vec<Key>>,
+    secrets: Mutex<Hidden>,
     calls: AtomicU64,
     keeps_time: bool,
 }
@@ -79,23 +79,11 @@ impl Tape {
 
     /// Hides these from now on. Keys of fewer than eight characters are placeholders and show.
     pub fn hide(&self, secrets: impl IntoIterator<Item = Key>) {
-        let mut hidden = self.secrets.lock().unwrap_or_else(PoisonError::into_inner);
-        for secret in secrets {
-            // As it stands in a call's input.
-            let escaped = Value::from(secret.expose()).to_string();
-            let escaped = Key::new(escaped.trim_matches('"'));
-            for secret in escaped.into_iter().chain([secret]) {
-                if !hidden.contains(&secret) {
-                    hidden.push(secret);
-                }
-            }
-        }
-        // One may be a part of another.
-        hidden.sort_by_key(|secret| std::cmp::Reverse(secret.expose().len()));
+        self.secrets.lock().unwrap_or_else(PoisonError::into_inner).add(secrets);
     }
 
     fn secrets(&self) -> Vec<Key> {
-        self.secrets.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.secrets.lock().unwrap_or_else(PoisonError::into_inner).keys().to_vec()
     }
 
     fn begin(&self, provider: &str, request: &Request) -> u64 {

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use futures::{StreamExt, stream, stream::BoxStream};
 
-use super::{Provider, ProviderError, Request, StreamEvent};
+use super::{Provider, ProviderError, Request, StreamEvent, span};
 
 /// How often, and how long between.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,6 +49,7 @@ pub fn stream(
     request: Arc<Request>,
     policy: Policy,
 ) -> BoxStream<'static, Result<StreamEvent, ProviderError>> {
+    let span = span::chat(provider.name(), &request);
     let tries = Tries {
         answer: Some(provider.stream(request.clone())),
         provider,
@@ -59,7 +60,9 @@ pub fn stream(
         retry: None,
         shown: false,
     };
-    stream::unfold(tries, |mut tries| async move { Some((tries.next().await?, tries)) }).boxed()
+    let answer = stream::unfold(tries, |mut tries| async move { Some((tries.next().await?, tries)) });
+    // The span ends when the stream is dropped, whether it was read to its end or not.
+    answer.inspect(move |event| span::hear(&span, event)).boxed()
 }
 
 struct Tries {

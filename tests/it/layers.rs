@@ -14,6 +14,7 @@ const ROOMS: &[&str] = &[
     "permission",
     "agent",
     "config",
+    "log",
     "rpc",
     "protocol",
     "store",
@@ -30,7 +31,9 @@ const ONLY: &[(&str, &[&str])] = &[
     ("tower_lsp", &["face"]),
     ("jsonrpsee", &["face"]),
     ("agent_client_protocol_schema", &["face"]),
-    ("reqwest", &["provider", "tool", "mcp", "wire_check"]),
+    ("reqwest", &["provider", "tool", "mcp", "log", "wire_check"]),
+    ("opentelemetry", &["log"]),
+    ("opentelemetry_sdk", &["log"]),
     ("rmcp", &["mcp"]),
 ];
 

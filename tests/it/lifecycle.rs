@@ -127,11 +127,14 @@ async fn a_key_reaches_no_event_no_log_and_no_child() {
         let value = if name == "PILLION_LOG" { "trace" } else { KEY };
         ground.env.push((name.to_owned(), value.to_owned()));
     }
-    // A variable of the person's own naming, which only the configuration knows to be a key.
+    // Variables of the person's own naming, which only the configuration knows to be keys.
     let config = std::fs::read_to_string(ground.folder().join("config.toml")).expect("the configuration");
-    let own = "[providers.own]\nkind = \"openai\"\nbase_url = \"http://127.0.0.1:9\"\napi_key_env = \"WORK_PASS\"\n";
+    let own = "[providers.own]\nkind = \"openai\"\nbase_url = \"http://127.0.0.1:9\"\napi_key_env = \"WORK_PASS\"\n\
+               [mcp.docs]\nurl = \"http://127.0.0.1:9\"\nheaders = { Authorization = \"Bearer ${DOCS_PASS}\" }\n";
     std::fs::write(ground.folder().join("config.toml"), config + own).expect("the configuration");
-    ground.env.push(("WORK_PASS".to_owned(), KEY.to_owned()));
+    for name in ["WORK_PASS", "DOCS_PASS"] {
+        ground.env.push((name.to_owned(), KEY.to_owned()));
+    }
     // Nobody listens there: the error of a failed connection must not tell the key either.
     ground.env.push(("ANTHROPIC_BASE_URL".to_owned(), "http://127.0.0.1:9".to_owned()));
     let mut client = ground.client(everything()).await;

@@ -21,6 +21,7 @@ mod layers;
 // Looks for processes in `/proc`.
 #[cfg(target_os = "linux")]
 mod lifecycle;
+mod log;
 mod mcp;
 mod moving;
 mod replays;

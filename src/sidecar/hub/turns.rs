@@ -103,6 +103,7 @@ impl Hub {
         let commands = self.commands(self.sessions.get(session_id));
         let Some(session) = self.sessions.get(session_id) else { return };
         let Some(turn) = &session.turn else { return };
+        tracing::debug!(session = %session.id, turn = turn.id, model = session.model, "a turn begins");
         session.scope.ledger.begin_turn(&turn.id);
         tokio::spawn(commands::list(commands.clone(), session_id.clone(), hub.clone()));
         let prompting = Prompting { workspace: workspace.clone(), seen: session.scope.seen.clone(), commands };

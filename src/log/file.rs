@@ -1,4 +1,4 @@
-//! Where `tracing` goes: to the standard error, which editors keep as the server's log, and to a file of its own.
+//! The log's own file.
 
 use std::{
     fs::File,
@@ -7,42 +7,17 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use tracing::Level;
-use tracing_subscriber::{
-    Layer,
-    filter::{LevelFilter, Targets},
-    fmt::{MakeWriter, layer},
-    layer::SubscriberExt,
-    util::SubscriberInitExt,
-};
-
-use crate::{config::log_file, mcp};
+use tracing_subscriber::fmt::MakeWriter;
 
 /// A file that grew beyond this is put aside, in bytes. Chosen: some days of work.
 const LONGEST: u64 = 2 << 20;
 /// How many that were put aside are kept.
 const KEPT: u32 = 3;
 
-/// Starts logging. The standard error gets what `PILLION_LOG` says (a level such as `debug`, or targets such as
-/// `warn,pillion::rpc=trace`), by default warnings and errors. The file gets the same, and everything of note besides:
-/// `logs/pillion.log` in the state folder, with the three before it as `pillion.log.1` to `.3`.
-pub fn start() {
-    let wanted = std::env::var("PILLION_LOG").ok();
-    let wanted = wanted.and_then(|targets| targets.parse::<Targets>().ok());
-    // It names the addresses of MCP servers, which may hold keys.
-    let without_keys = |targets: Targets| targets.with_target(mcp::LOG_TARGET, LevelFilter::OFF);
-    let to_stderr = without_keys(wanted.clone().unwrap_or_else(|| Targets::new().with_default(Level::WARN)));
-    let to_file = without_keys(wanted.unwrap_or_default().with_default(Level::INFO));
-    let lines = layer().with_writer(io::stderr).with_ansi(false).with_filter(to_stderr);
-    let file = log_file().map(|path| layer().with_writer(Rotating::new(path)).with_ansi(false).with_filter(to_file));
-    // Somebody who embeds the library may have a subscriber of their own.
-    let _ = tracing_subscriber::registry().with(lines).with(file).try_init();
-}
-
 /// A file that is put aside when it has become long. Made at the first line; what cannot be written is let go, since there
 /// is nobody to tell.
 #[derive(Clone)]
-struct Rotating(Arc<Mutex<Open>>);
+pub(super) struct Rotating(Arc<Mutex<Open>>);
 
 struct Open {
     path: PathBuf,
@@ -50,7 +25,7 @@ struct Open {
 }
 
 impl Rotating {
-    fn new(path: PathBuf) -> Self {
+    pub(super) fn new(path: PathBuf) -> Self {
         Self(Arc::new(Mutex::new(Open { path, file: None })))
     }
 }
