@@ -140,7 +140,7 @@ fn a_mistake_costs_a_warning_that_says_where_and_nothing_else() {
             "config.toml:12: There is no setting `zzz`. Known here are model, mode, turn_limit, max_tokens, \
              temperature, thinking_tokens, thinking_effort, fallback, proxy, ca_file, instruction_files, cache, \
              connect_timeout, idle_timeout, background_after, retry, compaction, providers, models, mcp, hooks, budgets, \
-             web_fetch.",
+             web_fetch, log_level.",
             "PILLION_MODE: \"anything\" is no mode. Use ask, acceptEdits, plan or auto.",
             "the editor's settings: `idleTimeout` must be a number of seconds. It is passed over.",
             "the editor's settings: `retry` must be a table. It is passed over.",
