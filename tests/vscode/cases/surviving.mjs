@@ -12,6 +12,13 @@ const SLEEP = `sleep ${200_000 + process.pid}`;
 const rows = (me) => me.chat.locator(".dock .queue .row");
 const mode = (me) => me.chat.getByRole("combobox", { name: /^Mode: / });
 
+/** The sessions in which this was said. */
+function storedWith(bench, said) {
+  const stored = readdirSync(bench.home, { recursive: true }).filter((file) => file.endsWith(".jsonl"));
+  const found = stored.filter((file) => readFileSync(`${bench.home}/${file}`, "utf8").includes(said));
+  return found.map((file) => file.split("/").at(-1).replace(".jsonl", ""));
+}
+
 /** Holds a session open as another program would, until it is killed. */
 async function hold(bench, binary, sessionId) {
   const env = {
@@ -103,6 +110,8 @@ export default [
     async run({ me, bench, binary, model }) {
       await me.say("before");
       await me.heard("Said before.");
+      const [sessionId] = storedWith(bench, "Said before.");
+      await me.kept(sessionId);
       await me.enter(bench);
       await me.prompt.fill("after");
       await me.prompt.press("Enter");
@@ -110,10 +119,7 @@ export default [
       await me.chat.getByText("Said before.").waitFor();
       check("in the session of before", await model.wasSent("Said before."));
 
-      const stored = readdirSync(bench.home, { recursive: true }).filter((file) => file.endsWith(".jsonl"));
-      const said = stored.filter((file) => readFileSync(`${bench.home}/${file}`, "utf8").includes("Said after."));
-      equal("it is stored", said.length, 1);
-      const sessionId = said[0].split("/").at(-1).replace(".jsonl", "");
+      equal("it is stored", storedWith(bench, "Said after.").length, 1);
       await me.page.goto("about:blank");
       const holder = await hold(bench, binary, sessionId);
       try {

@@ -224,6 +224,38 @@ export class Person {
   }
 
   /** What the model says in the last turn, up to the turn's end. */
+  /** Waits until VS Code has written this down for the window's next opening, which it does a while later. */
+  async kept(text) {
+    const isKept = async (wanted) => {
+      const open = (name) =>
+        new Promise((resolve, reject) => {
+          const request = indexedDB.open(name);
+          request.onsuccess = () => resolve(request.result);
+          request.onerror = () => reject(request.error);
+        });
+      const values = (db, store) =>
+        new Promise((resolve, reject) => {
+          const request = db.transaction(store).objectStore(store).getAll();
+          request.onsuccess = () => resolve(request.result);
+          request.onerror = () => reject(request.error);
+        });
+      for (const { name } of await indexedDB.databases()) {
+        const db = await open(name);
+        try {
+          for (const store of db.objectStoreNames) {
+            if ((await values(db, store)).some((value) => String(value).includes(wanted))) {
+              return true;
+            }
+          }
+        } finally {
+          db.close();
+        }
+      }
+      return false;
+    };
+    await wait(`${text} is kept`, () => this.page.evaluate(isKept, text));
+  }
+
   async heard(text) {
     await this.turn.getByText(text).last().waitFor();
     await this.turn.locator(".foot").last().waitFor();
