@@ -64,7 +64,7 @@ pub struct Settings {
     /// With this much queued, producers of events wait.
     pub high_water: usize,
     /// With more than this unread by the other side, which has taken nothing for [`Self::stall`], the connection ends;
-    /// and in any case with [`UNREAD_FACTOR`] times as much.
+    /// and in any case with 16 times as much.
     pub unread_max: usize,
     /// How long the other side may take nothing while much waits for it.
     pub stall: Duration,
