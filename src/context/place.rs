@@ -99,11 +99,14 @@ pub async fn entries(workspace: &Workspace, folder: &Path, owner: Owner) -> Resu
     const MOST: usize = 1_000;
     let Some(location) = locate(workspace, folder, owner)? else { return Ok(Vec::new()) };
     let path = location.path.clone();
-    let listing = tokio::task::spawn_blocking(move || {
-        let entries = path.read_dir().into_iter().flatten().flatten();
-        entries.take(MOST).map(|entry| entry.path()).collect::<BTreeSet<_>>()
-    });
-    let mut entries = listing.await.unwrap_or_default();
+    let listing = || {
+        tokio::task::spawn_blocking(move || {
+            let entries = path.read_dir().into_iter().flatten().flatten();
+            entries.take(MOST).map(|entry| entry.path()).collect::<BTreeSet<_>>()
+        })
+    };
+    // Most of these folders are not there, for which no thread has to be begun.
+    let mut entries = if location.path.is_dir() { listing().await.unwrap_or_default() } else { BTreeSet::new() };
     for buffer in workspace.buffers() {
         let below = buffer.location.path.strip_prefix(&location.path).ok().and_then(|rest| rest.components().next());
         entries.extend(below.map(|first| location.path.join(first)));
