@@ -161,3 +161,16 @@ async fn whoever_reads_the_output_may_stop_to() {
     assert_eq!(said.matches("tok ").count(), 100_000);
     assert_eq!(read.wait().await.expect("a status").code(), Some(0));
 }
+
+#[test]
+fn a_prompt_is_read_from_the_standard_input() {
+    use std::io::Write;
+    let ground = Ground::new(&json!([{"match": "from a pipe", "steps": [{"text": "It came."}]}]));
+    let mut command = Command::new(env!("CARGO_BIN_EXE_pillion"));
+    command.args(["run", "-"]).envs(ground.env.iter().cloned()).current_dir(ground.project());
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("it starts");
+    child.stdin.take().expect("stdin").write_all(b"this is\nfrom a pipe\n").expect("it is taken");
+    let output = child.wait_with_output().expect("it ends");
+    assert_eq!(output.status.code(), Some(0));
+    assert!(String::from_utf8_lossy(&output.stdout).contains("It came."), "{output:?}");
+}

@@ -258,3 +258,17 @@ async fn an_editor_of_another_version_is_told_of_and_not_joined() {
     assert!(chat.results().contains("saved"), "{}", chat.results());
     serving.abort();
 }
+
+#[tokio::test]
+async fn settings_that_the_editor_changes_are_told() {
+    let ground = Ground::new(&script::always(json!([{"text": "x"}])));
+    let editor = editor(&ground).await;
+    let (mut chat, session) = Chat::in_session(&ground, json!({})).await;
+    editor.call("session/configure", json!({"sessionId": session, "mode": "plan"})).await;
+    let told = chat.until(|message| message["params"]["update"]["sessionUpdate"] == "config_option_update").await;
+    let options = told["params"]["update"]["configOptions"].as_array().expect("options").clone();
+    let mode = options.iter().find(|option| option["id"] == "mode").expect("the mode");
+    assert_eq!(mode["currentValue"], "plan");
+    assert_eq!(chat.updates("current_mode_update").last().expect("the mode")["currentModeId"], "plan");
+    editor.leave().await;
+}
