@@ -30,8 +30,7 @@ async fn held(served: &Served) -> BTreeMap<String, usize> {
         // `socket:[123]` and `/a/file (deleted)` are told from others of their kind by nothing that matters here.
         *held.entry(target.split(['[', ' ']).next().unwrap_or_default().to_owned()).or_default() += 1;
     }
-    let children = served::read(&Path::new(&process).join("task").join(process_id(&process)).join("children"));
-    held.insert("children".to_owned(), children.split_whitespace().count());
+    held.insert("children".to_owned(), children(process_id(&process)));
     let page = served.metrics().await;
     for metric in ["tasks", "connections", "subscriptions", "sessions_open", "processes"] {
         let name = format!("pillion_{metric} ");
@@ -43,6 +42,14 @@ async fn held(served: &Served) -> BTreeMap<String, usize> {
 
 fn process_id(process: &str) -> &str {
     process.rsplit('/').next().unwrap_or_default()
+}
+
+/// How many processes name this one as their parent. The kernel's own list of children leaves some out while others come
+/// and go, see proc_pid_children(5).
+fn children(parent: &str) -> usize {
+    let processes = std::fs::read_dir("/proc").expect("processes").flatten();
+    let stats = processes.filter_map(|process| std::fs::read_to_string(process.path().join("stat")).ok());
+    stats.filter(|stat| stat.rsplit(") ").next().and_then(|rest| rest.split(' ').nth(1)) == Some(parent)).count()
 }
 
 /// Attaches by WebSocket, subscribes, reads a little and is gone without a word.
