@@ -7,3 +7,8 @@ pub mod lsp;
 mod roots;
 pub mod serve;
 pub mod terminal;
+
+use std::time::Duration;
+
+/// A person may be at lunch, or asleep. The approval itself stays open after it.
+const PERSON_LIMIT: Duration = Duration::from_secs(24 * 60 * 60);

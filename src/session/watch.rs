@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
-use futures::future::BoxFuture;
+use futures::{
+    FutureExt,
+    future::{self, BoxFuture},
+};
 use serde::Serialize;
 use serde_json::value::RawValue;
 
@@ -20,10 +23,14 @@ pub trait Attachment: Send + Sync + 'static {
     fn event(&self, event: &LoggedEvent);
 
     /// Whether the client keeps up. While it does not, turns it watches hold their next delta back.
-    fn is_ready(&self) -> bool;
+    fn is_ready(&self) -> bool {
+        true
+    }
 
     /// Resolves when the client can take more of the past, for which [`Attachment::is_ready`] is true, or is gone.
-    fn ready(&self) -> BoxFuture<'static, ()>;
+    fn ready(&self) -> BoxFuture<'static, ()> {
+        future::ready(()).boxed()
+    }
 
     /// Lets a client go that has not kept up for long, if its end harms nobody else; false if it has to be waited for.
     fn let_go(&self) -> bool {

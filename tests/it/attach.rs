@@ -18,7 +18,7 @@ use crate::{
     support::{Client, Ground, LIMIT, eventually, everything, script, text},
 };
 
-const SAVED: &str = "saved\n";
+pub const SAVED: &str = "saved\n";
 const SHOWN: &str = "shown and not saved\n";
 
 /// A `pillion` whose lines are read one by one.
@@ -69,7 +69,7 @@ impl Terminal {
 }
 
 /// An editor that shows `a.txt` otherwise than it is on the disk.
-async fn editor(ground: &Ground) -> Client {
+pub async fn editor(ground: &Ground) -> Client {
     ground.write("a.txt", SAVED);
     let client = ground.client(everything()).await;
     client.open(&ground.uri("a.txt"), SHOWN);

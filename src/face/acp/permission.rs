@@ -1,7 +1,5 @@
 //! Putting a call before the person, by `session/request_permission`.
 
-use std::time::Duration;
-
 use agent_client_protocol_schema::v1::{
     PermissionOption, PermissionOptionKind, RequestPermissionOutcome, RequestPermissionRequest,
     RequestPermissionResponse, ToolCallContent, ToolCallId, ToolCallLocation, ToolCallStatus, ToolCallUpdate,
@@ -17,13 +15,12 @@ use super::{
     talk::Talk,
 };
 use crate::{
+    face::PERSON_LIMIT,
     protocol::{Approval, ApprovalDecision, ApprovalScope},
     rpc::CallError,
     sidecar::Verdict,
 };
 
-/// A person may be at lunch, or asleep. The approval itself stays open after it.
-pub(super) const PERSON_LIMIT: Duration = Duration::from_secs(24 * 60 * 60);
 pub(super) const REQUEST: &str = "session/request_permission";
 
 const DENY: &str = "deny";

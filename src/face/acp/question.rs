@@ -11,11 +11,9 @@ use agent_client_protocol_schema::v1::{
 };
 use futures::{FutureExt, future::BoxFuture};
 
-use super::{
-    client::Client,
-    permission::{PERSON_LIMIT, REQUEST},
-};
+use super::{client::Client, permission::REQUEST};
 use crate::{
+    face::PERSON_LIMIT,
     protocol::{Choice, Question, QuestionAnswer},
     rpc::{CallError, Peer},
     sidecar::Verdict,

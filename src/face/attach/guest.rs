@@ -8,6 +8,7 @@ use tokio::net::{UnixListener, UnixStream};
 
 use super::{files::GuestFiles, place::Place, remote::SETTINGS};
 use crate::{
+    face::PERSON_LIMIT,
     process,
     protocol::{
         self, APPROVAL_REQUEST, ATTACH, ApprovalDecision, ApprovalRequestParams, AttachParams, AttachResponse,
@@ -18,8 +19,6 @@ use crate::{
     workspace::Files,
 };
 
-/// A person may be at lunch, or asleep. The approval itself stays open after it.
-const PERSON_LIMIT: Duration = Duration::from_secs(24 * 60 * 60);
 /// The pause after a failed accept: what fails is most often a full table of descriptors.
 const PAUSE: Duration = Duration::from_millis(100);
 

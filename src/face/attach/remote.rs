@@ -401,14 +401,6 @@ pub struct Silent;
 impl Attachment for Silent {
     fn event(&self, _: &LoggedEvent) {}
 
-    fn is_ready(&self) -> bool {
-        true
-    }
-
-    fn ready(&self) -> BoxFuture<'static, ()> {
-        futures::future::ready(()).boxed()
-    }
-
     fn ask(&self, _: Inquiry) -> BoxFuture<'static, Option<Verdict>> {
         futures::future::ready(None).boxed()
     }

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use super::{handshake::Abilities, plain::Plain};
 use crate::{
+    face::PERSON_LIMIT,
     protocol::{
         self, APPROVAL_REQUEST, Approval, ApprovalDecision, ApprovalRequestParams, DiagnosticPosition,
         DocumentDiagnostics, EDITOR_CONTEXT, EDITOR_DIAGNOSTICS, EDITOR_SAVE, EditorContextParams,
@@ -23,8 +24,6 @@ use crate::{
 
 /// An editor may be busy for a while (a modal dialog, a slow plugin), but a turn must not hang on it.
 const EDITOR_LIMIT: Duration = Duration::from_secs(15);
-/// A person may be at lunch, or asleep. The approval itself stays open after it.
-pub(super) const PERSON_LIMIT: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// An editor, and what it can do.
 pub(super) struct Editor {

@@ -227,14 +227,6 @@ impl Attachment for Keeper {
         }
     }
 
-    fn is_ready(&self) -> bool {
-        true
-    }
-
-    fn ready(&self) -> BoxFuture<'static, ()> {
-        futures::future::ready(()).boxed()
-    }
-
     /// The server has nobody to ask; its subscribers do.
     fn ask(&self, inquiry: Inquiry) -> BoxFuture<'static, Option<Verdict>> {
         self.metrics.asked(&inquiry);

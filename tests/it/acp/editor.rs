@@ -7,20 +7,10 @@ use tokio::{
 };
 
 use super::{Chat, files};
-use crate::support::{Client, Ground, everything, script, text};
-
-const SAVED: &str = "saved\n";
-const SHOWN: &str = "shown and not saved\n";
-
-/// An editor that shows `a.txt` otherwise than it is on the disk.
-async fn editor(ground: &Ground) -> Client {
-    ground.write("a.txt", SAVED);
-    let client = ground.client(everything()).await;
-    client.open(&ground.uri("a.txt"), SHOWN);
-    // What was opened has taken effect when this is answered.
-    client.call("session/list", json!({})).await;
-    client
-}
+use crate::{
+    attach::{SAVED, editor},
+    support::{Client, Ground, script, text},
+};
 
 fn reading(name: &str) -> Value {
     json!([{"toolCall": {"name": "read", "input": {"path": name}}}])

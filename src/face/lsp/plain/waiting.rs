@@ -11,7 +11,7 @@ use tokio::select;
 
 use super::{Level, Plain, clip};
 use crate::{
-    face::lsp::editor::PERSON_LIMIT,
+    face::PERSON_LIMIT,
     protocol::{Approval, ApprovalDecision, ApprovalScope, Choice, Question, QuestionAnswer},
     rpc::CallError,
     sidecar::Inquiry,
