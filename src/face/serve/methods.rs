@@ -10,6 +10,7 @@ use jsonrpsee::{
     },
     types::{ErrorObjectOwned, Params},
 };
+use serde::de::IgnoredAny;
 use serde_json::{
     json,
     value::{RawValue, to_raw_value},
@@ -21,8 +22,8 @@ use super::{
 };
 use crate::{
     protocol::{
-        Direction, METHODS, Request, SESSION_EVENT, SESSION_EVENTS, SESSION_EVENTS_STOP, SessionEventsParams,
-        SessionInfo, SessionLoadParams, generate,
+        Direction, METHODS, ModelListParams, Request, SESSION_EVENT, SESSION_EVENTS, SESSION_EVENTS_STOP,
+        SessionEventsParams, SessionInfo, SessionLoadParams, generate,
     },
     sidecar::RequestError,
 };
@@ -109,13 +110,21 @@ async fn subscribe(
         }
     };
     let Ok(sink) = sink else { return SubscriptionCloseResponse::None };
+    let mut is_level = false;
     loop {
         let next = tokio::select! {
             biased;
             () = sink.closed() => return SubscriptionCloseResponse::None,
             next = subscriber.next() => next,
             // What has happened until now is told first.
-            () = server.ending.cancelled(), if subscriber.is_empty() => return closed(CLOSING, ENDS, None),
+            () = server.ending.cancelled(), if subscriber.is_empty() => {
+                // An editor's process tells each of us on a connection of its own: what it said before its answer is here then.
+                if core.link().own().is_none() && !std::mem::replace(&mut is_level, true) {
+                    let _ = core.link().call::<IgnoredAny>(subscriber.id(), Request::ModelList(ModelListParams {})).await;
+                    continue;
+                }
+                return closed(CLOSING, ENDS, None);
+            }
             () = core.over.cancelled(), if subscriber.is_empty() => return closed(CLOSING, EDITOR_LEFT, None),
         };
         let event = match next {
