@@ -2,7 +2,7 @@
 # tests/run.sh               every test, as CI runs it
 # tests/run.sh portable      the part that needs nothing but Rust: fmt clippy test doc examples ride
 # tests/run.sh STEP...       single steps: fmt clippy test doc examples ride otel deny typos lua nvim acp plain vscode
-#                            serve, and msrv, which no set includes
+#                            serve; and msrv and smooth, which no set includes
 #
 # Programs that are missing are fetched once, at fixed versions, into PILLION_TOOLS (else the user's cache folder);
 # the system itself is not changed. CARGO_TARGET_DIR is respected. Bash 3.2 is enough.
@@ -99,6 +99,15 @@ step_vscode() {
   node tests/vscode/view.mjs "$code_server" editors/vscode/dist/webview
   mkdir -p "$tools/vscode-screens"
   node tests/vscode/suite.mjs "$pillion" editors/vscode/pillion.vsix "$code_server" "$tools/vscode-screens"
+}
+
+# How smooth the chat of VS Code stays, in figures of this machine.
+step_smooth() {
+  tool_node
+  tool_code_server
+  tool_chromium
+  editors/package.sh
+  CHROMIUM=$chromium node tests/vscode/smooth.mjs "$code_server" editors/vscode/dist/webview
 }
 
 build_pillion() {
