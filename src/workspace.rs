@@ -471,6 +471,8 @@ impl Workspace {
         if !location.path.is_absolute() {
             return Err(ReadError::NotOpen(location.shown.clone()));
         }
+        // Many paths that are tried lead nowhere, for which no thread has to be begun.
+        disk::look(location)?;
         let (location, limit) = (location.clone(), self.limits.size);
         blocking(move || {
             let bytes = disk::read(&location, limit)?;

@@ -11,6 +11,14 @@ pub mod relocate;
 
 use super::{Location, confine::real, error::ReadError};
 
+/// Whether anything is there to be read: quick, unlike the reading.
+///
+/// # Errors
+/// If there is nothing, or it cannot be known.
+pub fn look(location: &Location) -> Result<(), ReadError> {
+    fs::symlink_metadata(&location.path).map(drop).map_err(|source| ReadError::of(location, source))
+}
+
 /// # Errors
 /// What is no regular file, or larger than `limit` bytes, or leads elsewhere than when it was resolved.
 pub fn read(location: &Location, limit: u64) -> Result<Vec<u8>, ReadError> {
