@@ -239,3 +239,28 @@ async fn loading_a_session_again_does_not_ask_twice() {
     let again = client.drain().into_iter().any(|heard| matches!(heard, Heard::Request { .. }));
     assert!(!again, "it asked again");
 }
+
+#[tokio::test]
+async fn what_was_allowed_in_one_project_is_asked_again_in_another() {
+    let ground = Ground::new(&script::always(json!([{"toolCall": {"name": "bash", "input": {"command": "touch x"}}}])));
+    let other = ground.project().with_file_name("other");
+    std::fs::create_dir(&other).expect("a folder");
+    let mut client = ground.client(everything()).await;
+    let session = client.new_session().await;
+    client.start(&session, "go").await;
+    let (reply, _) = client.asked("approval/request").await;
+    reply.send(Ok(json!({"type": "allow", "scope": "project"})));
+    client.events_until(&session, "turnEnded").await;
+    for (root, is_asked) in [(&other, true), (&ground.project(), false)] {
+        client.call("session/load", json!({"sessionId": session, "roots": [root]})).await;
+        let (_, moved) = client.event(&session).await;
+        assert!(moved["type"] == "notice" && text(&moved["message"]).contains(&*root.to_string_lossy()), "{moved}");
+        client.start(&session, "go").await;
+        if is_asked {
+            client.asked("approval/request").await.0.send(Ok(json!({"type": "deny"})));
+        }
+        let events = client.events_until(&session, "turnEnded").await;
+        assert_eq!(events.iter().any(|event| event["type"] == "approvalRequested"), is_asked, "in {root:?}");
+    }
+    assert!(!other.join("x").exists());
+}

@@ -59,7 +59,8 @@ impl Hub {
     }
 }
 
-fn stored_rules(workspace: &Workspace) -> Vec<Rule> {
+/// The rules that are stored for a workspace's roots.
+pub(super) fn stored_rules(workspace: &Workspace) -> Vec<Rule> {
     let stored = Rules::load(&workspace.roots());
     let rules = stored.iter().filter_map(|rule| {
         let parsed = rule.parse::<Rule>();

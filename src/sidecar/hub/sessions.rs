@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, PoisonError},
 };
 
-use super::{Deferred, Hub, answer, not_configured};
+use super::{Deferred, Hub, answer, configuring::stored_rules, not_configured};
 use crate::{
     config::TEMPERATURES,
     protocol::{
@@ -109,7 +109,9 @@ impl Hub {
                         "A turn is running in this session's folders. Wait for its end, or stop it, to give it others.",
                     )),
                     false => {
-                        session.workspace = self.workspace.with_roots(roots);
+                        let workspace = self.workspace.with_roots(roots);
+                        let rules = stored_rules(&workspace);
+                        session.move_to(workspace, rules);
                         Ok(())
                     }
                 });
