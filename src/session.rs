@@ -474,10 +474,15 @@ impl Session {
         self.append(SessionEvent::SessionConfigured { model, mode, limits });
     }
 
-    pub fn add_rules(&mut self, rules: &[Rule]) {
+    /// Allows such calls from now on. Gives the open approvals, by their ids, that would not be asked for any more.
+    pub fn add_rules(&mut self, rules: &[Rule]) -> Vec<String> {
+        let allowed_before = self.allowed();
         let roots = self.workspace.roots();
         self.own_rules.extend(rules.iter().map(|rule| (rule.clone(), roots.clone())));
         self.policy.write().unwrap_or_else(PoisonError::into_inner).rules.extend_from_slice(rules);
+        let mut silenced = self.allowed();
+        silenced.retain(|approval_id| !allowed_before.contains(approval_id));
+        silenced
     }
 
     /// Takes the stored rules as they are now, for the roots as they are now. Of what was allowed in this session, that
