@@ -74,7 +74,7 @@ pub struct Session {
     pub mcp: Option<Arc<Servers>>,
     /// Tells of tools that come and go.
     pub watching_tools: Option<AbortOnDropHandle<()>>,
-    /// Set after the first failed write, so that the person is told once.
+    /// The log could not be written the last time, which the person was told.
     log_failed: bool,
 }
 
@@ -522,18 +522,20 @@ impl Session {
     }
 
     fn note_write(&mut self, written: std::io::Result<()>) {
-        if let Err(error) = written
-            && !self.log_failed
-        {
-            self.log_failed = true;
-            tracing::error!(session = %self.id, %error, "the session's log cannot be written");
-            self.notice(
-                NoticeLevel::Error,
-                format!(
-                    "This conversation cannot be saved: {error}. It goes on, but what follows is lost when Pillion \
-                     ends. Check the space and the permissions of the state folder."
-                ),
-            );
+        let had_failed = std::mem::replace(&mut self.log_failed, written.is_err());
+        match written {
+            Err(error) if !had_failed => {
+                tracing::error!(session = %self.id, %error, "the session's log cannot be written");
+                self.notice(
+                    NoticeLevel::Error,
+                    format!(
+                        "This conversation cannot be saved: {error}. It goes on, but what follows is lost if Pillion \
+                         ends before it can be. Check the space and the permissions of the state folder."
+                    ),
+                );
+            }
+            Ok(()) if had_failed => self.notice(NoticeLevel::Info, "This conversation is saved again."),
+            Ok(()) | Err(_) => {}
         }
     }
 }
