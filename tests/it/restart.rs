@@ -257,3 +257,21 @@ async fn without_its_model_the_turn_is_closed_as_interrupted() {
     let resolved = events.iter().find(|event| event["type"] == "approvalResolved").expect("it is closed");
     assert_eq!(resolved["outcome"]["type"], "cancelled");
 }
+
+#[tokio::test]
+async fn a_load_that_is_refused_takes_nothing_up_and_leaves_nothing_open() {
+    let ground = ground(json!([edit()]));
+    let other = ground.project().with_file_name("other");
+    std::fs::create_dir(&other).expect("a folder");
+    let Left { session, before, .. } = left(&ground, 1).await;
+    let refused = ground.client(everything()).await;
+    let error = refused.refused("session/load", json!({"sessionId": session, "roots": [other]})).await;
+    assert!(error.contains("folders"), "{error}");
+    // Another process may have it, and it is all there.
+    let mut client = loaded(&ground, &session).await;
+    let (_unanswered, params) = client.asked("approval/request").await;
+    assert_eq!(params["approval"], before[0]);
+    killed(client).await;
+    refused.refused("session/load", json!({"sessionId": session, "roots": [other]})).await;
+    refused.call("session/delete", json!({"sessionId": session})).await;
+}
