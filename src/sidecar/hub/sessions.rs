@@ -198,17 +198,21 @@ impl Hub {
         let session = Session::new(id.clone(), workspace, settings.model, settings.limits, policy, log);
         self.sessions.insert(id.clone(), session);
         // What the person was asked before this process began is asked again.
-        let waiting_turn = recovered.waiting.take().filter(|_| !self.is_ending);
-        let going_on = waiting_turn.and_then(|turn| Some((turn, self.agent_for(id).ok()?)));
+        let waiting_turn = recovered.waiting.take().filter(|_| !self.is_ending && self.agent_for(id).is_ok());
         let hub = self.way_back();
         if let Some(session) = self.sessions.get_mut(id) {
-            session.restore(recovered, going_on.is_some());
+            session.restore(recovered, waiting_turn.is_some());
             session.listen(hub);
         }
-        self.watch_tools(id);
+        // The turn may be about their tools.
+        let brought = waiting.iter().find_map(|deferred| match &deferred.request {
+            Request::SessionLoad(params) => params.mcp_servers.clone(),
+            _ => None,
+        });
+        self.equip(id, brought.unwrap_or_default());
         self.loading.insert(id.clone(), waiting);
-        if let Some((turn, agent)) = going_on {
-            self.go_on(id, turn, agent);
+        if let Some(turn) = waiting_turn {
+            self.go_on(id, turn);
         }
         self.let_in(id);
     }

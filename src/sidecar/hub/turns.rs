@@ -23,6 +23,19 @@ enum Beginning {
     Open(OpenTurn),
 }
 
+impl Beginning {
+    /// The tools that it begins with.
+    fn tools(&self) -> Vec<String> {
+        match self {
+            Self::Prompt(_) => Vec::new(),
+            Self::Open(open) => {
+                let unsettled = open.calls.iter().filter(|open| open.settled.is_none());
+                unsettled.map(|open| open.call.name.clone()).collect()
+            }
+        }
+    }
+}
+
 impl Hub {
     pub(super) fn start_turn(&mut self, from: AttachmentId, params: TurnStartParams, reply: Reply) {
         if params.queue && !self.is_ending && self.is_busy(&params.session_id) {
@@ -82,9 +95,10 @@ impl Hub {
     }
 
     /// Takes up a turn of an earlier process.
-    pub(super) fn go_on(&mut self, session_id: &Arc<str>, turn: WaitingTurn, agent: Agent) {
-        let Some(session) = self.sessions.get_mut(session_id) else { return };
+    pub(super) fn go_on(&mut self, session_id: &Arc<str>, turn: WaitingTurn) {
         let WaitingTurn { id, open, approvals, questions, steering } = turn;
+        let agent = self.agent_for(session_id);
+        let (Ok(agent), Some(session)) = (agent, self.sessions.get_mut(session_id)) else { return };
         let mut turn = Turn::new(id);
         (turn.steering, turn.usage, turn.reopening) = (Arc::new(Mutex::new(steering)), open.usage, approvals);
         session.turn = Some(turn);
@@ -98,6 +112,7 @@ impl Hub {
     /// Has the session's turn run.
     fn run_turn(&mut self, session_id: &Arc<str>, agent: Agent, beginning: Beginning) {
         let (hub, sender) = (self.way_back(), self.sender.clone());
+        let tools_are_there = self.tools_are_there(session_id, beginning.tools());
         let places = self.config.places.clone();
         let Some(workspace) = self.sessions.get(session_id).map(|session| session.workspace.clone()) else { return };
         let commands = self.commands(self.sessions.get(session_id));
@@ -114,6 +129,11 @@ impl Hub {
             if let Beginning::Prompt(prompt) = &beginning {
                 let Some(prompt) = host.open(prompt).await else { return };
                 history.push(prompt);
+            }
+            tokio::select! {
+                biased;
+                () = cancel.cancelled() => {}
+                () = tools_are_there => {}
             }
             let agent = tokio::select! {
                 biased;
