@@ -33,6 +33,9 @@ pub enum SessionEvent {
         /// What the client that sent it calls itself.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         by: Option<String>,
+        /// As in `turn/start`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        output_schema: Option<Value>,
     },
     /// The person said this to the running turn.
     TurnSteered {

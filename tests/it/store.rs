@@ -67,7 +67,12 @@ impl Writer {
     fn turn(&mut self, number: u64) {
         let turn_id = format!("t{number}");
         let prompt = vec![ContentBlock::Text { text: format!("prompt {number}") }];
-        self.event(&SessionEvent::TurnStarted { turn_id: turn_id.clone(), prompt: prompt.clone(), by: None });
+        self.event(&SessionEvent::TurnStarted {
+            turn_id: turn_id.clone(),
+            prompt: prompt.clone(),
+            by: None,
+            output_schema: None,
+        });
         self.message(&unresolved_prompt(&prompt));
         self.log.sync();
         for piece in ["I ", "will ", "look."] {

@@ -302,6 +302,8 @@ export type SessionEvent =
       prompt: ContentBlock[];
       /** What the client that sent it calls itself. */
       by?: string;
+      /** As in `turn/start`. */
+      outputSchema?: unknown;
     }
   /** The person said this to the running turn. */
   | {

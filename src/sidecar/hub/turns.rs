@@ -2,6 +2,8 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+use serde_json::Value;
+
 use super::{Hub, answer, built, commands, not_configured};
 use crate::{
     agent::{self, Agent, OpenTurn, compaction::Compaction},
@@ -51,7 +53,8 @@ impl Hub {
         let Ok(session) = self.session(&params.session_id) else { return };
         session.turn = Some(Turn::new(turn_id.clone()));
         session.name_after(&params.prompt);
-        session.append(SessionEvent::TurnStarted { turn_id, prompt: params.prompt.clone(), by });
+        let (prompt, output_schema) = (params.prompt.clone(), params.output_schema);
+        session.append(SessionEvent::TurnStarted { turn_id, prompt, by, output_schema });
         session.log.sync();
         let session_id = session.id.clone();
         self.run_turn(&session_id, agent, Beginning::Prompt(params.prompt));
@@ -96,8 +99,8 @@ impl Hub {
 
     /// Takes up a turn of an earlier process.
     pub(super) fn go_on(&mut self, session_id: &Arc<str>, turn: WaitingTurn) {
-        let WaitingTurn { id, open, approvals, questions, steering } = turn;
-        let agent = self.agent_for(session_id);
+        let WaitingTurn { id, open, approvals, questions, steering, output_schema } = turn;
+        let agent = self.agent_for(session_id).and_then(|agent| shaped(agent, output_schema.as_ref()));
         let (Ok(agent), Some(session)) = (agent, self.sessions.get_mut(session_id)) else { return };
         let mut turn = Turn::new(id);
         (turn.steering, turn.usage, turn.reopening) = (Arc::new(Mutex::new(steering)), open.usage, approvals);
@@ -160,15 +163,7 @@ impl Hub {
             return Err(empty_prompt());
         }
         let turn_id = self.idle(&params.session_id)?;
-        let mut agent = self.agent_for(&params.session_id)?;
-        if let Some(schema) = &params.output_schema {
-            if !schema.is_object() {
-                let message = "`outputSchema` must be a JSON Schema: an object.";
-                return Err(RequestError::new(RequestError::INVALID_PARAMS, message));
-            }
-            let shape = OutputSchema { name: "answer".to_owned(), schema: schema.clone() };
-            agent = built(agent.to_builder().output_schema(shape))?;
-        }
+        let agent = shaped(self.agent_for(&params.session_id)?, params.output_schema.as_ref())?;
         Ok((turn_id, agent))
     }
 
@@ -243,6 +238,16 @@ impl Hub {
         let compaction = Compaction::standard(config.compaction.keep_recent, summariser).at_share(config.compaction.at);
         Ok((agent.workspace(workspace), compaction))
     }
+}
+
+/// An agent whose answer has this shape, if there is one.
+fn shaped(agent: Agent, schema: Option<&Value>) -> Result<Agent, RequestError> {
+    let Some(schema) = schema else { return Ok(agent) };
+    if !schema.is_object() {
+        let message = "`outputSchema` must be a JSON Schema: an object.";
+        return Err(RequestError::new(RequestError::INVALID_PARAMS, message));
+    }
+    built(agent.to_builder().output_schema(OutputSchema { name: "answer".to_owned(), schema: schema.clone() }))
 }
 
 fn is_blank(block: &ContentBlock) -> bool {

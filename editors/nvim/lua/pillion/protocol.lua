@@ -190,6 +190,7 @@
 ---@field turnId string
 ---@field prompt pillion.ContentBlock[]
 ---@field by? string What the client that sent it calls itself.
+---@field outputSchema? any As in `turn/start`.
 
 ---The person said this to the running turn.
 ---@class pillion.SessionEvent.TurnSteered
