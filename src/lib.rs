@@ -36,8 +36,8 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! A chat that shows answers as they are written. Its turns share a [`agent::Scope`]: what the model has read, and what it
-//! has running in the background, is of the conversation and not of one turn:
+//! A chat that shows answers as they are written. Its turns share an [`agent::Scope`]: what the model has read, and what
+//! it has running in the background, is of the conversation and not of one turn:
 //!
 //! ```
 //! # use std::sync::Arc;

@@ -470,8 +470,8 @@ impl Builder {
     /// Makes the agent.
     ///
     /// # Errors
-    /// If it has no provider or no model, or its [sub-agents](Self::sub_agents) share a name or name a tool that is not there
-    /// and cannot [come](crate::tool::Source::changes).
+    /// If it has no provider or no model, or its [sub-agents](Self::sub_agents) share a name or are to have a tool that is
+    /// not there and cannot [come](crate::tool::Source::changes).
     pub fn build(mut self) -> Result<Agent, BuildError> {
         let provider = self.provider.clone().ok_or(BuildError::NoProvider)?;
         if self.model.is_empty() {

@@ -87,7 +87,7 @@ pub type TurnResult = Result<RunResult, RunError>;
 /// Why a [`Driver`] stopped before the end of a turn.
 #[derive(Clone, Debug)]
 pub enum Interrupt {
-    /// No turn runs and nobody has said anything: [`Driver::submit`].
+    /// No turn runs and nobody has said anything: [`Driver::submit`], or [`Driver::retry`] after one that failed.
     AwaitingInput,
     /// A call waits for the person: [`Driver::approve`], [`Driver::deny`], [`Driver::answer`], by the request's id. Others
     /// may wait too. Each comes as soon as it waits, and again and again, once no call runs any more, until it is answered.
@@ -105,16 +105,16 @@ pub struct UnknownApproval(pub String);
 /// A message that a person cannot have said.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[error(
-    "this cannot be submitted, and nothing was: what a person says is a message of the user, with a text that is not blank \
-     or an image, and with nothing else"
+    "this cannot be submitted, and nothing was: what a person says is a message of the user, with a text that is not \
+     blank or an image, and with nothing else"
 )]
 pub struct NotInput(pub Message);
 
 /// There is no answer to be given anew.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "there is nothing to try again: a turn is under way, which goes on with the next step, or the transcript has nothing \
-     that the model could answer"
+    "there is nothing to try again: a turn is under way, which goes on with the next step, or the transcript has \
+     nothing that the model could answer"
 )]
 pub struct NothingToRetry;
 
@@ -153,9 +153,9 @@ impl Agent {
         Driver { agent, scope, stage, turn: None, cancel: CancellationToken::new() }
     }
 
-    /// Goes on where the snapshot was taken. Approvals that were open are so again, under the same ids; no call that has its
-    /// result runs again, and one that was running ends as interrupted, unless it only reads. A sub-agent's call was running,
-    /// also where the sub-agent waited for an approval. What else is not in a snapshot, [`Snapshot`] says.
+    /// Goes on where the snapshot was taken. Approvals that were open are so again, under the same ids; no call that has
+    /// its result runs again, and one that was running ends as interrupted, unless it only reads. A sub-agent's call was
+    /// running, also where the sub-agent waited for an approval. What else is not taken up, [`Snapshot`] says.
     ///
     /// ```
     /// use std::sync::Arc;
@@ -234,9 +234,9 @@ impl Driver {
         Ok(())
     }
 
-    /// Has the model try again, with the next step, though nobody has said anything new: after a turn that failed or was cut
-    /// short, or where a history ends with what nobody has answered. What it said last is taken back; calls that were made
-    /// stay made. A snapshot of before that step does not know of it.
+    /// Has the model try again, with the next step, though nobody has said anything new: after a turn that failed or was
+    /// cut short, or where a history ends with what nobody has answered. What it said last is taken back; calls that were
+    /// made stay made. A snapshot of before that step does not know of it.
     ///
     /// ```
     /// use std::sync::Arc;
@@ -249,12 +249,12 @@ impl Driver {
     ///
     /// # tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
     /// let model = Scripted::parse(
-    ///     r#"[{"steps": [{"text": "It"}, {"error": {"class": "badRequest", "message": "No more money."}}]}, "It is far."]"#,
+    ///     r#"[{"steps": [{"text": "It"}, {"error": {"class": "badRequest", "message": "No money."}}]}, "It is far."]"#,
     /// )?;
     /// let agent = Agent::builder().provider(Arc::new(model)).model("any").build()?;
     /// let mut driver = agent.start(SessionConfig::default().input([Message::user("How far is it?")]));
     /// let Step::Finished(Err(error)) = driver.next().await else { panic!("it fails") };
-    /// assert_eq!(error.to_string(), "No more money.");
+    /// assert_eq!(error.to_string(), "No money.");
     ///
     /// driver.retry()?;
     /// let Step::Finished(result) = driver.next().await else { panic!("nothing else to wait for") };
@@ -283,7 +283,7 @@ impl Driver {
         Ok(())
     }
 
-    /// The open approvals, in the order in which they were asked for. Those of a snapshot are as the person was shown them.
+    /// The open approvals, in the order in which they were asked for. Those of a snapshot are as they were shown.
     pub fn approvals(&self) -> Vec<ApprovalRequest> {
         self.stage.lock().waiting().cloned().collect()
     }
@@ -312,8 +312,8 @@ impl Driver {
         self.answer(id, Answer::Deny { reason })
     }
 
-    /// Answers an approval, in any order. One of a snapshot may be answered before the next step asks for it again; should
-    /// that show that the call would do something else by now, what was allowed is not done, and the person is asked anew.
+    /// Answers an approval, in any order. One of a snapshot may be answered before the next step asks for it again; if
+    /// the call would do something else by then, it is not what was allowed, and the step asks for it nevertheless.
     ///
     /// # Errors
     /// If no such approval is open.
@@ -322,8 +322,8 @@ impl Driver {
         if is_known { Ok(()) } else { Err(UnknownApproval(id.to_owned())) }
     }
 
-    /// Cancels the turn that runs, or that the next step would begin or go on with: that step is its end. What was submitted
-    /// for it is in the transcript then. Without one, nothing happens.
+    /// Cancels the turn that runs, or that the next step would begin or go on with: that step is its end. What was
+    /// submitted for it is in the transcript then. Without one, nothing happens.
     pub fn cancel(&self) {
         if self.turn.is_some() || self.stage.lock().is_due() {
             self.cancel.cancel();

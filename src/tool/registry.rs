@@ -81,8 +81,8 @@ pub enum AddError {
     )]
     Name(String),
     #[error(
-        "the tool `{0}` takes something else than an object, which providers refuse; make its input a struct with named \
-         fields, or its schema one of type `object`"
+        "the tool `{0}` takes something else than an object, which providers refuse; make its input a struct with \
+         named fields, or its schema one of type `object`"
     )]
     Input(String),
 }
@@ -164,8 +164,8 @@ impl Registry {
         self.add_source(Fixed::new("pillion", vec![tool]), Collision::Refuse)
     }
 
-    /// Adds a source, whose tools may change from then on. Those that come later and that no provider takes are left out,
-    /// and the log says so.
+    /// Adds a source, whose tools may change from then on. Those that come later and that no provider takes are left
+    /// out, and the log says so.
     ///
     /// # Errors
     /// If there is a tool in it that no provider takes; under [`Collision::Refuse`], if one of its names is taken.

@@ -19,8 +19,8 @@ pub struct Root {
 }
 
 impl Root {
-    /// Looks at the disk for symlinks; a root that is not there yet is taken by its name. A relative one is meant from the
-    /// current folder, as that is now.
+    /// Looks at the disk for symlinks; a root that is not there yet is taken by its name. A relative one is meant from
+    /// the current folder, as that is now.
     pub fn new(given: PathBuf) -> Self {
         let given = if given.as_os_str().is_empty() { PathBuf::from(".") } else { given };
         let given = if given.is_absolute() { given } else { std::path::absolute(&given).unwrap_or(given) };

@@ -27,15 +27,16 @@ pub struct SessionConfig {
 
 /// A [`Driver`](super::Driver) as data, to be kept and [taken up again](super::Agent::restore), in another process too.
 ///
-/// Of a turn that ran, it has all but what the model was saying, which it says anew, and what a sub-agent was doing, whose
-/// call ends as interrupted. Of the conversation, it has neither who observes it nor
-/// [where it stops](SessionConfig::stop_after_tool_results), and of its [`Scope`] the background tasks alone: what the model
-/// had read it has to read again before it writes over it, and `read_output` finds none of the long outputs any more. A
-/// [`SessionConfig`] of the snapshot takes what is to be there again:
+/// Of a turn that ran, it has all but what the model was saying, which it says anew, and what a sub-agent was doing,
+/// whose call ends as interrupted. Of the conversation, it has neither who observes it nor
+/// [where it stops](SessionConfig::stop_after_tool_results), and of its [`Scope`] the background tasks alone: what the
+/// model had read it has to read again before it writes over it, and `read_output` finds none of the long outputs any
+/// more. A [`SessionConfig`] of the snapshot takes what is to be there again:
 ///
 /// ```
 /// # use std::sync::Arc;
-/// # use pillion::{agent::{Agent, Event, Observer, SessionConfig, Step}, provider::scripted::Scripted, transcript::Message};
+/// # use pillion::agent::{Agent, Event, Observer, SessionConfig, Step};
+/// # use pillion::{provider::scripted::Scripted, transcript::Message};
 /// # struct Log;
 /// # impl Observer for Log {
 /// #     fn observe(&self, _: &Event) {}

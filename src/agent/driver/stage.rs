@@ -84,7 +84,7 @@ impl State {
         restored.chain(self.approvals.iter().map(|open| &open.request))
     }
 
-    /// Passes on what the person said, or keeps it until the question is asked again. False if there is no such question.
+    /// Passes on what the person said, or keeps it until the question is asked again. False if there is none.
     pub fn answer(&mut self, id: &str, answer: Answer) -> bool {
         if let Some(open) = self.approvals.iter().position(|open| open.request.id == id) {
             // Nobody waits any more if the turn was cancelled meanwhile.
@@ -96,7 +96,7 @@ impl State {
         open.map(|open| open.answer = Some(answer)).is_some()
     }
 
-    /// What the person said to the question before it was asked again. They allowed what they were shown and nothing else.
+    /// What the person said to the question before it was asked again. They allowed what they were shown, nothing else.
     fn answered_before(&mut self, request: &ApprovalRequest) -> Option<Answer> {
         let known = self.restored.iter().position(|open| open.request.id == request.id)?;
         let Restored { request: shown, answer } = self.restored.remove(known);
