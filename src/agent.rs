@@ -81,7 +81,9 @@ mod output;
 
 pub use build::{Agent, BuildError, Builder, Scope};
 use compaction::Report;
-pub use driver::{Driver, Interrupt, SessionConfig, Snapshot, Step, TurnResult, UnknownApproval};
+pub use driver::{
+    Driver, Interrupt, NotInput, NothingToRetry, SessionConfig, Snapshot, Step, TurnResult, UnknownApproval,
+};
 pub use estimate::ContextUse;
 pub use hook::Hook;
 pub use mutate::{Cursor, MutationError, Mutator, Point};
@@ -211,7 +213,8 @@ pub struct Settled {
 }
 
 /// A call that waits for a person.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct ApprovalRequest {
     /// The call's id, with the calls of nested agents around it, and how often it has been asked about: no other question
     /// of the conversation has it, and it is the same when the question is asked again after a restart.
@@ -246,7 +249,8 @@ impl ApprovalRequest {
 }
 
 /// A nested agent that asks for something.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Asker {
     /// The call of the outermost agent that it works for.
     pub call_id: String,

@@ -36,20 +36,23 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! A chat that shows answers as they are written:
+//! A chat that shows answers as they are written. Its turns share an [`agent::Scope`]: what the model has read, and what
+//! it has running in the background, is of the conversation and not of one turn:
 //!
 //! ```
 //! # use std::sync::Arc;
 //! # use futures::StreamExt;
-//! # use pillion::{agent::{Agent, Event}, provider::scripted::Scripted, transcript::Message};
+//! # use pillion::{agent::{Agent, Event, Scope}, provider::scripted::Scripted, transcript::Message};
+//! # use tokio_util::sync::CancellationToken;
 //! # tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
 //! let model = Arc::new(Scripted::parse(r#"[{"steps": [{"text": "Left, "}, {"text": "then right."}]}, "Yes."]"#)?);
 //! let agent = Agent::builder().provider(model).model("any").build()?;
+//! let scope = Scope::default();
 //! let mut history = Vec::new();
 //! let mut shown = String::new();
 //! for prompt in ["Which way?", "Are you sure?"] {
 //!     history.push(Message::user(prompt));
-//!     let mut turn = agent.stream(&history);
+//!     let mut turn = agent.stream_in(&scope, &history, CancellationToken::new());
 //!     while let Some(event) = turn.next().await {
 //!         if let Event::Text(text) = event {
 //!             shown.push_str(&text);
@@ -123,7 +126,7 @@
 //! let agent = Agent::builder().provider(model).model("any").build()?;
 //! let mut driver = agent.start(SessionConfig::default());
 //! assert!(matches!(driver.next().await, Step::Interrupt(Interrupt::AwaitingInput)));
-//! driver.submit(Message::user("Hello?"));
+//! driver.submit(Message::user("Hello?"))?;
 //! let mut driver = agent.restore(driver.snapshot());
 //! let Step::Finished(result) = driver.next().await else { panic!("nothing else to wait for") };
 //! assert_eq!(result?.text, "Hello.");

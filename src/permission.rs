@@ -21,6 +21,8 @@
 
 use std::path::PathBuf;
 
+use serde::{Deserialize, Serialize};
+
 use crate::tool::{self, Class};
 
 mod rule;
@@ -28,7 +30,8 @@ mod rule;
 pub use rule::RuleError;
 
 /// How much happens without asking.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub enum Mode {
     /// Reading inside the roots is allowed; everything else asks.
     #[default]
@@ -42,7 +45,8 @@ pub enum Mode {
 }
 
 /// What the person has decided beforehand.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Policy {
     pub mode: Mode,
     pub rules: Vec<Rule>,
@@ -50,7 +54,8 @@ pub struct Policy {
 
 /// A kind of call that was allowed beforehand. Shown to the person as it will be stored: `bash(cargo test *)`,
 /// `edit(src/**)`, or `plan` for every call of a tool inside the roots.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Rule {
     pub tool: String,
     /// What the call must match. `None` matches every call of the tool inside the roots.

@@ -58,7 +58,7 @@ pub use self::{
     desk::{Answered, Choice, Desk, Errand, PlanItem, PlanStatus, Profile, Question, Report, Wish},
     outputs::{Cut, Excerpt, GO_ON, Outputs, Recording, Rest},
     read::{checked_image, image_at, shown_lines},
-    registry::{Catalogue, Changed, Collision, DuplicateTool, Registry, Standard, Watch},
+    registry::{AddError, Catalogue, Changed, Collision, Registry, Standard, Watch},
     source::{Changes, Dynamic, Fixed, Source, View},
     sub_agent::SubAgent,
     tasks::{Detached, Movable, Task, TaskChange, TaskStatus, Tasks, TasksSnapshot},

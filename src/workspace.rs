@@ -278,6 +278,7 @@ pub struct Hunk {
 }
 
 impl Workspace {
+    /// With these folders, of which a relative one is meant from the current folder, as that is now.
     pub fn new(roots: Vec<PathBuf>) -> Arc<Self> {
         Self::with_limits(roots, Limits::default())
     }
@@ -303,7 +304,7 @@ impl Workspace {
         Arc::new(Self { roots, state, turns, limits: self.limits, riders })
     }
 
-    /// The roots as they were given; the first is where relative paths begin.
+    /// The roots as they were given, made absolute; the first is where relative paths begin.
     pub fn roots(&self) -> Vec<PathBuf> {
         lock(&self.roots).iter().map(|root| root.given.clone()).collect()
     }

@@ -39,8 +39,10 @@ pub(super) fn unknown(location: &Location) -> ToolError {
 /// Says what was done, and more where that is not what the model asked for.
 pub(super) fn output(done: String, applied: Applied, context: &Context) -> Output {
     let mut text = done;
-    let is_partial = context.hunks.is_some();
-    if is_partial && applied.diff.hunks.is_empty() {
+    let is_unchanged = applied.diff.hunks.is_empty();
+    // A new file without text has no hunks to choose from.
+    let is_partial = context.hunks.is_some() && !(applied.created && is_unchanged);
+    if is_partial && is_unchanged {
         text = "The person chose none of the changes. Nothing was written.".to_owned();
     } else if is_partial {
         text += " The person chose only a part of the changes; what was made is:\n\n";

@@ -48,8 +48,12 @@ impl Workspace {
 
     /// [`Self::apply`] for who holds the file's turn.
     pub(super) async fn apply_in_turn(&self, plan: &Plan, chosen: &[usize]) -> Result<Applied, EditError> {
-        if chosen.is_empty() && !plan.create {
-            let snapshot = self.read(&plan.location).await?;
+        // A new file without text has no hunks to choose from.
+        if chosen.is_empty() && !(plan.create && plan.diff().hunks.is_empty()) {
+            let snapshot = match self.read(&plan.location).await {
+                Err(ReadError::NotFound(_)) if plan.create => disk_snapshot(Rope::new(), b""),
+                snapshot => snapshot?,
+            };
             let (diff, _) = pieces(&plan.location, &snapshot.text, &[]);
             let (before, rebased) = (snapshot.text.clone(), snapshot.text != plan.base);
             return Ok(Applied { diff, snapshot, rebased, created: false, before, edits: Vec::new() });

@@ -203,7 +203,7 @@ async fn a_named_agent_has_its_words_tools_and_limit() {
         name: "looker".into(),
         description: "Looks at things.".into(),
         instructions: "Look twice.".into(),
-        tools: Some(vec!["look".into(), "unknown".into()]),
+        tools: Some(vec!["look".into()]),
         turn_limit: Some(2),
         ..Profile::default()
     };
