@@ -1,6 +1,6 @@
 //! From what is written to [`Settings`]: what is wrong costs a warning, and the rest stands.
 
-use std::{collections::BTreeMap, fs::File, io::Read, path::Path};
+use std::{collections::BTreeMap, fs::File, io::Read, num::NonZeroU32, path::Path};
 
 use serde::{Deserialize, de::DeserializeOwned};
 
@@ -183,8 +183,8 @@ impl<'a> Reader<'a> {
             match snake_case(&entry.key).as_str() {
                 "model" => self.take(&mut settings.model, &entry, "text, for example \"anthropic/claude-sonnet-4-5\""),
                 "mode" => self.take(&mut settings.mode, &entry, "\"ask\", \"acceptEdits\", \"plan\" or \"auto\""),
-                "turn_limit" => self.take(&mut settings.turn_limit, &entry, "a whole number"),
-                "max_tokens" => self.take(&mut settings.max_tokens, &entry, "a whole number"),
+                "turn_limit" => settings.turn_limit = self.count(&entry),
+                "max_tokens" => settings.max_tokens = self.count(&entry),
                 "temperature" => {
                     let mut temperature: Option<Temperature> = None;
                     self.take(&mut temperature, &entry, "a number from 0 to 2");
@@ -383,6 +383,12 @@ impl<'a> Reader<'a> {
         }
         self.warn(&entry, format!("`{}` must be {expected}. It is passed over.", entry.key));
         Vec::new()
+    }
+
+    fn count(&mut self, entry: &Entry) -> Option<u32> {
+        let mut count: Option<NonZeroU32> = None;
+        self.take(&mut count, entry, "a whole number from 1");
+        count.map(NonZeroU32::get)
     }
 
     /// The value is not told in the warning: it may be a secret in the wrong place.

@@ -29,8 +29,10 @@ pub struct Settings {
     /// How much happens without asking.
     pub mode: Option<Mode>,
     /// The most model calls of one turn (default 50).
+    #[schemars(range(min = 1))]
     pub turn_limit: Option<u32>,
     /// The most tokens of one model call.
+    #[schemars(range(min = 1))]
     pub max_tokens: Option<u32>,
     /// Sampling temperature, as the provider defines it: 0 to 2.
     pub temperature: Option<f32>,

@@ -122,7 +122,7 @@ fn each_layer_goes_over_the_one_before() {
 fn a_mistake_costs_a_warning_that_says_where_and_nothing_else() {
     let ground = Ground::new()
         .user(
-            "modle = 'a/b'\nturn_limit = 'many'\nmode = \"yolo\"\nmax_tokens = -1\ntemperature = 0.5\n\n\
+            "modle = 'a/b'\nturn_limit = 0\nmode = \"yolo\"\nmax_tokens = -1\ntemperature = 0.5\n\n\
              [providers.anthropic]\napi_key = 7\nkey = 'x'\n[providers]\nopenai = 'x'\n[zzz]\n",
         )
         .variable("PILLION_MODE", "anything")
@@ -131,9 +131,9 @@ fn a_mistake_costs_a_warning_that_says_where_and_nothing_else() {
         &ground,
         &[
             "config.toml:1: There is no setting `modle`. Is `mode` or `model` meant?",
-            "config.toml:2: `turn_limit` must be a whole number. It is passed over.",
+            "config.toml:2: `turn_limit` must be a whole number from 1. It is passed over.",
             "config.toml:3: `mode` must be \"ask\", \"acceptEdits\", \"plan\" or \"auto\". It is passed over.",
-            "config.toml:4: `max_tokens` must be a whole number. It is passed over.",
+            "config.toml:4: `max_tokens` must be a whole number from 1. It is passed over.",
             "config.toml:8: `api_key` must be text. It is passed over.",
             "config.toml:9: There is no setting `key`. Is `api_key` meant?",
             "config.toml:11: `openai` must be a table. It is passed over.",

@@ -56,6 +56,27 @@ fn without_a_terminal_nothing_is_done_that_would_ask_and_a_script_can_tell() {
 }
 
 #[test]
+fn a_turn_that_is_cut_short_says_why_and_what_to_do() {
+    let ended = |stop: &str, steps: Value| json!({"match": stop, "stop": stop, "steps": steps});
+    let listing = json!([{"toolCall": {"name": "list", "input": {}}}]);
+    let ground = Ground::new(&json!([
+        {"afterTools": true, "steps": listing, "reuse": true},
+        {"match": "turnLimit", "steps": listing},
+        ended("maxTokens", json!([{"text": "half an ans"}])),
+        ended("refusal", json!([])),
+    ]));
+    let config = ground.folder().join("config.toml");
+    let set = std::fs::read_to_string(&config).expect("a configuration");
+    std::fs::write(&config, format!("turn_limit = 2\n{set}")).expect("a file");
+    for (stop, advice) in [("turnLimit", "`turn_limit`"), ("maxTokens", "`max_tokens`"), ("refusal", "--model")] {
+        let output = run(&ground, &[stop]);
+        assert_eq!(output.status.code(), Some(1), "{output:?}");
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(said.contains(advice), "{stop}: {output:?}");
+    }
+}
+
+#[test]
 fn a_call_that_fails_has_a_title_for_people() {
     let calls = json!([
         {"toolCall": {"name": "read", "input": {"path": "none.txt"}}},

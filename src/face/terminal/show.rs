@@ -8,7 +8,7 @@ use std::{
 
 use super::pipe::Pipe;
 use crate::{
-    protocol::{Approval, NoticeLevel, PlanStatus, Question, SessionEvent, ToolStatus, Usage},
+    protocol::{Approval, NoticeLevel, PlanStatus, Question, SessionEvent, ToolStatus, TurnStopReason, Usage},
     transcript,
 };
 
@@ -232,9 +232,11 @@ impl Screen {
                 let line = format!("… made the conversation shorter: {tokens_before} tokens are {tokens_after} now");
                 self.line(Style::Dim, &line);
             }
-            SessionEvent::TurnEnded { error, usage, .. } => {
-                if let Some(error) = error {
-                    self.line(Style::Red, error);
+            SessionEvent::TurnEnded { stop_reason, error, usage, .. } => {
+                match (error, cut_short(*stop_reason)) {
+                    (Some(error), _) => self.line(Style::Red, error),
+                    (None, Some(why)) => self.note(why),
+                    (None, None) => {}
                 }
                 if usage.input_tokens.is_some() || usage.output_tokens.is_some() {
                     self.note(&usage_line(usage));
@@ -281,6 +283,29 @@ impl Screen {
             self.line(Style::Plain, &format!("    {line}"));
         }
     }
+}
+
+/// Why a turn came to another end than the model's own, and what to do about it.
+fn cut_short(stop_reason: TurnStopReason) -> Option<&'static str> {
+    Some(match stop_reason {
+        TurnStopReason::EndTurn | TurnStopReason::StopSequence => return None,
+        TurnStopReason::MaxTokens => {
+            "The answer was cut at the token limit. Go on with `pillion run --continue \"go on\"`, or set a higher \
+             `max_tokens` in the settings."
+        }
+        TurnStopReason::TurnLimit => {
+            "The turn used up its model calls. Go on with `pillion run --continue \"go on\"`, or set a higher \
+             `turn_limit` in the settings."
+        }
+        TurnStopReason::Refusal => {
+            "The model, or a filter of its provider, declined. Say it in other words, or ask another model with --model."
+        }
+        TurnStopReason::Cancelled => "The turn was stopped.",
+        TurnStopReason::Error => "The turn failed, and it is not known why. The log may say more.",
+        TurnStopReason::Interrupted => {
+            "The process ended in the middle of the turn. Go on with `pillion run --continue \"go on\"`."
+        }
+    })
 }
 
 fn usage_line(usage: &Usage) -> String {
