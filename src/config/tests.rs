@@ -110,6 +110,7 @@ fn each_layer_goes_over_the_one_before() {
     let ground = ground.variable("PILLION_MODEL", "a/variable").variable("PILLION_MODE", "accept-edits");
     let config = ground.config();
     assert_eq!((config.model.as_deref(), config.mode), (Some("a/variable"), Mode::AcceptEdits));
+    assert_eq!(Ground::new().user("mode = 'accept-edits'").config().mode, Mode::AcceptEdits);
 
     let ground =
         ground.editor(json!({"model": "a/editor", "turnLimit": 20, "maxTokens": null, "retry": {"firstWait": 1}}));

@@ -77,7 +77,7 @@ const UNASKED: u8 = 4;
 #[derive(Clone, Copy, Debug, clap::ValueEnum)]
 enum ModeArg {
     Ask,
-    #[value(alias = "acceptEdits")]
+    #[value(name = "acceptEdits", alias = "accept-edits")]
     AcceptEdits,
     Plan,
     Auto,

@@ -177,6 +177,8 @@ fn shells_and_readers_of_manuals_are_served() {
         assert!(script.contains("pillion") && script.contains("doctor"), "{shell}: {script}");
     }
     assert!(out(&pillion(&ground, &["man"])).starts_with(".ie"));
+    let help = out(&pillion(&ground, &["run", "--help"]));
+    assert!(help.contains("acceptEdits") && !help.contains("accept-edits"), "one spelling everywhere: {help}");
     let page = out(&pillion(&ground, &["man", "run"]));
     assert!(page.contains("\\-\\-output\\-schema") && page.contains("Exit codes"), "{page}");
     assert_eq!(pillion(&ground, &["man", "nothing"]).status.code(), Some(2));
