@@ -183,6 +183,44 @@ async fn whoever_reads_the_output_may_stop_to() {
     assert_eq!(read.wait().await.expect("a status").code(), Some(0));
 }
 
+#[cfg(unix)]
+#[tokio::test]
+async fn nothing_more_is_done_for_whoever_reads_no_longer() {
+    use tokio::io::AsyncReadExt;
+    let made = json!({"toolCall": {"name": "write", "input": {"path": "made.txt", "content": "made"}}});
+    let ground = Ground::new(&script::always(json!([{"text": "tok ", "repeat": 100_000}, made])));
+    let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_pillion"));
+    command.args(["run", "--mode", "acceptEdits", "go"]).envs(ground.env.iter().cloned());
+    command.current_dir(ground.project()).stdin(Stdio::null()).stdout(Stdio::piped()).kill_on_drop(true);
+    let mut child = command.spawn().expect("it starts");
+    let mut pipe = child.stdout.take().expect("stdout");
+    pipe.read_u8().await.expect("something is said");
+    drop(pipe);
+    let ended = tokio::time::timeout(LIMIT, child.wait()).await.expect("it ends").expect("a status");
+    assert_eq!(ended.code(), Some(141));
+    assert!(!ground.project().join("made.txt").exists());
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn an_answer_that_is_lost_on_a_full_disk_is_no_success() {
+    let ground = Ground::new(&script::always(json!([{"text": "hello"}])));
+    let full = |args: &[&str]| {
+        let full = std::fs::File::options().write(true).open("/dev/full").expect("a full disk");
+        let mut command = Command::new(env!("CARGO_BIN_EXE_pillion"));
+        command.args(args).envs(ground.env.iter().cloned()).current_dir(ground.project());
+        command.stdin(Stdio::null()).stdout(full).output().expect("it runs")
+    };
+    let listed = run(&ground, &["--json", "go"]);
+    let session = text(&events(&listed)[0]["sessionId"]);
+    for (args, code) in [(&["run", "go"][..], 1), (&["sessions", "show", &session], 2), (&["doctor"], 1)] {
+        let output = full(args);
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(code), "{args:?}: {said}");
+        assert!(said.contains("the output cannot be written: "), "{args:?}: {said}");
+    }
+}
+
 #[test]
 fn a_prompt_is_read_from_the_standard_input() {
     use std::io::Write;

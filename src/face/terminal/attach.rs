@@ -64,7 +64,7 @@ pub async fn run(args: Args) -> anyhow::Result<u8> {
         tokio::select! {
             biased;
             _ = tokio::signal::ctrl_c() => {}
-            () = dialogue.written() => {}
+            written = dialogue.written() => written?,
         }
     }
     Ok(0)

@@ -112,6 +112,7 @@ pub async fn run(args: Args) -> anyhow::Result<u8> {
         Style::Bold,
         &format!("\nThe server ended with {status}. All of it took {:.1} s.", began.elapsed().as_secs_f32()),
     );
+    demo.screen.is_taken()?;
     Ok(code)
 }
 

@@ -2,7 +2,7 @@
 
 use std::{
     collections::VecDeque,
-    io::{self, IsTerminal, Write},
+    io::{self, IsTerminal},
     sync::Arc,
 };
 
@@ -110,7 +110,7 @@ impl Dialogue {
     /// Shows the next event, and returns it; `None` when no more come. Safe to drop and call again.
     ///
     /// # Errors
-    /// If JSON cannot be written to the standard output.
+    /// If it cannot be written to the standard output.
     pub async fn next(&mut self) -> io::Result<Option<SessionEvent>> {
         loop {
             while self.asking.is_none()
@@ -140,22 +140,19 @@ impl Dialogue {
     }
 
     fn show(&mut self, logged: &LoggedEvent) -> io::Result<()> {
-        if self.json {
-            let line = serde_json::to_string(logged)? + "\n";
-            return match &self.screen.pipe {
-                Some(pipe) => pipe.write(line),
-                None => io::stdout().write_all(line.as_bytes()),
-            };
+        match self.json {
+            true => self.screen.write(&(serde_json::to_string(logged)? + "\n")),
+            false => self.screen.event(&logged.event),
         }
-        self.screen.event(&logged.event);
-        Ok(())
+        self.screen.is_taken()
     }
 
     /// Waits until everything that was shown has been taken.
-    pub async fn written(&self) {
-        if let Some(pipe) = &self.screen.pipe {
-            pipe.written().await;
-        }
+    ///
+    /// # Errors
+    /// If it could not be written.
+    pub async fn written(&mut self) -> io::Result<()> {
+        self.screen.written().await
     }
 
     /// Why nobody can be asked here, if so.

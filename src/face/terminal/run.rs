@@ -32,7 +32,9 @@ use crate::{
 ///
 /// Ends with 0 when the model had said what it wanted to say, 1 when the turn failed or was cut short, 2 when it could
 /// not start, 3 when the answer does not fit `--output-schema`, 4 when all went well but for calls that were not run
-/// because nobody could be asked, 130 when it was stopped.
+/// because nobody could be asked, 130 when it was stopped, 141 when nobody reads the
+/// output any more. An output that cannot be
+/// written, on a full disk for example, is a failure.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXIT_CODES)]
 pub struct Args {
@@ -69,7 +71,8 @@ pub struct Args {
 
 const EXIT_CODES: &str = "\
 Exit codes: 0 done; 1 the turn failed or was cut short; 2 it could not start; 3 the answer does not fit \
---output-schema; 4 the model came to its end, but calls were not run because nobody could be asked; 130 stopped by Ctrl-C.";
+--output-schema; 4 the model came to its end, but calls were not run because nobody could be asked; 130 stopped by \
+Ctrl-C; 141 nobody reads the output any more.";
 
 /// The exit code of a turn that went on without what nobody could be asked about.
 const UNASKED: u8 = 4;
@@ -140,7 +143,10 @@ pub async fn run(mut args: Args) -> anyhow::Result<u8> {
     tokio::select! {
         biased;
         _ = tokio::signal::ctrl_c() => Ok(STOPPED),
-        _ = tokio::time::timeout(patience, dialogue.written()) => code,
+        written = tokio::time::timeout(patience, dialogue.written()) => match (code?, written) {
+            (STOPPED, _) => Ok(STOPPED),
+            (code, written) => written.unwrap_or(Ok(())).map(|()| code).map_err(Into::into),
+        },
     }
 }
 

@@ -23,6 +23,8 @@ pub struct Screen {
     is_aside: bool,
     /// What is in front of the standard output.
     pub(super) pipe: Option<Pipe>,
+    /// Why something could not be written.
+    broken: Option<io::Error>,
     /// True while a line of the model's answer is open.
     in_text: bool,
     /// A sign of life while nothing else is to be seen; on terminals only.
@@ -62,17 +64,43 @@ impl Screen {
         // A terminal that can do nothing cannot take a line back either.
         let can_redraw = terminal && io::stderr().is_terminal() && std::env::var("TERM").is_ok_and(|t| t != "dumb");
         let spinner = can_redraw.then(|| Spinner { since: Instant::now(), frame: 0, is_drawn: false });
-        Self { terminal, colour, is_aside, pipe: None, in_text: false, spinner }
+        Self { terminal, colour, is_aside, pipe: None, broken: None, in_text: false, spinner }
     }
 
-    fn write(&mut self, text: &str) {
+    pub fn write(&mut self, text: &str) {
         self.still();
-        // A closed pipe ends what is shown, not the work.
-        let _ = match (self.is_aside, &self.pipe) {
-            (true, _) => io::stderr().write_all(text.as_bytes()),
+        let written = match (self.is_aside, &self.pipe) {
+            // What is shown aside is not what was asked for.
+            (true, _) => io::stderr().write_all(text.as_bytes()).or(Ok(())),
             (false, Some(pipe)) => pipe.write(text.to_owned()),
             (false, None) => io::stdout().write_all(text.as_bytes()).and_then(|()| io::stdout().flush()),
         };
+        if let Err(error) = written {
+            self.broken.get_or_insert(error);
+        }
+    }
+
+    /// Whether anybody gets what is written. What a [`Pipe`] still holds may be lost all the same; see
+    /// [`Self::written`].
+    ///
+    /// # Errors
+    /// If something could not be written: the disk is full, or whoever read it is gone.
+    pub fn is_taken(&mut self) -> io::Result<()> {
+        let Some(error) = self.broken.take() else { return Ok(()) };
+        Err(io::Error::new(error.kind(), format!("the output cannot be written: {error}")))
+    }
+
+    /// Waits until everything is written.
+    ///
+    /// # Errors
+    /// As [`Self::is_taken`].
+    pub async fn written(&mut self) -> io::Result<()> {
+        if let Some(pipe) = &self.pipe
+            && let Err(error) = pipe.written().await
+        {
+            self.broken.get_or_insert(error);
+        }
+        self.is_taken()
     }
 
     /// Shows that the work goes on, once nothing has been written for a while.
