@@ -8,7 +8,7 @@ use std::{
 
 use super::pipe::Pipe;
 use crate::{
-    protocol::{Approval, NoticeLevel, PlanStatus, Question, SessionEvent, ToolStatus, TurnStopReason, Usage},
+    protocol::{Approval, FileDiff, NoticeLevel, PlanStatus, Question, SessionEvent, ToolStatus, TurnStopReason, Usage},
     transcript,
 };
 
@@ -186,16 +186,21 @@ impl Screen {
         self.in_text = false;
     }
 
-    /// A diff, coloured as people expect.
-    pub fn diff(&mut self, unified: &str) {
-        for line in unified.lines() {
-            let style = match line.as_bytes().first() {
-                Some(b'+') => Style::Green,
-                Some(b'-') => Style::Red,
-                Some(b'@') => Style::Blue,
-                _ => Style::Plain,
+    /// A diff, coloured as people expect, with numbers to choose hunks by where there are some.
+    fn diff(&mut self, diff: &FileDiff) {
+        let mut hunk = 0;
+        for line in diff.unified.lines() {
+            let (style, number) = match line.as_bytes().first() {
+                Some(b'+') => (Style::Green, None),
+                Some(b'-') => (Style::Red, None),
+                Some(b'@') => {
+                    hunk += 1;
+                    (Style::Blue, Some(hunk).filter(|_| diff.hunks.len() > 1))
+                }
+                _ => (Style::Plain, None),
             };
-            self.line(style, &format!("    {line}"));
+            let number = number.map(|number| format!(" hunk {number}")).unwrap_or_default();
+            self.line(style, &format!("    {line}{number}"));
         }
     }
 
@@ -305,7 +310,7 @@ impl Screen {
             self.line(Style::Yellow, &format!("    {risk}"));
         }
         if let Some(diff) = &approval.diff {
-            self.diff(&diff.unified);
+            self.diff(diff);
         }
         for line in approval.telling_input().iter().flat_map(|input| input.lines()) {
             self.line(Style::Plain, &format!("    {line}"));
