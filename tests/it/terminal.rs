@@ -76,6 +76,17 @@ fn a_turn_that_is_cut_short_says_why_and_what_to_do() {
     }
 }
 
+#[cfg(unix)]
+#[test]
+fn a_command_that_ends_with_the_run_is_named() {
+    let start = |command| json!({"toolCall": {"name": "bash", "input": {"command": command, "background": true}}});
+    let ground = Ground::new(&script::always(json!([start("sleep 7792")])));
+    let output = run(&ground, &["--mode", "auto", "go"]);
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(said.contains("task-1 still runs, and is ended with this run: sleep 7792"), "{output:?}");
+}
+
 #[test]
 fn a_call_that_fails_has_a_title_for_people() {
     let calls = json!([

@@ -18,7 +18,7 @@ use super::{
     show::{self, Screen, Style},
 };
 use crate::{
-    protocol::{Approval, ApprovalDecision, SessionEvent},
+    protocol::{Approval, ApprovalDecision, SessionEvent, Task},
     sidecar::{Attachment, Inquiry, LoggedEvent, Verdict},
 };
 
@@ -80,6 +80,8 @@ pub struct Dialogue {
     pub denies: bool,
     /// What was denied because nobody could be asked.
     pub unasked: Vec<Approval>,
+    /// What runs in the background.
+    pub background: Vec<Task>,
     waiting: VecDeque<Asked>,
     /// What stands on the terminal.
     asking: Option<Asked>,
@@ -100,6 +102,7 @@ impl Dialogue {
             json,
             denies: false,
             unasked: Vec::new(),
+            background: Vec::new(),
             waiting: VecDeque::new(),
             asking: None,
             typed: Typed::default(),
@@ -140,6 +143,11 @@ impl Dialogue {
     }
 
     fn show(&mut self, logged: &LoggedEvent) -> io::Result<()> {
+        match &logged.event {
+            SessionEvent::TaskStarted { task } => self.background.push(task.clone()),
+            SessionEvent::TaskEnded { task, .. } => self.background.retain(|running| running.task_id != task.task_id),
+            _ => {}
+        }
         match self.json {
             true => self.screen.write(&(serde_json::to_string(logged)? + "\n")),
             false => self.screen.event(&logged.event),

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use super::{
     answer::{self, LastAnswer},
     dialogue::{Dialogue, NAME},
-    show::Screen,
+    show::{Screen, visible},
 };
 use crate::{
     config::Rules,
@@ -22,7 +22,7 @@ use crate::{
     },
     protocol::{
         ContentBlock, Empty, Mode, Request, SessionConfigureParams, SessionEvent, SessionInfo, SessionLoadParams,
-        SessionNewParams, TurnCancelParams, TurnStartParams, TurnStartResponse, TurnSteerParams, TurnStopReason,
+        SessionNewParams, Task, TurnCancelParams, TurnStartParams, TurnStartResponse, TurnSteerParams, TurnStopReason,
     },
     sidecar::{AttachmentId, RequestError},
     store::Store,
@@ -32,9 +32,10 @@ use crate::{
 ///
 /// Ends with 0 when the model had said what it wanted to say, 1 when the turn failed or was cut short, 2 when it could
 /// not start, 3 when the answer does not fit `--output-schema`, 4 when all went well but for calls that were not run
-/// because nobody could be asked, 130 when it was stopped, 141 when nobody reads the
-/// output any more. An output that cannot be
-/// written, on a full disk for example, is a failure.
+/// because nobody could be asked, 130 when it was stopped, 141 when nobody reads the output any more. An output that
+/// cannot be written, on a full disk for example, is a failure.
+///
+/// Commands that it started in the background end with it, unless it works in an editor that is open in the folder.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXIT_CODES)]
 pub struct Args {
@@ -248,6 +249,9 @@ async fn converse(
                         _ => exit_code(stop_reason),
                     };
                     tell_unasked(dialogue)?;
+                    if link.own().is_some() {
+                        tell_ended(dialogue)?;
+                    }
                     return Ok(if code == 0 && !dialogue.unasked.is_empty() { UNASKED } else { code });
                 }
             }
@@ -284,6 +288,18 @@ fn tell_unasked(dialogue: &Dialogue) -> io::Result<()> {
         "pillion: {calls} not run, because nobody could be asked: {reason}. Run it again in a terminal, or with --mode \
          acceptEdits (edits in the project) or --mode auto (everything in the project){by_rule}"
     )
+}
+
+/// Says which commands end with this process.
+fn tell_ended(dialogue: &Dialogue) -> io::Result<()> {
+    dialogue.background.iter().try_for_each(|Task { task_id, title, .. }| {
+        writeln!(
+            io::stderr(),
+            "pillion: {task_id} still runs, and is ended with this run: {}. Where an editor has this folder open, it \
+             would go on there.",
+            visible(title)
+        )
+    })
 }
 
 fn refused(args: &Args, error: &RequestError) -> anyhow::Result<u8> {
