@@ -9,7 +9,7 @@ use super::{
     entry::{self, Entry, Item},
     settings::{CompactionSettings, McpSettings, ModelSettings, ProviderSettings, RetrySettings, Settings},
 };
-use crate::provider::key::Key;
+use crate::provider::{http::Proxy, key::Key};
 
 /// No file of settings is longer, in bytes. Chosen by taste.
 const LONGEST: u64 = 1 << 20;
@@ -199,7 +199,7 @@ impl<'a> Reader<'a> {
                     let expected = "a list of models, for example [\"openai/gpt-5.1\"]";
                     self.take(&mut settings.fallback, &entry, expected);
                 }
-                "proxy" => self.take(&mut settings.proxy, &entry, "an address in quotes, or \"none\""),
+                "proxy" => self.proxy(&mut settings.proxy, &entry),
                 "ca_file" => self.take(&mut settings.ca_file, &entry, "a path in quotes"),
                 "instruction_files" => {
                     let mut names: Option<Vec<FileName>> = None;
@@ -363,7 +363,7 @@ impl<'a> Reader<'a> {
                 "api_key_env" => self.take(&mut provider.api_key_env, &entry, "the name of a variable, in quotes"),
                 "api_key_command" => self.take(&mut provider.api_key_command, &entry, "a command line, in quotes"),
                 "headers" => provider.headers = self.texts(entry),
-                "proxy" => self.take(&mut provider.proxy, &entry, "an address in quotes, or \"none\""),
+                "proxy" => self.proxy(&mut provider.proxy, &entry),
                 "ca_file" => self.take(&mut provider.ca_file, &entry, "a path in quotes"),
                 "models" => {
                     let mut models = None;
@@ -389,6 +389,14 @@ impl<'a> Reader<'a> {
         let mut count: Option<NonZeroU32> = None;
         self.take(&mut count, entry, "a whole number from 1");
         count.map(NonZeroU32::get)
+    }
+
+    /// One that is no address is kept all the same: without it the way would be another than the person wants.
+    pub(super) fn proxy(&mut self, proxy: &mut Option<String>, entry: &Entry) {
+        self.take(proxy, entry, "an address in quotes, or \"none\"");
+        if let Some(Err(error)) = proxy.as_deref().map(Proxy::parse) {
+            self.warn(entry, format!("`{}` cannot be used: {error}.", entry.key));
+        }
     }
 
     /// The value is not told in the warning: it may be a secret in the wrong place.

@@ -617,6 +617,37 @@ fn a_file_of_rules_that_is_not_ours_is_neither_believed_nor_overwritten() {
 }
 
 #[test]
+fn a_mistake_in_rules_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let (files, root) = (files(&folder), folder.path().join("a"));
+    let roots = std::slice::from_ref(&root);
+    files.add(&RuleScope::User, "bash(ls *)").unwrap();
+    files.add(&RuleScope::Project(vec![root.clone()]), "bash(make)").unwrap();
+    assert_eq!(files.check(roots), []);
+
+    let user = files.user.as_deref().unwrap();
+    let project = fs::read_dir(files.projects.as_deref().unwrap()).unwrap().next().unwrap().unwrap().path();
+    fs::write(user, "rules = [\"bash(ls\", \"read\"]").unwrap();
+    fs::write(project.join("rules.toml"), "# mine\nruls = []\n").unwrap();
+    let warnings = files.check(roots);
+    assert_eq!(warnings[0].place, user.display().to_string());
+    let messages: Vec<&str> = warnings.iter().map(|warning| warning.message.as_str()).collect();
+    assert!(messages[0].starts_with("`bash(ls` is not a rule: "), "{messages:?}");
+    let unknown = "No rule in this file counts until this is mended: line 2: unknown field `ruls`";
+    assert!(messages[1].starts_with(unknown) && messages.len() == 2, "{messages:?}");
+    assert!(files.add(&RuleScope::Project(vec![root]), "bash(y)").is_err(), "what was meant is not lost");
+}
+
+#[test]
+fn a_proxy_that_is_none_is_told_and_not_gone_around() {
+    let ground = Ground::new().user("proxy = 'http://'\n[providers.x]\nproxy = 'none'\n[web_fetch]\nproxy = 'a b'\n");
+    let wrong = "`proxy` cannot be used: it is no address such as http://proxy.example:3128.";
+    check_warnings(&ground, &[&format!("config.toml:1: {wrong}"), &format!("config.toml:5: {wrong}")]);
+    let config = ground.load().0;
+    assert_eq!((config.proxy.as_deref(), config.tooling.web.proxy.as_deref()), (Some("http://"), Some("a b")));
+}
+
+#[test]
 fn mcp_servers_are_set_by_the_person_and_only_limited_by_others() {
     let ground = Ground::new()
         .user(

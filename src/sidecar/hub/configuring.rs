@@ -64,7 +64,7 @@ fn stored_rules(workspace: &Workspace) -> Vec<Rule> {
     let rules = stored.iter().filter_map(|rule| {
         let parsed = rule.parse::<Rule>();
         if let Err(error) = &parsed {
-            tracing::warn!("a stored permission rule is ignored: {error}");
+            tracing::info!("a stored permission rule is passed over: {error}");
         }
         parsed.ok()
     });

@@ -132,6 +132,14 @@ fn settings_are_checked_and_shown_with_their_origin() {
     assert_eq!(checked.status.code(), Some(1));
     assert!(String::from_utf8_lossy(&checked.stdout).contains("`model` is refused here"), "{checked:?}");
 
+    let rules = ground.folder().join("rules.toml");
+    std::fs::write(&rules, "ruls = [\"bash(ls)\"]\n").expect("rules");
+    for command in [&["config", "check"][..], &["doctor"]] {
+        let checked = pillion(&ground, command);
+        let wrong = format!("{}: No rule in this file counts", rules.display());
+        assert!(String::from_utf8_lossy(&checked.stdout).contains(&wrong), "{checked:?}");
+    }
+
     let shown = pillion(&ground, &["config", "show", "--origin"]);
     let lines = out(&shown);
     let line = |name: &str| lines.lines().find(|line| line.starts_with(name)).unwrap_or_else(|| panic!("{lines}"));
