@@ -44,7 +44,7 @@ pub struct Args {
     /// A file or folder to show the model, as it is now; may be given several times. In the prompt itself, `@` is a letter
     #[arg(long = "file", short = 'f', value_name = "PATH")]
     files: Vec<PathBuf>,
-    /// provider/model, for example anthropic/claude-sonnet-4-5
+    /// provider/model, for example anthropic/claude-sonnet-4-5; without it PILLION_MODEL, or `model` in the settings
     #[arg(long)]
     model: Option<String>,
     /// How much happens without asking

@@ -184,7 +184,14 @@ fn shells_and_readers_of_manuals_are_served() {
         let script = out(&pillion(&ground, &["completions", shell]));
         assert!(script.contains("pillion") && script.contains("doctor"), "{shell}: {script}");
     }
-    assert!(out(&pillion(&ground, &["man"])).starts_with(".ie"));
+    let man = out(&pillion(&ground, &["man"]));
+    assert!(man.starts_with(".ie"));
+    for (page, name) in [(man.replace("\\-", "-"), "man"), (out(&pillion(&ground, &["--help"])), "--help")] {
+        for place in ["PILLION_MODEL ", "ANTHROPIC_API_KEY", "config.toml", "PILLION_STATE_DIR", "pillion man COMMAND"]
+        {
+            assert!(page.contains(place), "{name} does not name {place}: {page}");
+        }
+    }
     let help = out(&pillion(&ground, &["run", "--help"]));
     assert!(help.contains("acceptEdits") && !help.contains("accept-edits"), "one spelling everywhere: {help}");
     let page = out(&pillion(&ground, &["man", "run"]));
