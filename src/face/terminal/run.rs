@@ -152,7 +152,7 @@ pub async fn run(mut args: Args) -> anyhow::Result<u8> {
 }
 
 /// The exit code when the person stopped it.
-const STOPPED: u8 = 130;
+pub(super) const STOPPED: u8 = 130;
 /// How long whoever reads the output may then still take to.
 const STOPPED_LIMIT: Duration = Duration::from_secs(1);
 

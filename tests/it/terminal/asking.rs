@@ -167,3 +167,19 @@ async fn a_run_whose_last_question_is_answered_elsewhere_ends_by_itself() {
     assert!(ground.project().join("made.txt").exists());
     editor.leave().await;
 }
+
+#[tokio::test]
+async fn a_demo_that_is_stopped_leaves_nothing_behind() {
+    let mut ground = Ground::new(&json!([]));
+    let folder = ground.folder().join("tmp");
+    std::fs::create_dir(&folder).expect("a folder");
+    ground.env.push(("TMPDIR".to_owned(), folder.to_string_lossy().into_owned()));
+    let person = Person::sit_down(&ground, &["demo"]);
+    person.sees("[y] yes, once").await;
+    let left = || std::fs::read_dir(&folder).expect("the folder").count();
+    assert_eq!(left(), 1);
+    let pid = rustix::process::Pid::from_raw(person.child.id().expect("it runs").cast_signed()).expect("an id");
+    rustix::process::kill_process(pid, rustix::process::Signal::INT).expect("it is told");
+    assert_eq!(person.ends().await, Some(130));
+    assert_eq!(left(), 0);
+}
