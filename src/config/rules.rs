@@ -98,7 +98,9 @@ impl Files {
         let mut warnings = Vec::new();
         for (path, root) in files {
             let wrong = match read(&path, root.as_deref()) {
-                Ok(file) => file.rules.iter().filter_map(|rule| Some(rule.parse::<Rule>().err()?.to_string())).collect(),
+                Ok(file) => {
+                    file.rules.iter().filter_map(|rule| Some(rule.parse::<Rule>().err()?.to_string())).collect()
+                }
                 Err(error) => vec![format!("No rule in this file counts until this is mended: {error}")],
             };
             let place = path.display().to_string();

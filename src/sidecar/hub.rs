@@ -243,10 +243,8 @@ impl Hub {
                 let created = self.new_session(from, params);
                 let session_id = created.as_ref().ok().map(|info| info.session_id.clone());
                 answer(reply, created);
-                if let Some(session) = session_id.and_then(|id| self.sessions.get_mut(id.as_str())) {
-                    for warning in self.warnings.drain(..) {
-                        session.notice(NoticeLevel::Warning, warning);
-                    }
+                if let Some(session_id) = session_id {
+                    self.tell_warnings(&session_id);
                 }
             }
             Request::SessionList(params) => self.list(params, reply),

@@ -142,9 +142,31 @@ fn a_relative_root_confines_like_an_absolute_one_and_a_missing_one_is_told() {
     assert_eq!(output.status.code(), Some(4), "nobody could be asked about what is outside");
     assert!(ground.project().join("sub/inside.txt").exists());
     assert!(!ground.project().join("outside.txt").exists());
-    let output = run(&ground, &["--root", "nowhere", "go"]);
-    assert_eq!(output.status.code(), Some(2));
-    assert!(String::from_utf8_lossy(&output.stderr).contains("nowhere"));
+    for (root, why) in [("nowhere", "nowhere cannot be worked in"), ("sub/inside.txt", "is no folder")] {
+        let output = run(&ground, &["--root", root, "go"]);
+        assert_eq!(output.status.code(), Some(2));
+        assert!(String::from_utf8_lossy(&output.stderr).contains(why), "{output:?}");
+    }
+}
+
+#[test]
+fn a_file_that_is_not_there_is_told_before_the_model_is_asked() {
+    let ground = Ground::new(&script::always(json!([{"text": "hello"}])));
+    let output = run(&ground, &["--file", "typo.txt", "go"]);
+    assert_eq!((output.status.code(), output.stdout.len()), (Some(2), 0), "{output:?}");
+    assert!(String::from_utf8_lossy(&output.stderr).contains("typo.txt cannot be shown"), "{output:?}");
+}
+
+#[test]
+fn what_is_wrong_with_the_settings_is_told_once() {
+    let ground = Ground::new(&script::always(json!([{"text": "hello"}])));
+    std::fs::create_dir(ground.project().join(".pillion")).expect("a folder");
+    ground.write(".pillion/config.toml", "model = \"evil/model\"\n");
+    for args in [&["go"][..], &["--continue", "go"]] {
+        let output = run(&ground, args);
+        let told = [output.stdout, output.stderr].map(|said| String::from_utf8_lossy(&said).matches("refused").count());
+        assert_eq!(told, [1, 0], "{args:?}");
+    }
 }
 
 #[test]

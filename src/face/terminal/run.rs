@@ -20,6 +20,7 @@ use crate::{
         link::Link,
         roots,
     },
+    log,
     protocol::{
         ContentBlock, Empty, Mode, Request, SessionConfigureParams, SessionEvent, SessionInfo, SessionLoadParams,
         SessionNewParams, Task, TurnCancelParams, TurnStartParams, TurnStartResponse, TurnSteerParams, TurnStopReason,
@@ -130,6 +131,7 @@ pub async fn run(mut args: Args) -> anyhow::Result<u8> {
         };
         args.session = Some(latest.session_id);
     }
+    log::leave_notices_to_sessions();
     let joined = attach::join(roots, attach::Kind::Terminal, NAME, args.no_attach).await?;
     let link = &joined.link;
     let screen = if schema.is_some() { Screen::aside() } else { Screen::new() };
@@ -164,6 +166,13 @@ async fn converse(
     (prompt, schema): (String, Option<Value>),
 ) -> anyhow::Result<u8> {
     let link = &joined.link;
+    // With an editor it may be a text that is on no disk yet.
+    if link.own().is_some()
+        && let Some(missing) = args.files.iter().find(|path| !path.exists())
+    {
+        let message = format!("{} cannot be shown to the model: there is no such file or folder.", missing.display());
+        return refused(args, &RequestError::new(RequestError::NOT_FOUND, message));
+    }
     let open = match &args.session {
         Some(id) => Request::SessionLoad(SessionLoadParams {
             session_id: id.clone(),

@@ -8,7 +8,9 @@ use std::{
 
 use super::pipe::Pipe;
 use crate::{
-    protocol::{Approval, FileDiff, NoticeLevel, PlanStatus, Question, SessionEvent, ToolStatus, TurnStopReason, Usage},
+    protocol::{
+        Approval, FileDiff, NoticeLevel, PlanStatus, Question, SessionEvent, ToolStatus, TurnStopReason, Usage,
+    },
     transcript,
 };
 

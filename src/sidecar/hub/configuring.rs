@@ -8,7 +8,7 @@ use crate::{
     context::skill_tool,
     log,
     permission::{Policy, Rule},
-    protocol::Mode,
+    protocol::{Mode, NoticeLevel},
     tool::{Registry, Shell, Standard},
     workspace::{Bins, Workspace},
 };
@@ -39,13 +39,21 @@ impl Hub {
             }
         }
         for warning in &self.warnings {
-            tracing::warn!("{warning}");
+            tracing::warn!(target: log::NOTICES, "{warning}");
         }
         self.providers.warm();
         // The roots may be others now, and a rule holds only where it was given.
         for session in self.sessions.values_mut() {
             let rules = stored_rules(&session.workspace);
             session.set_stored_rules(rules);
+        }
+    }
+
+    /// Tells a session that is opened what nobody was told of yet.
+    pub(super) fn tell_warnings(&mut self, session_id: &str) {
+        let Some(session) = self.sessions.get_mut(session_id) else { return };
+        for warning in self.warnings.drain(..) {
+            session.notice(NoticeLevel::Warning, warning);
         }
     }
 

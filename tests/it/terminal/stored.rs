@@ -71,7 +71,7 @@ fn stored_sessions_are_listed_shown_written_out_and_deleted() {
     assert_eq!(out(&pillion(&ground, &["sessions", "delete", "--yes", &session])), format!("Deleted {session}.\n"));
     let gone = pillion(&ground, &["sessions", "show", &session]);
     assert_eq!(gone.status.code(), Some(2));
-    assert!(String::from_utf8_lossy(&gone.stderr).contains("no session"), "{gone:?}");
+    assert!(String::from_utf8_lossy(&gone.stderr).contains("`pillion sessions list` shows those"), "{gone:?}");
     assert_eq!(pillion(&ground, &["sessions", "delete", "--yes", "../../etc"]).status.code(), Some(2));
 }
 
@@ -84,6 +84,17 @@ fn the_last_session_of_the_folder_goes_on() {
     let elsewhere = pillion(&ground, &["run", "--continue", "--root", "/", "go on"]);
     assert_eq!(elsewhere.status.code(), Some(2));
     assert!(String::from_utf8_lossy(&elsewhere.stderr).contains("no session of this folder"), "{elsewhere:?}");
+}
+
+#[cfg(unix)]
+#[test]
+fn whoever_follows_a_session_that_nobody_has_open_is_told_what_helps() {
+    let (ground, session) = talked();
+    for (id, advice) in [(session.as_str(), "pillion run --session 2"), ("zzz", "\"zzz\" is not a session id")] {
+        let output = pillion(&ground, &["attach", id]);
+        assert_eq!(output.status.code(), Some(2));
+        assert!(String::from_utf8_lossy(&output.stderr).contains(advice), "{output:?}");
+    }
 }
 
 #[test]
