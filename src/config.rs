@@ -73,6 +73,9 @@ use crate::{
 /// nowhere.
 const TURN_LIMIT: u32 = 50;
 
+/// The target under which is logged what is wrong with the settings.
+pub const LOG_TARGET: &str = "pillion::config";
+
 /// Everything that is set, in force.
 #[derive(Clone, Debug)]
 pub struct Config {

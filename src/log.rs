@@ -31,13 +31,14 @@ pub use self::{
     client::{Line, Lines},
     level::Levels,
 };
-use crate::{config::log_file, mcp, provider::span};
+use crate::{
+    config::{self, log_file},
+    mcp,
+    provider::span,
+};
 
 /// The target of all that Pillion itself says.
 const OWN: &str = env!("CARGO_PKG_NAME");
-
-/// The target of what the next session that is opened says too.
-pub const NOTICES: &str = "pillion::notices";
 
 /// The one log of this process, once it is started.
 static LOG: OnceLock<Log> = OnceLock::new();
@@ -118,8 +119,8 @@ pub fn set_level(level: Option<LevelFilter>) {
     change(|state| std::mem::replace(&mut state.level, level) != level);
 }
 
-/// Keeps what sessions say too out of the standard error.
-pub fn leave_notices_to_sessions() {
+/// Keeps out of the standard error what sessions say too: what is wrong with the settings.
+pub fn leave_settings_to_sessions() {
     change(|state| !std::mem::replace(&mut state.sees_sessions, true));
 }
 
@@ -200,7 +201,7 @@ impl Filters {
         let messages = level_of_own(&client).min(info);
         let mut stderr = lines(stderr);
         if state.sees_sessions {
-            stderr = stderr.with_target(NOTICES, off);
+            stderr = stderr.with_target(config::LOG_TARGET, off);
         }
         Self { stderr, file: lines(file), client: lines(client).with_target("pillion::rpc", messages) }
     }

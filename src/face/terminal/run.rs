@@ -131,7 +131,7 @@ pub async fn run(mut args: Args) -> anyhow::Result<u8> {
         };
         args.session = Some(latest.session_id);
     }
-    log::leave_notices_to_sessions();
+    log::leave_settings_to_sessions();
     let joined = attach::join(roots, attach::Kind::Terminal, NAME, args.no_attach).await?;
     let link = &joined.link;
     let screen = if schema.is_some() { Screen::aside() } else { Screen::new() };

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::Hub;
 use crate::{
-    config::{Config, Rules},
+    config::{Config, LOG_TARGET, Rules},
     context::skill_tool,
     permission::{Policy, Rule},
     protocol::{Mode, NoticeLevel},
@@ -39,7 +39,7 @@ impl Hub {
             }
         }
         for warning in &self.warnings {
-            tracing::warn!(target: log::NOTICES, "{warning}");
+            tracing::warn!(target: LOG_TARGET, "{warning}");
         }
         self.providers.warm();
         // The roots may be others now, and a rule holds only where it was given.
