@@ -61,7 +61,7 @@ pub struct Store {
 /// Why a session could not be reached.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    #[error("no session {id} is stored here. session/list shows those that are.")]
+    #[error("no session {id} is stored here. `pillion sessions list` shows those that are, and so does session/list.")]
     NotFound { id: String },
     #[error("session {id} has no such turn that has ended, so there is nothing to branch off from.")]
     NoPast { id: String },

@@ -110,6 +110,7 @@ fn each_layer_goes_over_the_one_before() {
     let ground = ground.variable("PILLION_MODEL", "a/variable").variable("PILLION_MODE", "accept-edits");
     let config = ground.config();
     assert_eq!((config.model.as_deref(), config.mode), (Some("a/variable"), Mode::AcceptEdits));
+    assert_eq!(Ground::new().user("mode = 'accept-edits'").config().mode, Mode::AcceptEdits);
 
     let ground =
         ground.editor(json!({"model": "a/editor", "turnLimit": 20, "maxTokens": null, "retry": {"firstWait": 1}}));
@@ -122,7 +123,7 @@ fn each_layer_goes_over_the_one_before() {
 fn a_mistake_costs_a_warning_that_says_where_and_nothing_else() {
     let ground = Ground::new()
         .user(
-            "modle = 'a/b'\nturn_limit = 'many'\nmode = \"yolo\"\nmax_tokens = -1\ntemperature = 0.5\n\n\
+            "modle = 'a/b'\nturn_limit = 0\nmode = \"yolo\"\nmax_tokens = -1\ntemperature = 0.5\n\n\
              [providers.anthropic]\napi_key = 7\nkey = 'x'\n[providers]\nopenai = 'x'\n[zzz]\n",
         )
         .variable("PILLION_MODE", "anything")
@@ -131,9 +132,9 @@ fn a_mistake_costs_a_warning_that_says_where_and_nothing_else() {
         &ground,
         &[
             "config.toml:1: There is no setting `modle`. Is `mode` or `model` meant?",
-            "config.toml:2: `turn_limit` must be a whole number. It is passed over.",
+            "config.toml:2: `turn_limit` must be a whole number from 1. It is passed over.",
             "config.toml:3: `mode` must be \"ask\", \"acceptEdits\", \"plan\" or \"auto\". It is passed over.",
-            "config.toml:4: `max_tokens` must be a whole number. It is passed over.",
+            "config.toml:4: `max_tokens` must be a whole number from 1. It is passed over.",
             "config.toml:8: `api_key` must be text. It is passed over.",
             "config.toml:9: There is no setting `key`. Is `api_key` meant?",
             "config.toml:11: `openai` must be a table. It is passed over.",
@@ -613,6 +614,37 @@ fn a_file_of_rules_that_is_not_ours_is_neither_believed_nor_overwritten() {
     assert_eq!(files.load(std::slice::from_ref(&a)), [""; 0]);
     assert!(files.add(&RuleScope::Project(vec![a]), "bash(y)").is_err());
     assert_eq!(fs::read_to_string(path_of("a-")).unwrap(), "rules = 7");
+}
+
+#[test]
+fn a_mistake_in_rules_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let (files, root) = (files(&folder), folder.path().join("a"));
+    let roots = std::slice::from_ref(&root);
+    files.add(&RuleScope::User, "bash(ls *)").unwrap();
+    files.add(&RuleScope::Project(vec![root.clone()]), "bash(make)").unwrap();
+    assert_eq!(files.check(roots), []);
+
+    let user = files.user.as_deref().unwrap();
+    let project = fs::read_dir(files.projects.as_deref().unwrap()).unwrap().next().unwrap().unwrap().path();
+    fs::write(user, "rules = [\"bash(ls\", \"read\"]").unwrap();
+    fs::write(project.join("rules.toml"), "# mine\nruls = []\n").unwrap();
+    let warnings = files.check(roots);
+    assert_eq!(warnings[0].place, user.display().to_string());
+    let messages: Vec<&str> = warnings.iter().map(|warning| warning.message.as_str()).collect();
+    assert!(messages[0].starts_with("`bash(ls` is not a rule: "), "{messages:?}");
+    let unknown = "No rule in this file counts until this is mended: line 2: unknown field `ruls`";
+    assert!(messages[1].starts_with(unknown) && messages.len() == 2, "{messages:?}");
+    assert!(files.add(&RuleScope::Project(vec![root]), "bash(y)").is_err(), "what was meant is not lost");
+}
+
+#[test]
+fn a_proxy_that_is_none_is_told_and_not_gone_around() {
+    let ground = Ground::new().user("proxy = 'http://'\n[providers.x]\nproxy = 'none'\n[web_fetch]\nproxy = 'a b'\n");
+    let wrong = "`proxy` cannot be used: it is no address such as http://proxy.example:3128.";
+    check_warnings(&ground, &[&format!("config.toml:1: {wrong}"), &format!("config.toml:5: {wrong}")]);
+    let config = ground.load().0;
+    assert_eq!((config.proxy.as_deref(), config.tooling.web.proxy.as_deref()), (Some("http://"), Some("a b")));
 }
 
 #[test]

@@ -19,7 +19,10 @@ use std::{
 
 use serde::Serialize;
 use serde_json::{Value, value::to_raw_value};
-use tokio::sync::{mpsc, oneshot};
+use tokio::{
+    sync::{mpsc, oneshot},
+    task::JoinSet,
+};
 
 use super::{Attachment, AttachmentId, Ending, Event, Reply, RequestError};
 use crate::{
@@ -69,6 +72,8 @@ pub struct Hub {
     next_question: u64,
     /// Mistakes in the configuration that nobody was told of yet.
     warnings: Vec<String>,
+    /// Rules on their way to the disk.
+    storing: JoinSet<()>,
     /// Nothing new is started any more.
     is_ending: bool,
     /// Those who wait for the last turn to end.
@@ -96,6 +101,7 @@ impl Hub {
             deleting: Vec::new(),
             next_question: 1,
             warnings: Vec::new(),
+            storing: JoinSet::new(),
             is_ending: false,
             shutting_down: Vec::new(),
         }
@@ -237,10 +243,8 @@ impl Hub {
                 let created = self.new_session(from, params);
                 let session_id = created.as_ref().ok().map(|info| info.session_id.clone());
                 answer(reply, created);
-                if let Some(session) = session_id.and_then(|id| self.sessions.get_mut(id.as_str())) {
-                    for warning in self.warnings.drain(..) {
-                        session.notice(NoticeLevel::Warning, warning);
-                    }
+                if let Some(session_id) = session_id {
+                    self.tell_warnings(&session_id);
                 }
             }
             Request::SessionList(params) => self.list(params, reply),

@@ -69,7 +69,7 @@ impl Report {
         let first = format!("{mark} {about}: {}", lines.next().unwrap_or_default());
         self.screen.line(style, &first);
         lines.for_each(|line| self.screen.line(Style::Plain, &format!("    {line}")));
-        Ok(())
+        self.screen.is_taken()
     }
 }
 

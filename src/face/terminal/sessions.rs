@@ -144,6 +144,7 @@ fn show(store: &Store, id: &str) -> anyhow::Result<u8> {
             screen.prompt(&export::words(prompt));
         }
         screen.event(&event);
+        screen.is_taken()?;
     }
     Ok(0)
 }

@@ -18,7 +18,7 @@ pub struct Args {
 
 #[derive(Debug, clap::Subcommand)]
 enum Command {
-    /// Say what is wrong; ends with 1 if anything is
+    /// Say what is wrong with them, or with the rules; ends with 1 if anything is
     Check {
         #[command(flatten)]
         place: Place,

@@ -2,7 +2,10 @@
 
 use std::sync::{Arc, Mutex};
 
-use tokio::sync::{mpsc, oneshot};
+use tokio::{
+    sync::{mpsc, oneshot},
+    task::JoinSet,
+};
 
 use super::Hub;
 use crate::{
@@ -156,7 +159,7 @@ impl Hub {
                     ApprovalScope::User => Some(RuleScope::User),
                 };
                 if let Some(kept_in) = kept_in {
-                    store_rules(session.id.clone(), kept_in, rules, self.sender.clone());
+                    store_rules(&mut self.storing, session.id.clone(), kept_in, rules, self.sender.clone());
                 }
                 (Answer::Allow { input, hunks }, ApprovalOutcome::Allowed { scope })
             }
@@ -192,10 +195,17 @@ fn understood(session: &mut Session, written: &[String]) -> Vec<Rule> {
 }
 
 /// Keeps rules on a thread of its own: the disk may be slow, and the hub waits for none.
-fn store_rules(session_id: Arc<str>, scope: RuleScope, rules: Vec<Rule>, hub: mpsc::UnboundedSender<Event>) {
+fn store_rules(
+    storing: &mut JoinSet<()>,
+    session_id: Arc<str>,
+    scope: RuleScope,
+    rules: Vec<Rule>,
+    hub: mpsc::UnboundedSender<Event>,
+) {
     /// Adding one reads, changes and writes a file.
     static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
-    tokio::task::spawn_blocking(move || {
+    while storing.try_join_next().is_some() {}
+    storing.spawn_blocking(move || {
         let _alone = ONE_AT_A_TIME.lock();
         if let Err(error) = rules.iter().try_for_each(|rule| Rules::add(&scope, &rule.to_string())) {
             let _ = hub.send(Event::RuleNotStored { session_id, error: error.to_string() });

@@ -4,10 +4,10 @@ use serde_json::Value;
 
 use super::Hub;
 use crate::{
-    config::{Config, Rules},
+    config::{Config, LOG_TARGET, Rules},
     context::skill_tool,
     permission::{Policy, Rule},
-    protocol::Mode,
+    protocol::{Mode, NoticeLevel},
     tool::{Registry, Shell, Standard},
     workspace::{Bins, Workspace},
 };
@@ -39,13 +39,21 @@ impl Hub {
             }
         }
         for warning in &self.warnings {
-            tracing::warn!("{warning}");
+            tracing::warn!(target: LOG_TARGET, "{warning}");
         }
         self.providers.warm();
         // The roots may be others now, and a rule holds only where it was given.
         for session in self.sessions.values_mut() {
             let rules = stored_rules(&session.workspace);
             session.set_stored_rules(rules);
+        }
+    }
+
+    /// Tells a session that is opened what nobody was told of yet.
+    pub(super) fn tell_warnings(&mut self, session_id: &str) {
+        let Some(session) = self.sessions.get_mut(session_id) else { return };
+        for warning in self.warnings.drain(..) {
+            session.notice(NoticeLevel::Warning, warning);
         }
     }
 
@@ -65,7 +73,7 @@ pub(super) fn stored_rules(workspace: &Workspace) -> Vec<Rule> {
     let rules = stored.iter().filter_map(|rule| {
         let parsed = rule.parse::<Rule>();
         if let Err(error) = &parsed {
-            tracing::warn!("a stored permission rule is ignored: {error}");
+            tracing::info!("a stored permission rule is passed over: {error}");
         }
         parsed.ok()
     });

@@ -124,6 +124,7 @@ impl Hub {
             answer(reply, Ok(session.info()));
             session.watch(from, attachment);
             self.show_past(&session_id, from, first);
+            self.tell_warnings(&session_id);
             if let Some(brought) = params.mcp_servers {
                 self.equip(&session_id, brought);
             }

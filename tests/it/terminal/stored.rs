@@ -71,7 +71,7 @@ fn stored_sessions_are_listed_shown_written_out_and_deleted() {
     assert_eq!(out(&pillion(&ground, &["sessions", "delete", "--yes", &session])), format!("Deleted {session}.\n"));
     let gone = pillion(&ground, &["sessions", "show", &session]);
     assert_eq!(gone.status.code(), Some(2));
-    assert!(String::from_utf8_lossy(&gone.stderr).contains("no session"), "{gone:?}");
+    assert!(String::from_utf8_lossy(&gone.stderr).contains("`pillion sessions list` shows those"), "{gone:?}");
     assert_eq!(pillion(&ground, &["sessions", "delete", "--yes", "../../etc"]).status.code(), Some(2));
 }
 
@@ -84,6 +84,17 @@ fn the_last_session_of_the_folder_goes_on() {
     let elsewhere = pillion(&ground, &["run", "--continue", "--root", "/", "go on"]);
     assert_eq!(elsewhere.status.code(), Some(2));
     assert!(String::from_utf8_lossy(&elsewhere.stderr).contains("no session of this folder"), "{elsewhere:?}");
+}
+
+#[cfg(unix)]
+#[test]
+fn whoever_follows_a_session_that_nobody_has_open_is_told_what_helps() {
+    let (ground, session) = talked();
+    for (id, advice) in [(session.as_str(), "pillion run --session 2"), ("zzz", "\"zzz\" is not a session id")] {
+        let output = pillion(&ground, &["attach", id]);
+        assert_eq!(output.status.code(), Some(2));
+        assert!(String::from_utf8_lossy(&output.stderr).contains(advice), "{output:?}");
+    }
 }
 
 #[test]
@@ -132,6 +143,14 @@ fn settings_are_checked_and_shown_with_their_origin() {
     assert_eq!(checked.status.code(), Some(1));
     assert!(String::from_utf8_lossy(&checked.stdout).contains("`model` is refused here"), "{checked:?}");
 
+    let rules = ground.folder().join("rules.toml");
+    std::fs::write(&rules, "ruls = [\"bash(ls)\"]\n").expect("rules");
+    for command in [&["config", "check"][..], &["doctor"]] {
+        let checked = pillion(&ground, command);
+        let wrong = format!("{}: No rule in this file counts", rules.display());
+        assert!(String::from_utf8_lossy(&checked.stdout).contains(&wrong), "{checked:?}");
+    }
+
     let shown = pillion(&ground, &["config", "show", "--origin"]);
     let lines = out(&shown);
     let line = |name: &str| lines.lines().find(|line| line.starts_with(name)).unwrap_or_else(|| panic!("{lines}"));
@@ -176,7 +195,16 @@ fn shells_and_readers_of_manuals_are_served() {
         let script = out(&pillion(&ground, &["completions", shell]));
         assert!(script.contains("pillion") && script.contains("doctor"), "{shell}: {script}");
     }
-    assert!(out(&pillion(&ground, &["man"])).starts_with(".ie"));
+    let man = out(&pillion(&ground, &["man"]));
+    assert!(man.starts_with(".ie"));
+    for (page, name) in [(man.replace("\\-", "-"), "man"), (out(&pillion(&ground, &["--help"])), "--help")] {
+        for place in ["PILLION_MODEL ", "ANTHROPIC_API_KEY", "config.toml", "PILLION_STATE_DIR", "pillion man COMMAND"]
+        {
+            assert!(page.contains(place), "{name} does not name {place}: {page}");
+        }
+    }
+    let help = out(&pillion(&ground, &["run", "--help"]));
+    assert!(help.contains("acceptEdits") && !help.contains("accept-edits"), "one spelling everywhere: {help}");
     let page = out(&pillion(&ground, &["man", "run"]));
     assert!(page.contains("\\-\\-output\\-schema") && page.contains("Exit codes"), "{page}");
     assert_eq!(pillion(&ground, &["man", "nothing"]).status.code(), Some(2));
