@@ -221,8 +221,8 @@ class Server:
         resource = {"uri": "test://a", "mimeType": "text/plain", "text": "inside"}
         content = [
             {"type": "text", "text": "text"},
+            {"type": "image", "data": "iVBORw0KGgo=", "mimeType": "image/png"},
             {"type": "image", "data": "AAAA", "mimeType": "image/png"},
-            {"type": "image", "data": "AAAA", "mimeType": "image/tiff"},
             {"type": "audio", "data": "AAAA", "mimeType": "audio/wav"},
             {"type": "resource", "resource": resource},
             {"type": "resource", "resource": {"uri": "test://b", "mimeType": "application/zip", "blob": "AAAAAAAA"}},

@@ -86,7 +86,7 @@ async fn each_answer_becomes_one_result() {
             ("fail", json!({}), "failed", "it did not work"),
             ("structured", json!({}), "ok", r#"{"answer":42}"#),
             ("kinds", json!({}), "ok", "<resource uri=\"test://a\">\ninside\n</resource>"),
-            ("kinds", json!({}), "ok", "[image left out: models take no image/tiff]"),
+            ("kinds", json!({}), "ok", "[image left out: it is neither PNG, JPEG, GIF nor WebP]"),
             ("kinds", json!({}), "ok", "[resource <test://b> left out: 6 bytes of application/zip]"),
             ("kinds", json!({}), "ok", "[resource linked <test://c>]"),
         ],
