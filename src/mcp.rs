@@ -34,10 +34,12 @@
 //! it runs; and it uses the model only where that is allowed, and the person agrees each time.
 
 mod answer;
+mod bounded;
 mod call;
 mod handler;
 mod http;
 mod name;
+mod offer;
 mod prompt;
 mod question;
 mod resource;

@@ -250,7 +250,11 @@ def serve_stdio():
     print("ready to serve", file=sys.stderr, flush=True)
     server = Server(send)
     for line in sys.stdin:
-        server.take(json.loads(line))
+        message = json.loads(line)
+        server.take(message)
+        if "--deaf" in OPTIONS and message.get("method") == "tools/list":
+            while True:
+                send({"jsonrpc": "2.0", "id": 1, "method": "ping"})
     log("end of input")
 
 

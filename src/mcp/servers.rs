@@ -8,11 +8,7 @@ use std::{
 use tokio::{sync::watch, task::JoinHandle};
 use tokio_util::sync::DropGuard;
 
-use super::{
-    Spec, State, Status, name,
-    resource::Resources,
-    server::{Offer, Server},
-};
+use super::{Spec, State, Status, name, offer::Offer, resource::Resources, server::Server};
 use crate::{
     tool::{Changes, Source, Tool, typed},
     workspace::Workspace,
