@@ -43,6 +43,7 @@ mod offer;
 mod prompt;
 mod question;
 mod resource;
+mod schema;
 mod secret;
 mod server;
 mod servers;

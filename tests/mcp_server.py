@@ -103,6 +103,12 @@ class Server:
     def tools_list(self, params, _):
         # Two pages, as large servers have them.
         tools = TOOLS + EXTRA
+        if "--many" in OPTIONS:
+            tools = [{"name": f"tool_{number}", "inputSchema": {}} for number in range(150)]
+        if "--sloppy" in OPTIONS:
+            properties = {"filter[id]": {"type": "array"}}
+            sloppy = {"type": "object", "properties": properties, "required": ["filter[id]"], "oneOf": []}
+            tools = [{"name": "sloppy", "inputSchema": sloppy}]
         if params.get("cursor") == "2":
             return {"tools": tools[3:]}
         return {"tools": tools[:3], "nextCursor": "2"}
@@ -132,6 +138,9 @@ class Server:
         if isinstance(result, str):
             return {"content": [{"type": "text", "text": result}]}
         return result
+
+    def do_sloppy(self, given, _params, _number):
+        return json.dumps(given)
 
     def do_echo(self, given, _params, _number):
         return " ".join([given["text"]] * given.get("times", 1))
