@@ -56,6 +56,21 @@ fn without_a_terminal_nothing_is_done_that_would_ask_and_a_script_can_tell() {
 }
 
 #[test]
+fn a_turn_that_is_cut_short_says_why() {
+    for (stop, why) in [("refusal", "declined to answer"), ("maxTokens", "reached `max_tokens`")] {
+        let output = run(&Ground::new(&json!([{"steps": [], "stop": stop}])), &["go"]);
+        assert_eq!(output.status.code(), Some(1), "{output:?}");
+        assert!(String::from_utf8_lossy(&output.stdout).contains(why), "{output:?}");
+    }
+    let mut ground = Ground::new(&json!([{"steps": [{"toolCall": {"name": "list", "input": {}}}], "reuse": true}]));
+    ground.env.push(("PILLION_CONFIG".to_owned(), ground.folder().join("short.toml").display().to_string()));
+    let settings = std::fs::read_to_string(ground.folder().join("config.toml")).expect("the settings");
+    std::fs::write(ground.folder().join("short.toml"), format!("turn_limit = 1\n{settings}")).expect("a file");
+    let output = run(&ground, &["go"]);
+    assert!(String::from_utf8_lossy(&output.stdout).contains("used up its model calls"), "{output:?}");
+}
+
+#[test]
 fn a_call_that_fails_has_a_title_for_people() {
     let calls = json!([
         {"toolCall": {"name": "read", "input": {"path": "none.txt"}}},

@@ -8,7 +8,7 @@ use std::{
 
 use super::pipe::Pipe;
 use crate::{
-    protocol::{Approval, NoticeLevel, PlanStatus, Question, SessionEvent, ToolStatus, Usage},
+    protocol::{Approval, NoticeLevel, PlanStatus, Question, SessionEvent, ToolStatus, TurnStopReason, Usage},
     transcript,
 };
 
@@ -232,9 +232,9 @@ impl Screen {
                 let line = format!("… made the conversation shorter: {tokens_before} tokens are {tokens_after} now");
                 self.line(Style::Dim, &line);
             }
-            SessionEvent::TurnEnded { error, usage, .. } => {
-                if let Some(error) = error {
-                    self.line(Style::Red, error);
+            SessionEvent::TurnEnded { error, usage, stop_reason, .. } => {
+                if let Some(why) = error.as_deref().or_else(|| cut_short(*stop_reason)) {
+                    self.line(Style::Red, why);
                 }
                 if usage.input_tokens.is_some() || usage.output_tokens.is_some() {
                     self.note(&usage_line(usage));
@@ -279,6 +279,28 @@ impl Screen {
         }
         for line in approval.telling_input().iter().flat_map(|input| input.lines()) {
             self.line(Style::Plain, &format!("    {line}"));
+        }
+    }
+}
+
+/// Why a turn that did not fail is not done.
+fn cut_short(stop_reason: TurnStopReason) -> Option<&'static str> {
+    match stop_reason {
+        TurnStopReason::MaxTokens => Some(
+            "The answer was cut: it reached `max_tokens`, or the end of the model's context. Another prompt goes on from \
+             here.",
+        ),
+        TurnStopReason::Refusal => {
+            Some("The model, or a filter of its provider, declined to answer. Ask in another way, or another model.")
+        }
+        TurnStopReason::TurnLimit => {
+            Some("The turn used up its model calls (`turn_limit`). Another prompt goes on from here.")
+        }
+        TurnStopReason::Interrupted => {
+            Some("Pillion ended in the middle of the turn. Another prompt goes on from here.")
+        }
+        TurnStopReason::EndTurn | TurnStopReason::StopSequence | TurnStopReason::Cancelled | TurnStopReason::Error => {
+            None
         }
     }
 }

@@ -135,6 +135,13 @@ fn settings_are_checked_and_shown_with_their_origin() {
     let checked = pillion(&ground, &["config", "check"]);
     assert_eq!(checked.status.code(), Some(1));
     assert!(String::from_utf8_lossy(&checked.stdout).contains("`model` is refused here"), "{checked:?}");
+    std::fs::write(&config, format!("fallback = [\"nope/x\"]\n{old}")).expect("a file");
+    let checked = pillion(&ground, &["config", "check"]);
+    assert!(
+        String::from_utf8_lossy(&checked.stdout).contains("fallback: There is no provider \"nope\""),
+        "{checked:?}"
+    );
+    std::fs::write(&config, format!("turn_limit = 40\n{proxy}\n{old}{more}")).expect("a file");
 
     let shown = pillion(&ground, &["config", "show", "--origin"]);
     let lines = out(&shown);
