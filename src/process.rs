@@ -43,7 +43,7 @@ use tokio::{
     time::{Instant, timeout},
 };
 
-pub use environment::secrets;
+pub use environment::{names_secret, secrets};
 use pipe::Pipe;
 use tree::Tree;
 

@@ -27,7 +27,7 @@ mod answer;
 mod error;
 mod json;
 mod opaque;
-mod schema;
+pub(crate) mod schema;
 mod think;
 
 use std::{sync::Arc, time::Duration};

@@ -71,6 +71,11 @@ impl Ground {
         config
     }
 
+    /// What is wrong with the models and the ways to them.
+    fn check_models(&self) -> Vec<String> {
+        Providers::check(&self.config()).iter().map(ToString::to_string).collect()
+    }
+
     fn providers(&self) -> Providers {
         Providers::new(&self.config())
     }
@@ -825,4 +830,37 @@ fn compaction_is_on_and_can_be_set_but_not_by_a_project() {
     let (config, warnings) = Ground::new().project(set).load();
     assert_eq!((config.compaction.model, warnings.len()), (None, 1));
     assert!(warnings[0].contains("`compaction` is refused here"), "{warnings:?}");
+}
+
+#[test]
+fn models_that_cannot_be_asked_are_told() {
+    let ground = Ground::new().user(
+        "model = 'antropic/x'\nfallback = ['justname', 'scripted/hello']\nca_file = 'none.pem'\n\
+         [compaction]\nmodel = 'bogus'\n",
+    );
+    let told = ground.check_models();
+    let begins = [
+        "model: There is no provider \"antropic\".",
+        "fallback: \"justname\" does not say which provider it is of.",
+        "compaction.model: \"bogus\" does not say which provider it is of.",
+        "the way to all servers: `ca_file` ",
+    ];
+    assert_eq!(told.len(), begins.len(), "{told:?}");
+    for (told, begin) in told.iter().zip(begins) {
+        assert!(told.starts_with(begin), "{told}");
+    }
+    assert_eq!(Ground::new().user("model = 'scripted/hello'").check_models(), [""; 0]);
+}
+
+#[test]
+fn secrets_in_addresses_and_arguments_are_hidden_in_what_is_written_down() {
+    Ground::new()
+        .user(
+            "[providers.work]\nbase_url = 'https://me:address-password@models.example/v1?key=address-key'\n\
+             [mcp.a]\ncommand = 'a'\nargs = ['--token', 'argument-token']\n\
+             [mcp.b]\nurl = 'https://b.example/?api_key=server-key-1'\n",
+        )
+        .providers();
+    let said = "address-password address-key argument-token server-key-1";
+    assert_eq!(secrets::redact(said), "*** *** *** ***");
 }

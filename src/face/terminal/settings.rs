@@ -5,7 +5,7 @@ use std::{
     path::PathBuf,
 };
 
-use crate::config::{Config, Origin};
+use crate::config::{Config, Origin, Providers};
 
 /// Check the settings, or show what is in force
 ///
@@ -53,7 +53,8 @@ impl Place {
 pub fn run(args: Args) -> anyhow::Result<u8> {
     match args.command {
         Command::Check { place } => {
-            let (_, warnings) = Config::load(&place.roots()?, None);
+            let (config, mut warnings) = Config::load(&place.roots()?, None);
+            warnings.extend(Providers::check(&config));
             for warning in &warnings {
                 writeln!(io::stdout(), "{warning}")?;
             }

@@ -38,6 +38,11 @@ impl Hub {
                 self.warnings.push(format!("The model {fallback} cannot be asked when another is too busy. {error}"));
             }
         }
+        if let Some(model) = &self.config.compaction.model
+            && let Err(error) = self.providers.get(model)
+        {
+            self.warnings.push(format!("The model {model} cannot summarise; the session's own does it. {error}"));
+        }
         for warning in &self.warnings {
             tracing::warn!(target: LOG_TARGET, "{warning}");
         }

@@ -227,14 +227,8 @@ impl Hub {
         for block in prompt::system(&workspace.roots()) {
             agent = agent.system(block);
         }
-        let summariser = config.compaction.model.as_ref().and_then(|model| match self.providers.get(model) {
-            Ok(found) => Some(found),
-            // The session's own model does it as well.
-            Err(error) => {
-                tracing::warn!("{model} cannot summarise: {error}");
-                None
-            }
-        });
+        // What it lacks was told, too; the session's own model does it as well.
+        let summariser = config.compaction.model.as_ref().and_then(|model| self.providers.get(model).ok());
         let compaction = Compaction::standard(config.compaction.keep_recent, summariser).at_share(config.compaction.at);
         Ok((agent.workspace(workspace), compaction))
     }

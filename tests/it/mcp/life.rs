@@ -102,6 +102,15 @@ async fn a_server_that_never_starts_is_given_up_and_says_why() {
 }
 
 #[tokio::test]
+async fn a_server_that_asks_without_end_and_takes_no_answer_is_ended() {
+    let ground = ground!(&script::always(json!([{"text": "fine"}])), &["--deaf"], "");
+    let mut client = ground.client(everything()).await;
+    let session = client.new_session().await;
+    let notice = event(&mut client, &session, "notice").await;
+    assert!(text(&notice["message"]).contains("went on asking without taking the answers"), "{notice}");
+}
+
+#[tokio::test]
 async fn a_project_may_switch_a_server_off_and_hide_tools_but_never_start_one() {
     let ground = ground!(&script::always(json!([{"text": "fine"}])), &[], "");
     let marker = ground.folder().join("started").to_string_lossy().into_owned();

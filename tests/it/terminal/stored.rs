@@ -131,8 +131,12 @@ fn settings_are_checked_and_shown_with_their_origin() {
     let ground = Ground::new(&json!([]));
     let config = ground.folder().join("config.toml");
     let old = std::fs::read_to_string(&config).expect("it");
-    let more = "[providers.work]\nbase_url = \"https://models.example/v1\"\napi_key = \"sk-very-secret\"\n";
-    std::fs::write(&config, format!("turn_limit = 40\n{old}{more}")).expect("a file");
+    let proxy = "proxy = \"me:proxy-pass@proxy.example:3128\"";
+    let more = "[providers.work]\nbase_url = \"https://me:my-pass@models.example/v1?key=my-key\"\n\
+                api_key = \"sk-very-secret\"\n\
+                [mcp.hub]\nenabled = false\ncommand = \"hub\"\n\
+                args = [\"--token\", \"ghp_x\", \"https://me:my-pass@hub.example\"]\n";
+    std::fs::write(&config, format!("turn_limit = 40\n{proxy}\n{old}{more}")).expect("a file");
     #[cfg(unix)]
     std::fs::set_permissions(&config, std::os::unix::fs::PermissionsExt::from_mode(0o600)).expect("a mode");
     assert_eq!(out(&pillion(&ground, &["config", "check"])), "");
@@ -142,6 +146,13 @@ fn settings_are_checked_and_shown_with_their_origin() {
     let checked = pillion(&ground, &["config", "check"]);
     assert_eq!(checked.status.code(), Some(1));
     assert!(String::from_utf8_lossy(&checked.stdout).contains("`model` is refused here"), "{checked:?}");
+    std::fs::write(&config, format!("fallback = [\"nope/x\"]\n{old}")).expect("a file");
+    let checked = pillion(&ground, &["config", "check"]);
+    assert!(
+        String::from_utf8_lossy(&checked.stdout).contains("fallback: There is no provider \"nope\""),
+        "{checked:?}"
+    );
+    std::fs::write(&config, format!("turn_limit = 40\n{proxy}\n{old}{more}")).expect("a file");
 
     let rules = ground.folder().join("rules.toml");
     std::fs::write(&rules, "ruls = [\"bash(ls)\"]\n").expect("rules");
@@ -158,7 +169,15 @@ fn settings_are_checked_and_shown_with_their_origin() {
     assert!(line("model").contains("scripted/any") && line("model").ends_with("# the environment"), "{lines}");
     assert!(line("providers.work.api_key").contains("= \"***\" ") && !lines.contains("sk-very-secret"), "{lines}");
     assert!(line("providers.work.base_url").ends_with("config.toml"), "{lines}");
-    for (name, value) in [("mode", "\"ask\""), ("retry.tries", "5"), ("compaction.at", "0.8"), ("proxy", "(not set)")] {
+    for (name, value) in [
+        ("providers.work.base_url", "\"https://me:***@models.example/v1?key=***\""),
+        ("mcp.hub.args", "[\"--token\",\"***\",\"https://me:***@hub.example/\"]"),
+        ("proxy", "\"me:***@proxy.example:3128/\""),
+    ] {
+        assert!(line(name).contains(&format!("= {value} ")), "{name}: {lines}");
+    }
+    for (name, value) in [("mode", "\"ask\""), ("retry.tries", "5"), ("compaction.at", "0.8"), ("ca_file", "(not set)")]
+    {
         assert!(line(name).contains(&format!("= {value} ")) && line(name).ends_with("# default"), "{name}: {lines}");
     }
     let set = out(&pillion(&ground, &["config", "show"]));
