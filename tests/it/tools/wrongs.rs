@@ -68,6 +68,37 @@ async fn root_none_up_up_x_is_outside_for_every_tool() {
 }
 
 #[tokio::test]
+async fn why_a_change_outside_cannot_be_made_is_said_by_its_run_alone() {
+    let project = Project::new();
+    project.file("a.txt", "a");
+    fs::write(project.outside().join("key"), "-----BEGIN KEY-----\nsecret\n").unwrap();
+    fs::create_dir_all(project.outside().join("full/of")).unwrap();
+    #[cfg(unix)]
+    std::os::unix::fs::symlink("../key", project.root.join("doc.md")).unwrap();
+    let miss = |path| json!({ "path": path, "old_string": "-----BEGIN KEY----\nx", "new_string": "y" });
+    for (tool, input, why) in [
+        ("edit", miss("../key"), "secret"),
+        #[cfg(unix)]
+        ("edit", miss("doc.md"), "secret"),
+        ("write", json!({ "path": "../key", "content": "x" }), "has text that you have not read"),
+        ("delete", json!({ "path": "../full" }), "is a folder with 1 folder in it"),
+        ("move", json!({ "from": "a.txt", "to": "../key" }), "exists already"),
+    ] {
+        let call = project.call(tool, input.clone());
+        let proposal = call.propose().await.unwrap_or_else(|error| panic!("{input}: {error}"));
+        assert!(proposal.outside && proposal.diff.is_none(), "{tool} {input}");
+        assert!(proposal.risk.unwrap().contains("cannot be done"), "{tool} {input}");
+        // What has become possible meanwhile was shown to nobody.
+        fs::write(project.outside().join("key"), "-----BEGIN KEY----\nx").unwrap();
+        let error = call.finish().await.unwrap_err().0;
+        assert!(error.contains(why), "{tool} {input}: {error}");
+        fs::write(project.outside().join("key"), "-----BEGIN KEY-----\nsecret\n").unwrap();
+    }
+    let nothing = project.call("edit", json!({ "path": "../key" })).propose().await;
+    assert!(nothing.unwrap_err().0.contains("nothing to do"), "of the input alone");
+}
+
+#[tokio::test]
 async fn replace_checks_that_there_is_one_place() {
     let project = Project::new();
     project.file("a.txt", "same\nsame\n");
