@@ -31,7 +31,8 @@ pub(super) struct Scope {
 pub(super) struct Buffer {
     pub text: Rope,
     pub unsaved: bool,
-    shown: String,
+    pub overtaken: bool,
+    pub shown: String,
 }
 
 /// Which of the files below a start are meant.
@@ -103,7 +104,8 @@ impl Scope {
                 false => everything || starts.iter().any(|start| path == start.path),
             };
             if covered {
-                buffers.insert(path, Buffer { text: buffer.text, unsaved: buffer.unsaved, shown });
+                let (text, unsaved, overtaken) = (buffer.text, buffer.unsaved, buffer.overtaken);
+                buffers.insert(path, Buffer { text, unsaved, overtaken, shown });
             }
         }
         Self { starts, buffers, filter }

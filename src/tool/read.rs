@@ -138,6 +138,12 @@ fn page(snapshot: &Snapshot, location: &Location, input: &Input, room: usize) ->
     if snapshot.unsaved {
         notes.push("the editor shows this, with changes that are not saved yet".to_owned());
     }
+    if snapshot.overtaken {
+        notes.push(format!(
+            "on the disk {} has another text, which the editor does not show: see it with bash, and have the person reload              the file or save it",
+            location.shown
+        ));
+    }
     let whole = page.first == 0 && ends && !page.clipped && page.column == 0;
     Ok((with_notes(page.text, &notes), whole))
 }

@@ -54,6 +54,8 @@ impl Workspace {
             let (before, rebased) = (snapshot.text.clone(), snapshot.text != plan.base);
             return Ok(Applied { diff, snapshot, rebased, created: false, before, edits: Vec::new() });
         }
+        // Since it was planned, a command may have written the file, which the editor is about to show.
+        self.settle_with_disk(Some(&plan.location.path)).await;
         let held = self
             .hold(&plan.location, plan.create)
             .await
@@ -200,7 +202,12 @@ impl Workspace {
             return buffer.snapshot(editor);
         }
         let generation = state.next();
-        Snapshot { text: latest.clone(), revision: Revision::Buffer { editor, generation }, unsaved: true }
+        Snapshot {
+            text: latest.clone(),
+            revision: Revision::Buffer { editor, generation },
+            unsaved: true,
+            overtaken: false,
+        }
     }
 
     /// `edits` were made to `before`.
@@ -225,7 +232,7 @@ impl Workspace {
                 Ok(false) => Ok(Tried::Moved),
                 Ok(true) => {
                     let revision = Revision::Disk { hash: digest_bytes(text.as_bytes()) };
-                    let snapshot = Snapshot { text: Rope::from_str(&text), revision, unsaved: false };
+                    let snapshot = Snapshot { text: Rope::from_str(&text), revision, unsaved: false, overtaken: false };
                     let edits: Vec<_> = chosen.iter().map(|index| plan.pieces[*index].edit.clone()).collect();
                     Ok(Tried::Applied(self.applied(plan, &Rope::new(), &edits, snapshot)))
                 }
@@ -270,7 +277,7 @@ impl Workspace {
             replaced.map(|done| done.then(|| digest_bytes(&out))).map_err(|error| EditError::of(&location, error))
         });
         let Some(hash) = written.await? else { return Ok(Tried::Moved) };
-        let snapshot = Snapshot { text: new, revision: Revision::Disk { hash }, unsaved: false };
+        let snapshot = Snapshot { text: new, revision: Revision::Disk { hash }, unsaved: false, overtaken: false };
         Ok(Tried::Applied(self.applied(plan, &text, &edits, snapshot)))
     }
 
@@ -286,7 +293,7 @@ impl Workspace {
 }
 
 fn disk_snapshot(text: Rope, bytes: &[u8]) -> Snapshot {
-    Snapshot { text, revision: Revision::Disk { hash: digest_bytes(bytes) }, unsaved: false }
+    Snapshot { text, revision: Revision::Disk { hash: digest_bytes(bytes) }, unsaved: false, overtaken: false }
 }
 
 /// What was seen of a buffer while an edit was under way.

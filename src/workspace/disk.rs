@@ -5,6 +5,7 @@ use std::{
     fs,
     io::{self, Read, Write},
     path::{Path, PathBuf},
+    time::SystemTime,
 };
 
 pub mod relocate;
@@ -17,6 +18,37 @@ use super::{Location, confine::real, error::ReadError};
 /// If there is nothing, or it cannot be known.
 pub fn look(location: &Location) -> Result<(), ReadError> {
     fs::symlink_metadata(&location.path).map(drop).map_err(|source| ReadError::of(location, source))
+}
+
+/// What tells one state of a file from another without reading it; `None` in it if there is no file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stamp(Option<Marks>);
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Marks {
+    len: u64,
+    modified: Option<SystemTime>,
+    /// The file itself, and when anything about it changed: two writes may fall into one tick of the clock, and a time can
+    /// be set.
+    #[cfg(unix)]
+    inode: (u64, i64, i64),
+}
+
+impl Stamp {
+    pub const NO_FILE: Self = Self(None);
+
+    /// Quick: it only looks.
+    pub fn of(path: &Path) -> Self {
+        Self(fs::metadata(path).ok().map(|metadata| Marks {
+            len: metadata.len(),
+            modified: metadata.modified().ok(),
+            #[cfg(unix)]
+            inode: {
+                use std::os::unix::fs::MetadataExt;
+                (metadata.ino(), metadata.ctime(), metadata.ctime_nsec())
+            },
+        }))
+    }
 }
 
 /// # Errors

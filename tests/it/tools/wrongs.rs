@@ -99,6 +99,26 @@ async fn why_a_change_outside_cannot_be_made_is_said_by_its_run_alone() {
 }
 
 #[tokio::test]
+async fn what_a_command_wrote_to_an_open_file_is_told_of_where_the_editor_does_not_show_it() {
+    let project = Project::with_limits(Limits { settle: Duration::from_millis(20), ..Limits::default() }).with_editor();
+    project.file("f.txt", "one\nkeep\n");
+    project.open("f.txt", "one\nkeep\n");
+    let read = async || project.run("read", json!({ "path": "f.txt" })).await.unwrap();
+    assert_eq!(read().await, "     1\tone\n     2\tkeep");
+    let command = json!({ "command": "echo two > f.txt; echo keep >> f.txt; echo tail >> f.txt" });
+    project.run("bash", command).await.unwrap();
+    assert!(read().await.contains("\tkeep\n[on the disk f.txt has another text"), "{}", read().await);
+    let found = project.run("grep", json!({ "pattern": "two" })).await.unwrap();
+    assert!(found.starts_with("no matches found\n[on the disk") && found.ends_with("f.txt]"), "{found}");
+    let edit = json!({ "path": "f.txt", "old_string": "keep", "new_string": "kept" });
+    let edited = project.run("edit", edit).await.unwrap();
+    assert!(edited.contains("[Someone else has written the file"), "{edited}");
+    let seen = project.run("bash", json!({ "command": "cat f.txt" })).await.unwrap();
+    assert!(seen.starts_with("two\nkeep\ntail\n[") && seen.contains("without the unsaved changes"), "{seen}");
+    assert_eq!(project.in_editor("f.txt").await, "one\nkept\n");
+}
+
+#[tokio::test]
 async fn replace_checks_that_there_is_one_place() {
     let project = Project::new();
     project.file("a.txt", "same\nsame\n");
