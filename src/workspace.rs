@@ -227,6 +227,8 @@ pub struct Snapshot {
     /// True if it is of an open buffer whose file someone else has written since the editor read or saved it: the disk has
     /// a text that the editor does not show.
     pub overtaken: bool,
+    /// What to know of how the file encodes it; `None` if that is plain UTF-8, or the editor's affair.
+    pub encoding: Option<&'static str>,
 }
 
 /// An open buffer.
@@ -282,6 +284,13 @@ pub struct Hunk {
     pub new_lines: usize,
     /// The hunk's lines, each with its ` `, `-` or `+`.
     pub text: String,
+}
+
+impl Snapshot {
+    fn of_disk(text: Rope, hash: [u8; 16], encoding: Encoding) -> Self {
+        let revision = Revision::Disk { hash };
+        Self { text, revision, unsaved: false, overtaken: false, encoding: encoding.remark() }
+    }
 }
 
 impl Workspace {
@@ -484,9 +493,8 @@ impl Workspace {
         let (location, limit) = (location.clone(), self.limits.size);
         blocking(move || {
             let bytes = disk::read(&location, limit)?;
-            let (_, text) = Encoding::decode(&bytes).map_err(|_| ReadError::Binary(location.shown))?;
-            let revision = Revision::Disk { hash: digest_bytes(&bytes) };
-            Ok(Snapshot { text: Rope::from_str(&text), revision, unsaved: false, overtaken: false })
+            let (encoding, text) = Encoding::decode(&bytes).map_err(|_| ReadError::Binary(location.shown))?;
+            Ok(Snapshot::of_disk(Rope::from_str(&text), digest_bytes(&bytes), encoding))
         })
         .await
     }

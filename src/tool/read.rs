@@ -135,6 +135,7 @@ fn page(snapshot: &Snapshot, location: &Location, input: &Input, room: usize) ->
     if ends && total > 0 && !matches!(snapshot.text.char(snapshot.text.len_chars() - 1), '\n' | '\r') {
         notes.push("no line end at the end".to_owned());
     }
+    notes.extend(snapshot.encoding.map(str::to_owned));
     if snapshot.unsaved {
         notes.push("the editor shows this, with changes that are not saved yet".to_owned());
     }

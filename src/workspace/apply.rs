@@ -207,6 +207,7 @@ impl Workspace {
             revision: Revision::Buffer { editor, generation },
             unsaved: true,
             overtaken: false,
+            encoding: None,
         }
     }
 
@@ -231,8 +232,8 @@ impl Workspace {
             return match created.await {
                 Ok(false) => Ok(Tried::Moved),
                 Ok(true) => {
-                    let revision = Revision::Disk { hash: digest_bytes(text.as_bytes()) };
-                    let snapshot = Snapshot { text: Rope::from_str(&text), revision, unsaved: false, overtaken: false };
+                    let hash = digest_bytes(text.as_bytes());
+                    let snapshot = Snapshot::of_disk(Rope::from_str(&text), hash, Encoding::Utf8);
                     let edits: Vec<_> = chosen.iter().map(|index| plan.pieces[*index].edit.clone()).collect();
                     Ok(Tried::Applied(self.applied(plan, &Rope::new(), &edits, snapshot)))
                 }
@@ -257,7 +258,7 @@ impl Workspace {
             error => EditError::Read(error),
         })?;
         let Some(edits) = settle(&self.state, plan, chosen, &text, None) else {
-            let fresh = Box::new(disk_snapshot(text, &bytes));
+            let fresh = Box::new(Snapshot::of_disk(text, digest_bytes(&bytes), encoding));
             return Err(EditError::Conflict { shown: location.shown, fresh });
         };
         let new = make(&text, &edits);
@@ -277,7 +278,7 @@ impl Workspace {
             replaced.map(|done| done.then(|| digest_bytes(&out))).map_err(|error| EditError::of(&location, error))
         });
         let Some(hash) = written.await? else { return Ok(Tried::Moved) };
-        let snapshot = Snapshot { text: new, revision: Revision::Disk { hash }, unsaved: false, overtaken: false };
+        let snapshot = Snapshot::of_disk(new, hash, encoding);
         Ok(Tried::Applied(self.applied(plan, &text, &edits, snapshot)))
     }
 
@@ -288,12 +289,10 @@ impl Workspace {
     /// The buffer as it is now, or else the text that was found.
     fn fresh(&self, location: &Location, text: &Rope) -> Snapshot {
         let open = lock(&self.state).find(&location.path).map(|(editor, buffer)| buffer.snapshot(editor));
-        open.unwrap_or_else(|| disk_snapshot(text.clone(), text.to_string().as_bytes()))
+        open.unwrap_or_else(|| {
+            Snapshot::of_disk(text.clone(), digest_bytes(text.to_string().as_bytes()), Encoding::Utf8)
+        })
     }
-}
-
-fn disk_snapshot(text: Rope, bytes: &[u8]) -> Snapshot {
-    Snapshot { text, revision: Revision::Disk { hash: digest_bytes(bytes) }, unsaved: false, overtaken: false }
 }
 
 /// What was seen of a buffer while an edit was under way.

@@ -359,6 +359,7 @@ impl Buffer {
             revision: Revision::Buffer { editor, generation: self.generation },
             unsaved: self.saved == Saved::No,
             overtaken: self.overtaken.is_some(),
+            encoding: None,
         }
     }
 

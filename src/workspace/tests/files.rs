@@ -73,6 +73,8 @@ fn encodings_marks_and_line_ends_are_kept() {
     check(b"\xFE\xFF\0a\0b", "b", "c", b"\xFE\xFF\0a\0c");
     check(b"caf\xE9", "caf", "th", b"th\xE9");
     check("e\u{301}x".as_bytes(), "x", "y", "e\u{301}y".as_bytes());
+    // Nearly all of it is UTF-8.
+    check(b"na\xC3\xAFve a caf\xE9", "a ", "\u{fc}\u{2192} ", b"na\xC3\xAFve \xC3\xBC\xE2\x86\x92 caf\xE9");
 }
 
 #[test]

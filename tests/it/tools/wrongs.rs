@@ -119,6 +119,21 @@ async fn what_a_command_wrote_to_an_open_file_is_told_of_where_the_editor_does_n
 }
 
 #[tokio::test]
+async fn an_encoding_other_than_utf_8_is_told_of() {
+    let project = Project::new();
+    project.file("mixed.py", b"# na\xC3\xAFve \xE2\x80\x93 ok\nprint(\"a\")\n# caf\xE9\n");
+    project.file("old.txt", b"caf\xE9\n");
+    let read = async |path| project.run("read", json!({ "path": path })).await.unwrap();
+    let mixed = read("mixed.py").await;
+    assert!(mixed.contains("naïve – ok") && mixed.contains("[some bytes of the file are not UTF-8"), "{mixed}");
+    assert!(read("old.txt").await.contains("café\n[the file is not UTF-8 but Latin-1"));
+    let edit = json!({ "path": "mixed.py", "old_string": "\"a\"", "new_string": "\"ü→\"" });
+    project.run("edit", edit).await.unwrap();
+    let edited = fs::read(project.root.join("mixed.py")).unwrap();
+    assert_eq!(edited, "# naïve – ok\nprint(\"ü→\")\n# caf".bytes().chain(*b"\xE9\n").collect::<Vec<_>>());
+}
+
+#[tokio::test]
 async fn replace_checks_that_there_is_one_place() {
     let project = Project::new();
     project.file("a.txt", "same\nsame\n");
