@@ -3,7 +3,7 @@
 
 use std::{
     fs,
-    io::{self, Read, Write},
+    io::{self, Read, Seek, Write},
     path::{Path, PathBuf},
     time::SystemTime,
 };
@@ -86,8 +86,8 @@ fn leads_elsewhere(path: &Path) -> io::Result<bool> {
     Ok(real(path)? != path)
 }
 
-/// Puts `bytes` in the place of the file, keeping its mode and, where allowed, its owner. `ready` is asked at the last
-/// moment; if it says no, nothing happens and the answer is `false`.
+/// Puts `bytes` in the place of the file, keeping its other names, its mode and, where allowed, its owner and extended
+/// attributes. `ready` is asked at the last moment; if it says no, nothing happens and the answer is `false`.
 pub fn replace(path: &Path, bytes: &[u8], ready: impl FnOnce() -> bool) -> io::Result<bool> {
     let metadata = fs::metadata(path)?;
     if leads_elsewhere(path)? {
@@ -96,11 +96,17 @@ pub fn replace(path: &Path, bytes: &[u8], ready: impl FnOnce() -> bool) -> io::R
     if metadata.permissions().readonly() {
         return Err(io::ErrorKind::ReadOnlyFilesystem.into());
     }
+    #[cfg(unix)]
+    if std::os::unix::fs::MetadataExt::nlink(&metadata) > 1 {
+        return overwrite(path, bytes, ready);
+    }
     let folder = folder(path)?;
     let mut file = tempfile::Builder::new().prefix(PREFIX).tempfile_in(folder)?;
     file.write_all(bytes)?;
     #[cfg(unix)]
     own(file.as_file(), &metadata);
+    #[cfg(any(target_os = "linux", target_os = "macos"))]
+    copy_attributes(path, file.as_file());
     file.as_file().set_permissions(metadata.permissions())?;
     file.as_file().sync_all()?;
     if !ready() {
@@ -109,6 +115,32 @@ pub fn replace(path: &Path, bytes: &[u8], ready: impl FnOnce() -> bool) -> io::R
     file.persist(path)?;
     sync_folder(folder);
     Ok(true)
+}
+
+/// As [`replace`], for a file with other names, which another in its place would not have: it is written where it is. A
+/// copy of what it had lies beside it as long as it may be lost.
+#[cfg(unix)]
+fn overwrite(path: &Path, bytes: &[u8], ready: impl FnOnce() -> bool) -> io::Result<bool> {
+    let old = fs::read(path)?;
+    let mut copy = tempfile::Builder::new().prefix(PREFIX).tempfile_in(folder(path)?)?;
+    copy.write_all(&old)?;
+    copy.as_file().sync_all()?;
+    let mut file = fs::File::options().write(true).open(path)?;
+    if !ready() {
+        return Ok(false);
+    }
+    let mut put = |bytes: &[u8]| {
+        file.rewind()?;
+        file.write_all(bytes)?;
+        file.set_len(bytes.len() as u64)?;
+        file.sync_all()
+    };
+    let Err(error) = put(bytes) else { return Ok(true) };
+    if put(&old).is_err() {
+        let (_, copy) = copy.keep()?;
+        return Err(io::Error::other(format!("{error}, halfway; what the file had is in {}", copy.display())));
+    }
+    Err(error)
 }
 
 /// Makes a file that must not exist, and with `folders` those above it. What fails leaves nothing behind.
@@ -186,6 +218,20 @@ fn own(file: &fs::File, like: &fs::Metadata) {
     }
     if now.uid() != like.uid() {
         let _ = std::os::unix::fs::fchown(file, Some(like.uid()), None);
+    }
+}
+
+/// Access control lists are among them. One that the system keeps for itself is its own affair.
+#[cfg(any(target_os = "linux", target_os = "macos"))]
+fn copy_attributes(from: &Path, to: &fs::File) {
+    use rustix::fs::{XattrFlags, fsetxattr, getxattr, listxattr};
+    // Linux has no longer lists or values.
+    let (mut names, mut value) = (vec![0; 1 << 16], vec![0; 1 << 16]);
+    let Ok(length) = listxattr(from, &mut names[..]) else { return };
+    for name in names[..length].split(|byte| *byte == 0).filter(|name| !name.is_empty()) {
+        if let Ok(length) = getxattr(from, name, &mut value[..]) {
+            let _ = fsetxattr(to, name, &value[..length], XattrFlags::empty());
+        }
     }
 }
 

@@ -337,6 +337,36 @@ mod unix {
     }
 
     #[test]
+    fn other_names_of_the_file_stay_its_names() {
+        run(async {
+            let ground = ground(b"a longer text");
+            let other = ground.root.join("other");
+            fs::hard_link(ground.path(), &other).unwrap();
+            ground.edit("longer text", "word").await.unwrap();
+            assert_eq!(fs::read(&other).unwrap(), b"a word");
+            assert_eq!(fs::metadata(&other).unwrap().nlink(), 2);
+            ground.only(&["a.txt", "other"]);
+        });
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn extended_attributes_are_kept() {
+        use rustix::fs::{XattrFlags, getxattr, setxattr};
+        run(async {
+            let ground = ground(b"text");
+            if setxattr(ground.path(), "user.k", b"value", XattrFlags::empty()).is_err() {
+                // Some file systems have none.
+                return;
+            }
+            ground.edit("text", "words").await.unwrap();
+            let mut value = [0; 16];
+            let length = getxattr(ground.path(), "user.k", &mut value[..]).unwrap();
+            assert_eq!((&value[..length], ground.bytes().as_slice()), (&b"value"[..], &b"words"[..]));
+        });
+    }
+
+    #[test]
     fn a_new_file_has_the_mode_of_new_files() {
         run(async {
             let ground = ground(b"");
