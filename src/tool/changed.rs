@@ -93,8 +93,8 @@ pub(super) fn output(done: String, applied: Applied, context: &Context) -> Outpu
     }
     let mut text = text.trim_end().to_owned();
     if applied.snapshot.overtaken {
-        text += "
-[Someone else has written the file meanwhile, and the editor does not show that: this edit is in the                  editor's text alone, and commands see the other. Tell the person, who has to bring the two together.]";
+        text += "\n[Someone else has written the file meanwhile, and the editor does not show that: this edit is in the \
+                 editor's text alone, and commands see the other. Tell the person, who has to bring the two together.]";
     }
     Output { content: vec![ResultContent::Text { text }], diff: Some(applied.diff) }
 }

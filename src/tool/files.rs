@@ -32,7 +32,7 @@ pub(super) struct Buffer {
     pub text: Rope,
     pub unsaved: bool,
     pub overtaken: bool,
-    pub shown: String,
+    shown: String,
 }
 
 /// Which of the files below a start are meant.

@@ -157,18 +157,13 @@ impl Search {
         self.search_files(context, &collected);
         let collected = collected.into_inner().unwrap_or_else(|poisoned| poisoned.into_inner());
         let mut text = collected.text(|path| self.scope.shown(path));
-        let overtaken =
-            self.scope.buffers.iter().filter(|(path, buffer)| {
-                buffer.overtaken && self.scope.filter.accepts(self.scope.start_of(path), path)
-            });
-        let mut overtaken: Vec<&str> = overtaken.map(|(_, buffer)| buffer.shown.as_str()).collect();
+        let accepts = |path: &std::path::Path| self.scope.filter.accepts(self.scope.start_of(path), path);
+        let overtaken = self.scope.buffers.iter().filter(|(path, buffer)| buffer.overtaken && accepts(path));
+        let mut overtaken: Vec<String> = overtaken.map(|(path, _)| self.scope.shown(path)).collect();
         if !overtaken.is_empty() {
             overtaken.sort_unstable();
             let these = overtaken.join(", ");
-            text += &format!(
-                "
-[on the disk these have another text, which the editor does not show: {these}]"
-            );
+            text += &format!("\n[on the disk these have another text, which the editor does not show: {these}]");
         }
         Ok(text)
     }

@@ -141,7 +141,8 @@ fn page(snapshot: &Snapshot, location: &Location, input: &Input, room: usize) ->
     }
     if snapshot.overtaken {
         notes.push(format!(
-            "on the disk {} has another text, which the editor does not show: see it with bash, and have the person reload              the file or save it",
+            "on the disk {} has another text, which the editor does not show: see it with bash, and have the person \
+             reload the file or save it",
             location.shown
         ));
     }

@@ -3,7 +3,7 @@
 
 use std::{
     fs,
-    io::{self, Read, Seek, Write},
+    io::{self, Read, Write},
     path::{Path, PathBuf},
     time::SystemTime,
 };
@@ -121,6 +121,7 @@ pub fn replace(path: &Path, bytes: &[u8], ready: impl FnOnce() -> bool) -> io::R
 /// copy of what it had lies beside it as long as it may be lost.
 #[cfg(unix)]
 fn overwrite(path: &Path, bytes: &[u8], ready: impl FnOnce() -> bool) -> io::Result<bool> {
+    use std::io::Seek;
     let old = fs::read(path)?;
     let mut copy = tempfile::Builder::new().prefix(PREFIX).tempfile_in(folder(path)?)?;
     copy.write_all(&old)?;
