@@ -60,8 +60,9 @@ pub struct Rule {
     pub tool: String,
     /// What the call must match. `None` matches every call of the tool inside the roots.
     ///
-    /// For a call with a command line: the exact command, or a prefix that ends in ` *`, which takes any further
-    /// arguments and never a command that a shell would read as more than one simple command. A command that leaves
+    /// For a call with a command line: the exact command, or a prefix that ends in ` *`, which takes further arguments,
+    /// but never a command that a shell would read as more than one simple command, nor an option that names a program
+    /// or a file, a path that leads out of the roots, or a wildcard that may become one of these. A command that leaves
     /// the roots matches nothing.
     ///
     /// For a call that reaches a host: its name as in the address, `docs.rs`, with `:port` unless that is the scheme's
@@ -120,8 +121,8 @@ pub fn decide(policy: &Policy, call: &Call) -> Decision {
 }
 
 /// The rules that, taken together, would silence this call and others like it; none where only the person's word will
-/// do. As narrow as is of use: the very files, and the command with the arguments left open unless it is one that can
-/// be made to do anything.
+/// do. As narrow as is of use: the very files, and the very command, its arguments left open only where it is known to
+/// build, test or look, whatever they are.
 pub fn suggest(call: &Call) -> Vec<Rule> {
     rule::suggest(call)
 }

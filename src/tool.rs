@@ -91,7 +91,8 @@ pub fn check_shape(schema: &Value, value: &Value) -> Result<Value, String> {
 pub trait Tool: Send + Sync + 'static {
     fn spec(&self) -> &ToolSpec;
 
-    /// What this call would do. Reads at most; a wrong input is an error that the model reads.
+    /// What this call would do. Reads at most; a wrong input is an error that the model reads, before anybody has allowed the
+    /// call: what it says must not be of a file outside the roots. That is for [`Self::run`] to say.
     async fn propose(&self, input: &Value, context: &Context) -> Result<Proposal, ToolError>;
 
     /// Does it. The world may have changed since the proposal: what the proposal saw is checked again.
