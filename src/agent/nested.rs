@@ -102,9 +102,11 @@ impl<'a> Ground<'a> {
         tools.add_source(shared, Collision::Refuse).map_err(|duplicate| ToolError::new(duplicate.to_string()))?;
         let mut nested = self.agent.to_builder().tools(tools);
         if is_bare {
-            (nested.system, nested.instructions) = (Vec::new(), None);
+            (nested.system, nested.instructions, nested.stop_sequences) = (Vec::new(), None, Vec::new());
             (nested.hooks, nested.mutators) = (Vec::new(), Vec::new());
         } else {
+        // The shape of the parent's answer.
+        nested.output_schema = None;
             nested = nested.system(INSTRUCTIONS);
         }
         nested.depth = depth;
