@@ -71,6 +71,8 @@ mod nested;
 
 mod progress;
 
+mod said;
+
 mod span;
 
 pub mod compaction;

@@ -67,7 +67,7 @@ pub use self::{
 };
 use super::{
     Agent, Answer, ApprovalRequest, Cursor, Event, Host, MutationError, Mutator, NoticeLevel, Point, Scope,
-    estimate::weigh, mutate, turn::Ground,
+    estimate::weigh, mutate, said, turn::Ground,
 };
 use crate::{
     permission::Policy,
@@ -306,8 +306,8 @@ fn size(cursor: &Cursor<'_>, messages: &[Message]) -> Size {
 /// What makes a shorter transcript unfit to take the other's place, if anything.
 fn fault(before: &[Message], after: &[Message], why: &Why) -> Option<String> {
     let kept = |index: &usize| {
-        let said = rounds::said(&before[*index]);
-        after.iter().any(|message| rounds::said(message) == said)
+        let said = said::said(&before[*index]);
+        after.iter().any(|message| said::said(message) == said)
     };
     if !rounds::current_prompts(before, why).iter().all(kept) {
         return Some("it would lose what the person just asked for".to_owned());

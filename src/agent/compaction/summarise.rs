@@ -59,7 +59,7 @@ impl Strategy for Summarise {
         let prompts = rounds::kept_prompts(messages, end, why);
         let older = &messages[..end];
         // A summary of a summary tells nothing new.
-        if older.iter().all(|message| message.text().starts_with(rounds::SUMMARY) || prompts.contains(message)) {
+        if older.iter().all(|message| message.text().starts_with(said::SUMMARY) || prompts.contains(message)) {
             return Ok(());
         }
         let (provider, model) = match &self.model {
@@ -91,7 +91,7 @@ impl Strategy for Summarise {
         let head = format!(
             "{} The messages themselves were left out to save room; what files held may have changed since, so read what \
              you need again.]",
-            rounds::SUMMARY
+            said::SUMMARY
         );
         let recent = messages.split_off(end);
         let summary = Message::user(format!("{head}\n\n{}", summary.trim()));

@@ -16,7 +16,7 @@ use super::super::{
         ClipOutputs, Compaction, DropFailedResults, DropThinking, KeepRecent, Reason, Report, Strategy, Summarise, Why,
     },
     estimate::weigh,
-    *,
+    nested, said, *,
 };
 use crate::{
     provider::{
@@ -24,7 +24,7 @@ use crate::{
         retry,
         scripted::Scripted,
     },
-    tool::{Budget, Context, Output, Outputs, Proposal, Registry, ToolError, Typed, typed},
+    tool::{Budget, Context, Output, Outputs, Proposal, Registry, Task, TaskStatus, ToolError, Typed, typed},
     transcript::{Content, Cost, Image, ResultContent, Role, is_whole},
     workspace::Workspace,
 };
@@ -251,6 +251,38 @@ async fn when_the_summary_fails_the_rest_still_helps_and_the_person_is_told() {
         events.iter().find_map(|event| if let Event::Notice { message, .. } = event { Some(message) } else { None });
     assert!(notice.unwrap().contains("No summaries today."), "{notice:?}");
     assert!(is_whole(&result.unwrap().replaced.unwrap()));
+}
+
+#[tokio::test]
+async fn what_background_tasks_gave_can_be_made_shorter() {
+    let task = |number: usize| Task {
+        id: format!("task-{number}"),
+        call_id: "c1".into(),
+        title: "make".into(),
+        status: TaskStatus::Ended,
+        started_at: 0,
+        ended_at: Some(1),
+    };
+    let mut history = turn(1, 1, "begun", false);
+    history.extend((1..6).map(|number| nested::news(&task(number), &"printed\n".repeat(5_000))));
+    history.push(Message::user(format!("{} hook: red]", said::NOT_OVER)));
+    let model = model(json!(["On."]));
+    let agent = builder(&model).catalog(catalog(30_000)).mutator(Arc::new(Compaction::standard(1, None)));
+    let (events, result) = events(agent.build().unwrap().stream(&history)).await;
+    let [report] = reports(&events).try_into().unwrap();
+    assert!(report.tokens_before > 30_000 && report.tokens_after < 24_000, "{report:?}");
+    let shorter = result.unwrap().replaced.unwrap();
+    assert_eq!((shorter.len(), shorter[0].text().as_str()), (history.len() + 1, "prompt 1"));
+    for (index, message) in shorter[3..8].iter().enumerate() {
+        let text = message.text();
+        assert!(text.starts_with(&format!("[task-{} (`make`", index + 1)), "{text}");
+        assert!(text.ends_with("clipped here to save room. For the rest read the task with `tasks`.]"), "{text}");
+    }
+
+    // Once it is old, it may go altogether.
+    history.extend(turn(2, 2, "fine", false).split_off(1));
+    let shorter = by_hand(KeepRecent { rounds: 1 }, &history).await.unwrap();
+    assert_eq!((shorter.len(), shorter[1].text().as_str()), (4, "prompt 1"));
 }
 
 fn too_long() -> serde_json::Value {
