@@ -116,8 +116,8 @@ async fn play_out(
     let _cancelled_when_dropped = cancel.clone().drop_guard();
     let is_new = open.is_none();
     let tools = agent.setup.tools.catalogue();
-    let spent = Mutex::default();
-    let ground = Ground { agent, tools: &tools, scope, host, cancel: &cancel, spent: &spent };
+    let (models, spent) = (agent.models(), Mutex::default());
+    let ground = Ground { agent, models: &models, tools: &tools, scope, host, cancel: &cancel, spent: &spent };
     let mut turn = Turn::new(ground, history, open.unwrap_or_default());
 
     let ended = AssertUnwindSafe(turn.play(is_new)).catch_unwind().await;
@@ -154,6 +154,8 @@ pub(super) fn said_by(panic: &(dyn Any + Send)) -> String {
 pub(super) struct Ground<'a> {
     pub agent: &'a Agent,
     /// The tools of this round: a change takes effect at the next model call.
+    /// Who is asked.
+    pub models: &'a Models,
     pub tools: &'a Catalogue,
     pub scope: &'a Scope,
     pub host: &'a dyn Host,
@@ -192,8 +194,6 @@ struct Turn<'a> {
     /// replaced.
     request: Arc<Request>,
     given: usize,
-    /// Who is asked.
-    models: Models,
     /// What the turn had added when the history was replaced.
     added_before: Option<Vec<Message>>,
     usage: Usage,
@@ -224,7 +224,6 @@ impl<'a> Turn<'a> {
             ground,
             request: Arc::new(request),
             given,
-            models: ground.agent.models(),
             added_before: None,
             usage,
             rounds,

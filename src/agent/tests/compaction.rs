@@ -15,7 +15,7 @@ use super::super::{
     compaction::{
         ClipOutputs, Compaction, DropFailedResults, DropThinking, KeepRecent, Reason, Report, Strategy, Summarise, Why,
     },
-    estimate::weigh,
+    estimate::{Estimator, weigh},
     nested, said, *,
 };
 use crate::{
@@ -242,15 +242,65 @@ async fn a_summary_takes_the_place_of_what_is_older_and_its_cost_is_counted() {
 async fn when_the_summary_fails_the_rest_still_helps_and_the_person_is_told() {
     let history = turn(1, 30, &"word ".repeat(60), false);
     let broken = json!({"steps": [{"error": {"class": "badRequest", "message": "No summaries today."}}]});
-    let (cheap, model) = (model(json!([broken])), model(json!(["On."])));
+    let (cheap, model) = (model(json!([broken.clone()])), model(json!([broken, "On."])));
     let compaction = Compaction::standard(2, Some((cheap, "any".into())));
     let agent = builder(&model).catalog(catalog(3_000)).mutator(Arc::new(compaction)).build().unwrap();
     let (events, result) = events(agent.stream(&history)).await;
     assert!(reports(&events)[0].strategies.contains(&"keepRecent"), "{events:?}");
-    let notice =
-        events.iter().find_map(|event| if let Event::Notice { message, .. } = event { Some(message) } else { None });
-    assert!(notice.unwrap().contains("No summaries today."), "{notice:?}");
+    let [theirs, own] = notices(&events).try_into().unwrap();
+    assert!(theirs.starts_with("scripted/any does not summarise (No summaries today."), "{theirs}");
+    assert!(own.contains("(summarise) was left out: No summaries today."), "{own}");
     assert!(is_whole(&result.unwrap().replaced.unwrap()));
+}
+
+fn notices(events: &[Event]) -> Vec<String> {
+    let notice = |event: &Event| if let Event::Notice { message, .. } = event { Some(message.clone()) } else { None };
+    events.iter().filter_map(notice).collect()
+}
+
+fn busy() -> serde_json::Value {
+    json!({"steps": [{"error": {"class": "overloaded", "message": "Busy.", "status": 529}}]})
+}
+
+#[tokio::test]
+async fn where_the_summariser_fails_or_is_busy_those_that_the_turn_asks_summarise() {
+    let history = turn(1, 30, &"word ".repeat(60), false);
+    let broken = json!({"steps": [{"error": {"class": "auth", "message": "No key."}}]});
+    let (cheap, first) = (model(json!([broken])), model(json!([busy()])));
+    let second = model(json!([{"steps": [{"text": "They looked."}]}, "On."]));
+    let summarise = Summarise { model: Some((cheap, "cheap".into())), keep_rounds: 2 };
+    let keep = KeepRecent { rounds: 2 };
+    let compaction = Compaction::of([Arc::new(summarise) as _, Arc::new(keep) as _]).at_share(0.5);
+    let agent = builder(&first).fallback(second.clone(), "second").catalog(catalog(5_000));
+    let agent = agent.mutator(Arc::new(compaction)).build().unwrap();
+    let (events, result) = events(agent.stream(&history)).await;
+    assert_eq!(reports(&events)[0].strategies, ["summarise"]);
+    let [notice] = notices(&events).try_into().unwrap();
+    assert!(notice.contains("scripted/cheap does not summarise (No key."), "{notice}");
+    let fell = |event: &Event| matches!(event, Event::Fallback { to, .. } if to == "scripted/second");
+    assert_eq!(events.iter().filter(|event| fell(event)).count(), 1, "the turn stays with it");
+    assert_eq!((first.requests().len(), second.requests().len()), (1, 2));
+    assert_eq!(second.requests()[0].model, "second");
+    assert_eq!(result.unwrap().text, "On.");
+}
+
+#[tokio::test]
+async fn while_there_is_room_nothing_is_dropped_because_a_model_is_busy() {
+    let history = turn(1, 30, &"word ".repeat(60), false);
+    let tokens = Estimator::default().messages(&history);
+    // Due at a half, with room left, and without.
+    for (window, waits) in [(tokens * 3 / 2, true), (tokens, false)] {
+        let model = model(json!([busy(), {"steps": [{"text": "On."}]}]));
+        let compaction = Compaction::standard(2, None).at_share(0.5);
+        let agent = builder(&model).catalog(catalog(window)).mutator(Arc::new(compaction)).build().unwrap();
+        let (events, result) = events(agent.stream(&history)).await;
+        assert_eq!(result.unwrap().text, "On.");
+        let strategies: Vec<_> = reports(&events).into_iter().flat_map(|report| report.strategies).collect();
+        assert_eq!(strategies.contains(&"keepRecent"), !waits, "{strategies:?}");
+        let [notice] = notices(&events).try_into().unwrap();
+        assert_eq!(notice.contains("(summarise) was put off: Busy."), waits, "{notice}");
+        assert_eq!(model.requests()[1].messages.len() == history.len(), waits);
+    }
 }
 
 #[tokio::test]
