@@ -1,6 +1,6 @@
 //! Agents inside a turn, and what running calls ask of the loop.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
@@ -141,6 +141,29 @@ async fn the_policy_is_the_parents_as_it_is_now() {
     ]);
     play_nested(&spawning(&model, &stage, vec![]), &host, host.cancel.clone()).await;
     assert!(stage.ran.lock().unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn hooks_hear_what_its_calls_do_and_not_its_turn() {
+    let (stage, host) = (stage(), Recorder::new(&stage()));
+    let model = Model::new([
+        vec![call("p", json!({"task": "x"})), CALLS],
+        vec![Cue::Call("c", "look", json!({"do": "x"})), CALLS],
+    ]);
+    let heard = Arc::new(Mutex::new(Vec::new()));
+    let into = heard.clone();
+    let listen = move |moment: hook::Moment| {
+        match moment {
+            hook::Moment::TurnStart { prompt, .. } => into.lock().unwrap().push(prompt.text()),
+            hook::Moment::BeforeTool { call, .. } => into.lock().unwrap().push(call.name),
+            hook::Moment::TurnEnd { .. } => into.lock().unwrap().push("end".to_owned()),
+            hook::Moment::AfterTool { .. } => {}
+        }
+        async { hook::Verdict::default() }
+    };
+    let agent = spawning(&model, &stage, vec![]).to_builder().hook(listen).build().unwrap();
+    play_nested(&agent, &host, host.cancel.clone()).await;
+    assert_eq!(*heard.lock().unwrap(), ["go", "sub_agent", "look", "end"]);
 }
 
 #[tokio::test]
