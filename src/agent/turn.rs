@@ -333,8 +333,16 @@ impl<'a> Turn<'a> {
         }
         // What is not asked for stays with the host, for the next turn.
         let was_steered = self.may_go_on() && self.steer(point).await;
-        let is_over = !goes_on && !was_steered && !self.hear_veto(stop_reason).await;
-        is_over.then_some(stop_reason)
+        if goes_on || was_steered {
+            return None;
+        }
+        let is_vetoed = self.hear_veto(stop_reason).await;
+        // Hooks may take minutes, in which the person speaks on.
+        let was_steered = self.is_heard() && self.may_go_on() && self.steer(point).await;
+        if cancel.is_cancelled() {
+            return Some(StopReason::Cancelled);
+        }
+        (!is_vetoed && !was_steered).then_some(stop_reason)
     }
 
     /// Tells the model what people wrote for it and it does not know yet.
@@ -460,6 +468,13 @@ impl<'a> Turn<'a> {
 
     /// Takes in what the person said to the running turn, and what else is new. Whether the model has anything to answer.
     async fn steer(&mut self, point: Point) -> bool {
+        let (is_said, is_news) = self.gather(point).await;
+        let may_be_read = is_said && self.hear_steering().await;
+        may_be_read || is_news
+    }
+
+    /// Appends what the person said meanwhile, and what came of background tasks. Which of the two there was.
+    async fn gather(&mut self, point: Point) -> (bool, bool) {
         let said = select! {
             biased;
             said = self.ground.host.interject(point) => said,
@@ -469,13 +484,6 @@ impl<'a> Turn<'a> {
         let mut is_said = false;
         for mut message in said {
             message.content.retain(|part| !matches!(part, Content::ToolCall(_) | Content::ToolResult(_)));
-        let (is_said, is_news) = self.gather(point).await;
-        let may_be_read = is_said && self.hear_steering().await;
-        may_be_read || is_news
-    }
-
-    /// Appends what the person said meanwhile, and what came of background tasks. Which of the two there was.
-    async fn gather(&mut self, point: Point) -> (bool, bool) {
             if message.role == Role::User && !message.content.is_empty() {
                 self.append(message).await;
                 is_said = true;

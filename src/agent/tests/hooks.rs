@@ -245,6 +245,32 @@ async fn what_is_said_to_a_running_turn_is_heard_too() {
 }
 
 #[tokio::test]
+async fn what_is_said_while_a_hook_judges_the_end_is_answered() {
+    for veto in [false, true] {
+        let stage = stage();
+        let host = Arc::new(Recorder::new(&stage));
+        let (person, ends) = (host.clone(), Arc::new(AtomicU32::new(0)));
+        let count = ends.clone();
+        let hook = move |moment: Moment| {
+            let is_first = matches!(moment, Moment::TurnEnd { .. }) && count.fetch_add(1, Ordering::SeqCst) == 0;
+            if is_first {
+                person.steering.lock().unwrap().push_back(vec![Message::user("and the docs")]);
+            }
+            let verdict = if is_first && veto { Verdict::deny("red") } else { Verdict::default() };
+            async move { verdict }
+        };
+        let model = Model::new([]);
+        let agent = agent(&model, &stage).to_builder().hook(hook).build().unwrap();
+        let history = vec![Message::user("go")];
+        let outcome = turn::run(&agent, &Scope::default(), history, &*host, host.cancel.clone()).await;
+        assert_eq!((outcome.stop_reason, ends.load(Ordering::SeqCst)), (StopReason::EndTurn, 2), "{veto}");
+        let requests = model.requests.lock().unwrap();
+        assert_eq!(requests.len(), 2, "{veto}");
+        assert_eq!(requests[1].messages.last(), Some(&Message::user("and the docs")), "{veto}");
+    }
+}
+
+#[tokio::test]
 async fn context_for_a_turn_comes_before_the_first_model_call() {
     let played = play_with(vec![hook(Odd { when: "start", how: How::Say("it rains") })], vec![allow()]).await;
     assert_eq!(played.outcome.messages[0].text(), "[What hooks say, not the person:]\n[odd: it rains]");
