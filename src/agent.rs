@@ -37,7 +37,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::{
-    permission::Policy,
+    permission::{self, Policy},
     tool::{Answered, Class, PlanItem, Question, Terminals},
     transcript::{Message, StopReason, ToolCall, ToolResult, Usage},
     workspace::FileDiff,
@@ -230,6 +230,21 @@ pub struct ApprovalRequest {
     pub diff: Option<FileDiff>,
     /// Which nested agent asks; none if it is the one the person talks to.
     pub agent: Option<Asker>,
+}
+
+impl ApprovalRequest {
+    /// The call as the policy sees it.
+    pub fn at_the_gate<'a>(&'a self, roots: &'a [PathBuf]) -> permission::Call<'a> {
+        permission::Call {
+            tool: &self.call.name,
+            class: self.class,
+            paths: &self.paths,
+            outside: self.outside,
+            command: self.command.as_deref(),
+            host: self.host.as_deref(),
+            roots,
+        }
+    }
 }
 
 /// A nested agent that asks for something.

@@ -162,7 +162,7 @@ impl Hub {
                 }
             }
             Signal::Ask { session_id, turn_id, request, answer } => {
-                self.ask(&session_id, &turn_id, *request, answer);
+                self.ask(&session_id, &turn_id, request, answer);
                 self.let_in(&session_id);
             }
             Signal::Question { session_id, turn_id, request, answer } => {
@@ -269,7 +269,7 @@ impl Hub {
             Request::EventList(params) => self.list_events(params, reply),
             Request::ApprovalList(params) => answer(reply, self.list_inquiries(&params)),
             Request::ApprovalRespond(params) => {
-                let owner = self.sessions.values().find(|session| session.is_asking(&params.approval_id));
+                let owner = self.sessions.values().find(|session| session.approval(&params.approval_id).is_some());
                 match owner.map(|session| session.id.clone()) {
                     Some(session_id) => {
                         answer(reply, Ok(ApprovalRespondResponse { accepted: true }));
@@ -289,7 +289,7 @@ impl Hub {
                 answer(reply, moved);
             }
             Request::QuestionRespond(params) => {
-                let owner = self.sessions.values().find(|session| session.is_asking(&params.question_id));
+                let owner = self.sessions.values().find(|session| session.question(&params.question_id).is_some());
                 let accepted = match owner.map(|session| session.id.clone()) {
                     Some(session_id) => self.answer_question(&session_id, &params.question_id, params.answer),
                     None => Ok(false),

@@ -158,6 +158,42 @@ async fn a_client_brings_servers_for_one_session() {
     until(&client, json!({"sessionId": session}), "tests", "ready").await;
 }
 
+#[tokio::test]
+async fn an_open_approval_of_a_servers_tool_outlives_a_kill() {
+    let Some(python) = super::python() else { return };
+    let script = script::always(calls("echo", json!({"text": "again"})));
+    let options = ["--slow-start", "0.3"];
+    let brought = json!([{
+        "type": "stdio", "name": "tests", "command": python,
+        "args": [json!(super::script_path()), json!(options[0]), json!(options[1])], "env": [],
+    }]);
+    let (settings, none) = (ground!(&script, &options, ""), Value::Null);
+    for (ground, servers) in [(settings, none), (Ground::new(&script), brought)] {
+        let mut client = ground.client(everything()).await;
+        let with = |mut params: Value| {
+            if servers.is_array() {
+                params["mcpServers"] = servers.clone();
+            }
+            params
+        };
+        let session = text(&client.call("session/new", with(json!({}))).await["sessionId"]);
+        until(&client, json!({"sessionId": session}), "tests", "ready").await;
+        client.start(&session, "go").await;
+        let (_unanswered, before) = client.asked("approval/request").await;
+        client.child.start_kill().expect("kill -9");
+        client.ended().await;
+
+        let mut client = ground.client(everything()).await;
+        client.call("session/load", with(json!({"sessionId": session}))).await;
+        let (reply, params) = client.asked("approval/request").await;
+        assert_eq!(params["approval"], before["approval"]);
+        reply.send(Ok(json!({"type": "allow"})));
+        let events = client.events_until(&session, "turnEnded").await;
+        let result = events.iter().find(|event| event["type"] == "toolResult").expect("a result");
+        assert_eq!((&result["status"], &result["text"]), (&json!("ok"), &json!("again")), "{servers}");
+    }
+}
+
 #[cfg(target_os = "linux")]
 #[tokio::test]
 async fn servers_end_with_pillion_and_so_does_all_that_they_started() {

@@ -14,7 +14,7 @@ use crate::{
 
 fn started(seq: u64) -> crate::sidecar::LoggedEvent {
     let prompt = vec![ContentBlock::Text { text: "\nFix the test\nplease".to_owned() }];
-    logged(seq, SessionEvent::TurnStarted { turn_id: "t1".to_owned(), prompt, by: None })
+    logged(seq, SessionEvent::TurnStarted { turn_id: "t1".to_owned(), prompt, by: None, output_schema: None })
 }
 
 pub(super) fn ended(seq: u64, stop_reason: TurnStopReason, error: Option<&str>) -> crate::sidecar::LoggedEvent {
