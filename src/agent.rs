@@ -71,6 +71,8 @@ mod nested;
 
 mod progress;
 
+mod said;
+
 mod span;
 
 pub mod compaction;
@@ -311,10 +313,11 @@ pub trait Host: Send + Sync {
     /// What the person said since the last time, to go before the next model call: messages of the user, without tool
     /// results.
     ///
-    /// Asked at [`Point::BeforeModelCall`] of a new turn's first call; at [`Point::AfterToolResult`], when the results of a
-    /// round are in the transcript and another model call follows; and at [`Point::AfterTurnEnded`], when the model has
-    /// ended its turn, which then goes on. What is not asked for stays with the host, for the next turn. When the turn is
-    /// cancelled meanwhile, it is not waited for.
+    /// Asked at [`Point::BeforeModelCall`] of a turn's first call, and of the next one of a turn that is taken up; at
+    /// [`Point::AfterToolResult`], when the results of a round are in the transcript and another model call follows; and at
+    /// [`Point::AfterTurnEnded`], when the model has ended its turn, which then goes on, and once more when hooks were asked
+    /// about that end. What is not asked for stays with the host, for the next turn. When the turn is cancelled meanwhile,
+    /// it is not waited for.
     async fn interject(&self, point: Point) -> Vec<Message> {
         let _ = point;
         Vec::new()

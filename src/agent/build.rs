@@ -174,6 +174,11 @@ impl Agent {
         self.setup.catalog.facts(self.provider.name(), &self.setup.model)
     }
 
+    /// What is known of a model that may be asked.
+    pub(super) fn facts_of(&self, choice: &Choice) -> Facts {
+        self.setup.catalog.facts(choice.provider.name(), &choice.model)
+    }
+
     /// The models of a turn, the first of them to begin with.
     pub(super) fn models(&self) -> Models {
         let first = Choice { provider: self.provider.clone(), model: self.setup.model.clone() };

@@ -25,7 +25,8 @@ use crate::{
 pub struct RunResult {
     /// What the turn added; together with the history it is [whole](crate::transcript::is_whole) if the history was.
     pub messages: Vec<Message>,
-    /// What the history and `messages` together became, if a [`Mutator`](super::Mutator) changed them.
+    /// What the history and `messages` together became, if a [`Mutator`](super::Mutator) changed them or a
+    /// [`Hook`](super::Hook) took out what the person said.
     pub replaced: Option<Vec<Message>>,
     /// The text of the last answer.
     pub text: String,

@@ -435,6 +435,22 @@ async fn a_turn_that_was_left_while_the_model_spoke_is_said_anew() {
 }
 
 #[tokio::test]
+async fn a_restored_driver_says_what_was_submitted_before_the_model_goes_on() {
+    let stage = stage();
+    let model = Model::new([calls(&[("a", "look", json!({"do": "x"}))])]);
+    let one = agent(&model, &stage);
+    let mut driver = one.start(go().stop_after_tool_results(true));
+    assert!(matches!(driver.next().await, Step::Interrupt(Interrupt::AfterToolResult)));
+    driver.submit(Message::user("not that one"));
+    let mut driver = restored(driver, &one);
+    finished(&mut driver).await;
+    awaits_input(&mut driver).await;
+    let requests = model.requests.lock().unwrap();
+    assert_eq!(requests.len(), 2);
+    assert_eq!(requests[1].messages[3..], [Message::user("not that one")]);
+}
+
+#[tokio::test]
 async fn a_history_with_calls_left_open_is_made_whole() {
     let stage = stage();
     let call = Content::ToolCall(ToolCall { id: "x".into(), name: "look".into(), input: json!({}) });
