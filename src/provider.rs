@@ -24,6 +24,7 @@ pub mod span;
 pub mod sse;
 
 mod answer;
+mod call;
 mod error;
 mod json;
 mod opaque;

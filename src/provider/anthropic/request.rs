@@ -7,7 +7,7 @@ use crate::{
     provider::{
         Effort, Request, Thinking,
         cache::{Breakpoint, Cache, Mode, Retention},
-        round, schema,
+        call, round, schema,
     },
     transcript::{Content, Image, Message, ResultContent, Role, ToolResult},
 };
@@ -216,8 +216,8 @@ fn block(part: &Content) -> Option<Value> {
         Content::Thinking { .. } => return None,
         Content::Image(picture) => image(picture),
         Content::ToolCall(call) => {
-            let input = if call.input.is_object() { call.input.clone() } else { json!({"input": call.input}) };
-            json!({"type": "tool_use", "id": id(&call.id), "name": call.name, "input": input})
+            let id = call::plain(&call.id);
+            json!({"type": "tool_use", "id": id, "name": call::name(call), "input": call::input(call)})
         }
         Content::ToolResult(result) => tool_result(result),
     })
@@ -237,7 +237,8 @@ fn tool_result(result: &ToolResult) -> Value {
         ResultContent::Image(picture) => Some(image(picture)),
     });
     let content: Vec<_> = content.collect();
-    let mut block = json!({"type": "tool_result", "tool_use_id": id(&result.call_id)});
+    // The ids of other providers may have dots and colons.
+    let mut block = json!({"type": "tool_result", "tool_use_id": call::plain(&result.call_id)});
     if !content.is_empty() {
         block["content"] = content.into();
     }
@@ -245,9 +246,4 @@ fn tool_result(result: &ToolResult) -> Value {
         block["is_error"] = true.into();
     }
     block
-}
-
-/// An id as the API takes it: those of other providers may have dots and colons.
-fn id(id: &str) -> String {
-    id.chars().map(|c| if c.is_ascii_alphanumeric() || c == '-' { c } else { '_' }).collect()
 }

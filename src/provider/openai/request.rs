@@ -7,7 +7,7 @@ use crate::{
     provider::{
         Effort, OutputSchema, Request,
         cache::{Caching, Mode, Retention},
-        round, schema,
+        call, round, schema,
     },
     transcript::{Content, Image, Message, ResultContent, Role, ToolCall, ToolResult},
 };
@@ -191,9 +191,7 @@ fn assistant(message: &Message, quirks: &Quirks) -> Option<Value> {
 }
 
 fn tool_call(call: &ToolCall, extras: &[Value], quirks: &Quirks) -> Value {
-    // Broken arguments were kept as they came, and go back so.
-    let arguments = call.input.as_str().map_or_else(|| call.input.to_string(), str::to_owned);
-    let function = json!({"name": call.name, "arguments": arguments});
+    let function = json!({"name": call::name(call), "arguments": call::input(call).to_string()});
     let mut out = json!({"id": call_id(&call.id, quirks), "type": "function", "function": function});
     if quirks.give_back == GiveBack::CallExtras
         && let Some(extra) = extras.iter().find(|extra| extra["id"] == call.id.as_str())

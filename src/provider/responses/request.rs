@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use crate::{
-    provider::{OutputSchema, Request, cache::Caching, opaque, openai::request as chat, round, schema},
+    provider::{OutputSchema, Request, cache::Caching, call, opaque, openai::request as chat, round, schema},
     transcript::{Content, Image, Message, ResultContent, Role, ToolResult},
 };
 
@@ -97,9 +97,8 @@ fn said(part: &Content, name: &str) -> Option<Value> {
         })),
         Content::Thinking { signature, .. } => opaque::give_back(name, signature.as_deref()?),
         Content::ToolCall(call) => {
-            // Broken arguments were kept as they came, and go back so.
-            let arguments = call.input.as_str().map_or_else(|| call.input.to_string(), str::to_owned);
-            Some(json!({"type": "function_call", "call_id": call.id, "name": call.name, "arguments": arguments}))
+            let arguments = call::input(call).to_string();
+            Some(json!({"type": "function_call", "call_id": call.id, "name": call::name(call), "arguments": arguments}))
         }
         Content::Image(_) | Content::ToolResult(_) => None,
     }

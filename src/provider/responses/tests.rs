@@ -254,7 +254,7 @@ fn a_whole_request() {
             reasoning(),
             {"type": "message", "role": "assistant", "content": [{"type": "output_text", "text": "I see"}]},
             {"type": "function_call", "call_id": "a", "name": "read", "arguments": "{\"path\":\"x\"}"},
-            {"type": "function_call", "call_id": "b", "name": "read", "arguments": "broken"},
+            {"type": "function_call", "call_id": "b", "name": "read", "arguments": "{\"input\":\"broken\"}"},
             {"type": "function_call_output", "call_id": "a",
                 "output": [{"type": "input_text", "text": "one"}, picture]},
             {"type": "function_call_output", "call_id": "b", "output": "Error: no such file"},
