@@ -177,7 +177,7 @@ fn assistant(message: &Message, quirks: &Quirks) -> Option<Value> {
     }
     let mut out = json!({"role": "assistant", "content": text});
     match quirks.give_back {
-        GiveBack::Content if !calls.is_empty() && !thinking.is_empty() => out["reasoning_content"] = thinking.into(),
+        GiveBack::Content if !calls.is_empty() => out["reasoning_content"] = thinking.into(),
         GiveBack::Details if !details.is_empty() => out["reasoning_details"] = details.into(),
         GiveBack::Nothing | GiveBack::Content | GiveBack::Details | GiveBack::CallExtras => {}
     }

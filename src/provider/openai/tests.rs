@@ -195,6 +195,18 @@ fn reasoning_goes_back_as_it_came() {
     assert_eq!(sent(GiveBack::Nothing), plain);
 }
 
+#[test]
+fn a_call_without_reasoning_says_so_where_reasoning_must_go_back() {
+    let call = Content::ToolCall(ToolCall { id: "a".into(), name: "f".into(), input: json!({}) });
+    let said = |content| Message { role: Role::Assistant, content };
+    let text = Content::Text { text: "Yes".into() };
+    let request = Request { messages: vec![said(vec![call]), said(vec![text])], ..Request::default() };
+    let sent = |give_back| body(&request, &Quirks { give_back, ..Quirks::default() })["messages"].clone();
+    assert_eq!(sent(GiveBack::Content)[0]["reasoning_content"], "");
+    assert_eq!(sent(GiveBack::Content)[1].get("reasoning_content"), None);
+    assert_eq!(sent(GiveBack::Nothing)[0].get("reasoning_content"), None);
+}
+
 fn sample() -> Request {
     let image = Image { media_type: "image/png".into(), data: "aGk=".into() };
     let result = ToolResult {
