@@ -7,7 +7,7 @@ use crate::{
     provider::{
         Effort, Request, Thinking,
         cache::{Breakpoint, Cache, Mode, Retention},
-        call, round, schema,
+        call, opaque, round, schema,
     },
     transcript::{Content, Image, Message, ResultContent, Role, ToolResult},
 };
@@ -15,10 +15,14 @@ use crate::{
 /// The least that the API takes.
 const LEAST_THINKING: u32 = 1024;
 
-/// The request's JSON.
-pub fn body(request: &Request) -> Value {
+/// The request's JSON, for the provider of this name.
+pub fn body(request: &Request, name: &str) -> Value {
     let mut body = Map::new();
+    let marks = Marks::of(&request.cache);
+    let mut messages = messages(&request.messages, name, &marks);
     let thinking = request.thinking.map(|thinking| Asked::of(thinking, &request.model));
+    // The budget is for a whole turn, tools included, and the API refuses one for a turn that began without reasoning.
+    let thinking = thinking.filter(|asked| matches!(asked, Asked::Effort(_)) || may_think(&messages));
     let most = request.max_tokens.unwrap_or_else(|| most_tokens(&request.model));
     // The budget is a part of the limit, and the limit must be larger.
     let most = if let Some(Asked::Budget(budget)) = thinking
@@ -64,11 +68,9 @@ pub fn body(request: &Request) -> Value {
         .collect();
     let mut system: Vec<Value> =
         request.system.iter().filter(|text| !text.trim().is_empty()).map(|t| text(t)).collect();
-    let marks = Marks::of(&request.cache);
     for (list, breakpoint) in [(&mut tools, Breakpoint::Tools), (&mut system, Breakpoint::System)] {
         mark(list.last_mut(), marks.at(breakpoint));
     }
-    let mut messages = messages(&request.messages, &marks);
     if let Some(moving) = &marks.moving {
         // Two: the end, and the end of the call before this one, from which this one's prefix is read. A breakpoint
         // finds an earlier entry only up to 20 blocks back, and one round may add more.
@@ -168,14 +170,26 @@ fn most_tokens(model: &str) -> u32 {
     }
 }
 
+/// False in the middle of a turn, after a tool's result, whose first answer has no reasoning that the API could check:
+/// another provider gave it, or it was not asked to think then.
+fn may_think(messages: &[Value]) -> bool {
+    let is = |block: &Value, kinds: &[&str]| kinds.iter().any(|kind| block["type"] == *kind);
+    let begins_with = |message: &Value, kinds: &[&str]| is(&message["content"][0], kinds);
+    // Results stand first in their message.
+    let prompt =
+        messages.iter().rposition(|message| message["role"] == "user" && !begins_with(message, &["tool_result"]));
+    let turn = &messages[prompt.map_or(0, |prompt| prompt + 1)..];
+    turn.first().is_none_or(|answer| begins_with(answer, &["thinking", "redacted_thinking"]))
+}
+
 /// Messages as the API wants them: roles in turn, tool results first, nothing empty.
-fn messages(messages: &[Message], marks: &Marks) -> Vec<Value> {
+fn messages(messages: &[Message], name: &str, marks: &Marks) -> Vec<Value> {
     let mut merged: Vec<(Role, Vec<Value>)> = Vec::new();
     for (number, message) in messages.iter().enumerate() {
         let (results, others): (Vec<_>, Vec<_>) =
             message.content.iter().enumerate().partition(|(_, part)| matches!(part, Content::ToolResult(_)));
         let block = |(place, part)| {
-            let mut block = block(part)?;
+            let mut block = block(part, name)?;
             mark(Some(&mut block).filter(|block| takes_mark(block)), marks.at(Breakpoint::Part(number, place)));
             Some(block)
         };
@@ -204,16 +218,16 @@ fn takes_mark(block: &Value) -> bool {
     block["type"] != "thinking" && block["type"] != "redacted_thinking"
 }
 
-fn block(part: &Content) -> Option<Value> {
+fn block(part: &Content, name: &str) -> Option<Value> {
     Some(match part {
         Content::Text { text: words } if words.trim().is_empty() => return None,
         Content::Text { text: words } => text(words),
-        Content::Thinking { redacted: Some(data), .. } => json!({"type": "redacted_thinking", "data": data}),
-        // Another provider's proof, or none, is refused. Theirs is base64, which has no bracket or brace.
-        Content::Thinking { text, signature: Some(signature), .. } if !signature.starts_with(['[', '{']) => {
-            json!({"type": "thinking", "thinking": text, "signature": signature})
+        Content::Thinking { redacted: Some(data), .. } => {
+            json!({"type": "redacted_thinking", "data": proof(data, name)?})
         }
-        Content::Thinking { .. } => return None,
+        Content::Thinking { text, signature, .. } => {
+            json!({"type": "thinking", "thinking": text, "signature": proof(signature.as_deref()?, name)?})
+        }
         Content::Image(picture) => image(picture),
         Content::ToolCall(call) => {
             let id = call::plain(&call.id);
@@ -221,6 +235,15 @@ fn block(part: &Content) -> Option<Value> {
         }
         Content::ToolResult(result) => tool_result(result),
     })
+}
+
+/// What the provider of this name can check; it refuses another's. A bare one is base64, which has no bracket or brace:
+/// nobody knows whose it is, and as a rule there is only one.
+fn proof(kept: &str, name: &str) -> Option<String> {
+    if !kept.starts_with(['[', '{']) {
+        return Some(kept.to_owned());
+    }
+    opaque::give_back(name, kept)?.as_str().map(str::to_owned)
 }
 
 fn text(text: &str) -> Value {

@@ -95,7 +95,8 @@ fn said(part: &Content, name: &str) -> Option<Value> {
             "role": "assistant",
             "content": [{"type": "output_text", "text": text}],
         })),
-        Content::Thinking { signature, .. } => opaque::give_back(name, signature.as_deref()?),
+        // The provider may have spoken another format then.
+        Content::Thinking { signature, .. } => opaque::give_back(name, signature.as_deref()?).filter(Value::is_object),
         Content::ToolCall(call) => {
             let arguments = call::input(call).to_string();
             Some(json!({"type": "function_call", "call_id": call.id, "name": call::name(call), "arguments": arguments}))
