@@ -5,33 +5,38 @@ use serde_json::{Map, Value, json};
 use super::CACHE;
 use crate::{
     provider::{
-        Effort, Request, Thinking,
+        Request,
         cache::{Breakpoint, Cache, Mode, Retention},
-        call, opaque, round, schema,
+        call,
+        catalog::takes::{self, Asked},
+        opaque, round, schema,
     },
     transcript::{Content, Image, Message, ResultContent, Role, ToolResult},
 };
 
-/// The least that the API takes.
-const LEAST_THINKING: u32 = 1024;
+/// The most tokens that a model may generate when nobody says and it can; chosen.
+const USUAL_ANSWER: u32 = 32_000;
 
 /// The request's JSON, for the provider of this name.
 pub fn body(request: &Request, name: &str) -> Value {
     let mut body = Map::new();
     let marks = Marks::of(&request.cache);
     let mut messages = messages(&request.messages, name, &marks);
-    let thinking = request.thinking.map(|thinking| Asked::of(thinking, &request.model));
+    let takes = takes::of(&request.model);
+    let thinking = request.thinking.and_then(|thinking| takes.asked(thinking));
     // The budget is for a whole turn, tools included, and the API refuses one for a turn that began without reasoning.
-    let thinking = thinking.filter(|asked| matches!(asked, Asked::Effort(_)) || may_think(&messages));
-    let most = request.max_tokens.unwrap_or_else(|| most_tokens(&request.model));
+    let mut thinking = thinking.filter(|asked| !matches!(asked, Asked::Budget(_)) || may_think(&messages));
+    let longest = takes.max_output.unwrap_or(u32::MAX);
+    let mut most = request.max_tokens.unwrap_or(USUAL_ANSWER).min(longest);
     // The budget is a part of the limit, and the limit must be larger.
-    let most = if let Some(Asked::Budget(budget)) = thinking
-        && most <= budget
+    if let Some(Asked::Budget(budget)) = &mut thinking
+        && most <= *budget
     {
-        budget.saturating_add(most)
-    } else {
-        most
-    };
+        let answer = most;
+        most = budget.saturating_add(answer).min(longest);
+        // Where both are more than the model can, the answer keeps its half.
+        *budget = (*budget).min(most - answer.min(most / 2));
+    }
     body.insert("model".into(), request.model.as_str().into());
     body.insert("max_tokens".into(), most.into());
     body.insert("stream".into(), true.into());
@@ -40,9 +45,13 @@ pub fn body(request: &Request, name: &str) -> Value {
         (Some(Asked::Budget(budget)), _) => {
             body.insert("thinking".into(), json!({"type": "enabled", "budget_tokens": budget}));
         }
-        (Some(Asked::Effort(effort)), _) => {
-            body.insert("thinking".into(), json!({"type": "adaptive"}));
+        (Some(Asked::Level(effort)), _) => {
+            // Without being told so, later models show nothing of it.
+            body.insert("thinking".into(), json!({"type": "adaptive", "display": "summarized"}));
             output.insert("effort".into(), effort.into());
+        }
+        (Some(Asked::Off), _) => {
+            body.insert("thinking".into(), json!({"type": "disabled"}));
         }
         // Not together with thinking: the API refuses that.
         (None, Some(temperature)) => {
@@ -118,55 +127,6 @@ impl Marks {
 fn mark(block: Option<&mut Value>, mark: Option<&Value>) {
     if let (Some(block), Some(mark)) = (block, mark) {
         block["cache_control"] = mark.clone();
-    }
-}
-
-/// How a model is asked to think.
-#[derive(Clone, Copy)]
-enum Asked {
-    Budget(u32),
-    Effort(&'static str),
-}
-
-impl Asked {
-    /// Claude 4.6 takes both ways, those before it budgets only, those after it efforts only.
-    fn of(thinking: Thinking, model: &str) -> Self {
-        let version = version(model);
-        let by_budget = version < Some((4, 6)) || (version == Some((4, 6)) && matches!(thinking, Thinking::Budget(_)));
-        if by_budget {
-            return Self::Budget(thinking.budget().max(LEAST_THINKING));
-        }
-        Self::Effort(match thinking.effort() {
-            Effort::Minimal | Effort::Low => "low",
-            Effort::Medium => "medium",
-            Effort::High => "high",
-            Effort::Max => "max",
-        })
-    }
-}
-
-/// `(4, 6)` of `claude-opus-4-6-20260101`; `None` for other models and for those whose names begin with the number,
-/// which are old.
-fn version(model: &str) -> Option<(u32, u32)> {
-    let (_, name) = model.split_once("claude-")?;
-    let mut words = name.split(['-', '.', '@', ':']);
-    if words.next()?.starts_with(|first: char| first.is_ascii_digit()) {
-        return None;
-    }
-    let mut numbers = words.map(|word| word.parse::<u32>().ok());
-    let major = numbers.next()??;
-    // What is longer is the date.
-    let minor = numbers.next().flatten().filter(|minor| *minor < 100);
-    Some((major, minor.unwrap_or(0)))
-}
-
-/// The most tokens that a model may generate when nobody says: what the smallest of its family takes.
-fn most_tokens(model: &str) -> u32 {
-    match model {
-        model if model.contains("claude-3-5") || model.contains("claude-3.5") => 8192,
-        model if model.contains("claude-3-7") || model.contains("claude-3.7") => 32_000,
-        model if model.contains("claude-3") => 4096,
-        _ => 32_000,
     }
 }
 

@@ -236,6 +236,24 @@ fn thinking_fits_its_limit_and_excludes_temperature() {
     assert_eq!(body(10_000, None)["max_tokens"], 32_000);
 }
 
+#[test]
+fn no_more_is_asked_for_than_the_model_can() {
+    let sent = |model: &str, max_tokens| {
+        let thinking = Some(Thinking::Effort(Effort::Max));
+        let sent = body(&Request { model: model.into(), thinking, max_tokens, ..Request::default() });
+        let number = |value: &Value| value.as_u64().unwrap();
+        (number(&sent["max_tokens"]), number(&sent["thinking"]["budget_tokens"]))
+    };
+    for model in ["claude-sonnet-4-5", "claude-haiku-4-5-20251001"] {
+        assert_eq!(sent(model, None), (64_000, 32_000));
+        assert_eq!(sent(model, Some(8_000)), (40_768, 32_768));
+        assert_eq!(sent(model, Some(100_000)), (64_000, 32_768));
+    }
+    assert_eq!(sent("claude-opus-4-1", None), (32_000, 16_000));
+    assert_eq!(sent("claude-opus-4-1", Some(8_000)), (32_000, 24_000));
+    assert_eq!(sent("somebody-elses", None), (64_768, 32_768));
+}
+
 /// Thoughts, a hidden one, and a call, as one provider gave them.
 fn thought_over() -> Vec<Content> {
     let block = |index: u64, block: Value| {
@@ -303,7 +321,7 @@ fn thinking_is_asked_for_as_the_model_knows_it() {
         (sent["thinking"].clone(), sent["output_config"].clone())
     };
     let budget = |tokens: u32| (json!({"type": "enabled", "budget_tokens": tokens}), Value::Null);
-    let effort = |word: &str| (json!({"type": "adaptive"}), json!({"effort": word}));
+    let effort = |word: &str| (json!({"type": "adaptive", "display": "summarized"}), json!({"effort": word}));
     for (model, by_budget, by_effort) in [
         ("claude-sonnet-4-5-20250929", budget(5000), budget(8192)),
         ("claude-sonnet-4-20250514", budget(5000), budget(8192)),
@@ -319,6 +337,10 @@ fn thinking_is_asked_for_as_the_model_knows_it() {
     let words = [Effort::Minimal, Effort::Low, Effort::High, Effort::Max];
     let words = words.map(|level| body("claude-opus-4-6", Thinking::Effort(level)));
     assert_eq!(words, ["low", "low", "high", "max"].map(effort));
+    // None at all: most do not think unasked.
+    for (model, told) in [("claude-sonnet-4-5", Value::Null), ("claude-sonnet-5", json!({"type": "disabled"}))] {
+        assert_eq!(body(model, Thinking::Budget(0)), (told, Value::Null), "{model}");
+    }
 }
 
 #[test]

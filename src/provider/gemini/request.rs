@@ -7,7 +7,11 @@ use serde_json::{Map, Value, json};
 
 use super::{fold::On, schema};
 use crate::{
-    provider::{Effort, Request, Thinking, call, opaque, round},
+    provider::{
+        Request, call,
+        catalog::takes::{self, Asked},
+        opaque, round,
+    },
     transcript::{Content, Image, Message, ResultContent, Role, ToolResult},
 };
 
@@ -45,14 +49,11 @@ pub fn body(request: &Request, name: &str) -> Value {
     if !request.stop_sequences.is_empty() {
         config.insert("stopSequences".into(), json!(request.stop_sequences));
     }
-    if let Some(thinking) = request.thinking {
-        let thinking = match thinking {
-            Thinking::Effort(effort) if is_third => {
-                // All of them know these two levels.
-                let level = if effort <= Effort::Low { "low" } else { "high" };
-                json!({"thinkingLevel": level, "includeThoughts": true})
-            }
-            _ => json!({"thinkingBudget": thinking.budget(), "includeThoughts": true}),
+    if let Some(asked) = request.thinking.and_then(|thinking| takes::of(&request.model).asked(thinking)) {
+        let thinking = match asked {
+            Asked::Off => json!({"thinkingBudget": 0}),
+            Asked::Budget(tokens) => json!({"thinkingBudget": tokens, "includeThoughts": true}),
+            Asked::Level(level) => json!({"thinkingLevel": level, "includeThoughts": true}),
         };
         config.insert("thinkingConfig".into(), thinking);
     }

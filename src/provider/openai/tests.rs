@@ -336,7 +336,20 @@ fn efforts_in_the_words_that_each_model_knows() {
     let levels = [Effort::Minimal, Effort::Low, Effort::Medium, Effort::High, Effort::Max];
     assert_eq!(levels.map(|level| effort("gpt-5-mini", level)), ["minimal", "low", "medium", "high", "high"]);
     assert_eq!(levels.map(|level| effort("gpt-5.1", level)), ["low", "low", "medium", "high", "high"]);
+    assert_eq!(levels.map(|level| effort("gpt-5-codex", level)), ["low", "low", "medium", "high", "high"]);
+    assert_eq!(levels.map(|level| effort("gpt-5.2", level)), ["low", "low", "medium", "high", "xhigh"]);
+    assert_eq!(levels.map(|level| effort("gpt-4.1", level)), [(); 5].map(|()| Value::Null), "it refuses to be asked");
     for level in levels {
         assert_eq!(Thinking::Budget(Thinking::Effort(level).budget()).effort(), level);
     }
+    // None at all.
+    let none = |model: &str, reasoning| {
+        let request = Request { model: model.into(), thinking: Some(Thinking::Budget(0)), ..Request::default() };
+        let sent = body(&request, &Quirks { reasoning, ..quirks });
+        (sent["reasoning_effort"].clone(), sent["reasoning"].clone())
+    };
+    assert_eq!(none("gpt-5.1", ReasoningField::Effort), ("none".into(), Value::Null));
+    assert_eq!(none("somebody-elses", ReasoningField::Effort), (Value::Null, Value::Null));
+    assert_eq!(none("openai/gpt-5.1", ReasoningField::Budget), (Value::Null, json!({"effort": "none"})));
+    assert_eq!(none("anthropic/claude-sonnet-4.5", ReasoningField::Budget), (Value::Null, Value::Null));
 }

@@ -281,6 +281,18 @@ fn a_whole_request() {
     assert_eq!(body["temperature"], 0.2);
 }
 
+#[test]
+fn a_model_is_told_not_to_think_where_it_can_be() {
+    let sent = |model: &str| {
+        let thinking = Some(Thinking::Budget(0));
+        let request = Request { model: model.into(), thinking, ..Request::default() };
+        request::body(&request, "openai", Caching::Key)["reasoning"].clone()
+    };
+    assert_eq!(sent("gpt-5.1"), json!({"effort": "none"}));
+    assert_eq!(sent("gpt-5"), json!({"effort": "minimal"}));
+    assert_eq!(sent("gpt-4.1"), Value::Null);
+}
+
 #[tokio::test]
 async fn stop_sequences_are_refused_and_not_passed_over() {
     use futures::StreamExt;
