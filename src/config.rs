@@ -87,7 +87,7 @@ pub struct Config {
     /// The most tokens of one model call; the provider's default when absent.
     pub max_tokens: Option<u32>,
     pub temperature: Option<f32>,
-    /// A budget of 0 switches reasoning off; the provider's default when absent.
+    /// A budget of 0 switches reasoning off where that can be; the provider's default when absent.
     pub thinking: Option<Thinking>,
     /// Models to ask when one is too busy, as `provider/model`.
     pub fallback: Vec<String>,

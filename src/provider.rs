@@ -24,6 +24,7 @@ pub mod span;
 pub mod sse;
 
 mod answer;
+mod call;
 mod error;
 mod json;
 mod opaque;
@@ -89,7 +90,7 @@ pub struct ToolSpec {
 /// [`Thinking::budget`] and [`Thinking::effort`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Thinking {
-    /// In tokens; 1,024 is the least that Anthropic takes.
+    /// In tokens; 1,024 is the least that Anthropic takes. 0 is none at all, or the least of a model that always thinks.
     Budget(u32),
     Effort(Effort),
 }

@@ -37,8 +37,8 @@ pub enum Content {
     Text {
         text: String,
     },
-    /// The model's reasoning. `signature` is the provider's opaque proof of it and goes back unchanged; a block that
-    /// the provider sent encrypted has empty `text` and its payload in `redacted`.
+    /// The model's reasoning. `signature` is the provider's opaque proof of it, with whose it is, and goes back to that
+    /// provider alone; a block that the provider sent encrypted has empty `text` and its payload in `redacted`.
     Thinking {
         text: String,
         #[serde(default, skip_serializing_if = "Option::is_none")]

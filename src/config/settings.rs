@@ -36,7 +36,8 @@ pub struct Settings {
     pub max_tokens: Option<u32>,
     /// Sampling temperature, as the provider defines it: 0 to 2.
     pub temperature: Option<f32>,
-    /// Tokens the model may reason with before it answers; 0 switches reasoning off.
+    /// Tokens the model may reason with before it answers; 0 switches reasoning off, or asks for the least of a model
+    /// that always reasons.
     pub thinking_tokens: Option<u32>,
     /// How hard the model thinks, instead of a number of tokens.
     pub thinking_effort: Option<Effort>,

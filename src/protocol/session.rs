@@ -31,7 +31,8 @@ pub struct Limits {
     /// Sampling temperature, as the provider defines it: 0 to 2.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub temperature: Option<f32>,
-    /// Tokens the model may reason with before it answers; 0 switches reasoning off.
+    /// Tokens the model may reason with before it answers; 0 switches reasoning off, or asks for the least of a model
+    /// that always reasons.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub thinking_tokens: Option<u32>,
     /// How hard the model thinks, instead of a number of tokens; it counts more than `thinkingTokens` beside it.

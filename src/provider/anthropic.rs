@@ -47,8 +47,9 @@ impl Provider for Anthropic {
             return refused(&self.endpoint.name, failure);
         }
         let path = path(&self.endpoint, "messages");
-        let body = body(&request).to_string().into_bytes();
-        http::stream(self.endpoint.clone(), path, vec![version()], body, fold::Messages::default())
+        let name = &self.endpoint.name;
+        let body = body(&request, name).to_string().into_bytes();
+        http::stream(self.endpoint.clone(), path, vec![version()], body, fold::Messages::new(name))
     }
 
     fn batches(&self) -> Option<Batches> {
@@ -68,9 +69,9 @@ pub(super) fn path(endpoint: &Endpoint, name: &str) -> String {
     if versioned { name.to_owned() } else { format!("v1/{name}") }
 }
 
-/// Reads a whole message.
-pub(super) fn completion(message: &[u8]) -> Result<Completion, Failure> {
-    let mut fold = fold::Messages::default();
+/// Reads a whole message of the provider of this name.
+pub(super) fn completion(message: &[u8], name: &str) -> Result<Completion, Failure> {
+    let mut fold = fold::Messages::new(name);
     fold.whole(message)?;
     fold.finish()?;
     Ok(std::mem::take(&mut fold.answer().completion))

@@ -160,10 +160,12 @@ pub enum BatchError {
 }
 
 impl Item {
-    /// A request under an id of your own, see [`check_id`]. It is put as a live call would be.
+    /// A request under an id of your own, see [`check_id`]. It is put as a live call would be, but that the reasoning of
+    /// earlier answers is left out: it could be checked by the provider alone that gave it, and which one this will go to
+    /// is not said.
     pub fn new(id: impl Into<String>, request: &Request) -> Self {
         let id = id.into();
-        let mut params = anthropic::body(request);
+        let mut params = anthropic::body(request, "");
         if let Some(fields) = params.as_object_mut() {
             // A batch does not stream.
             fields.remove("stream");

@@ -1,8 +1,9 @@
-//! What is known of models: how much they read and write, and what that costs.
+//! What is known of models: how much they read and write, what that costs, and what they take of what they can be asked.
 //!
 //! What is not in the table is unknown, never nought: nothing is guessed from a name that looks alike.
 
 mod table;
+pub(super) mod takes;
 
 use std::collections::BTreeMap;
 

@@ -46,7 +46,8 @@ impl Failure {
         let report = Report::of(value)?;
         let status = status.or(report.status);
         let (class, advice) = classify(status, &report.words, &report.message);
-        Some(Self { status, advice: advice.into(), ..Self::new(class, shorten(&report.message)) })
+        let retry_after = retry_delay(value);
+        Some(Self { status, advice: advice.into(), retry_after, ..Self::new(class, shorten(&report.message)) })
     }
 
     /// The failure that an event or body of an answer reports instead of being a part of one. What makes no sense at all
@@ -75,7 +76,7 @@ impl Failure {
             failure.what = format!("it redirects to {}", shorten(target));
             failure.advice = "Set `base_url` to the address it redirects to, without the API's own path.".into();
         }
-        failure.retry_after = retry_after(headers, SystemTime::now());
+        failure.retry_after = retry_after(headers, SystemTime::now()).or(failure.retry_after);
         failure
     }
 
@@ -330,6 +331,16 @@ fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
     }
 }
 
+/// The wait that Google asks for in an error's JSON: `google.rpc.RetryInfo`, a number of seconds with an `s`.
+fn retry_delay(value: &Value) -> Option<Duration> {
+    if let Value::Array(items) = value {
+        return items.iter().find_map(retry_delay);
+    }
+    let mut details = value.get("error")?.get("details")?.as_array()?.iter();
+    let delay = details.find_map(|detail| detail.get("retryDelay")?.as_str()?.strip_suffix('s'))?;
+    Duration::try_from_secs_f64(delay.parse().ok()?).ok()
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -438,5 +449,29 @@ mod tests {
         assert_eq!(wait("retry-after", "-3"), None);
         assert_eq!(wait("retry-after", "soon"), None);
         assert_eq!(wait("retry-after", "1e300"), None);
+    }
+
+    #[test]
+    fn waits_in_the_body() {
+        let wait = |delay: Value, headers: &HeaderMap| {
+            let details = json!([
+                {"@type": "type.googleapis.com/google.rpc.Help", "links": []},
+                {"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": delay},
+            ]);
+            let error = json!({"code": 429, "status": "RESOURCE_EXHAUSTED", "message": "x", "details": details});
+            let [one, list] = [json!({"error": error}), json!([{"error": error}])]
+                .map(|body| Failure::from_response(429, headers, body.to_string().as_bytes()).retry_after);
+            assert_eq!(one, list);
+            one
+        };
+        let none = HeaderMap::new();
+        assert_eq!(wait(json!("38s"), &none), Some(Duration::from_secs(38)));
+        assert_eq!(wait(json!("0.250s"), &none), Some(Duration::from_millis(250)));
+        for nonsense in [json!("soon"), json!("-1s"), json!("1e300s"), json!("NaNs"), json!(38), json!(null)] {
+            assert_eq!(wait(nonsense, &none), None);
+        }
+        // A header is for this very answer.
+        let headers = HeaderMap::from_iter([(reqwest::header::RETRY_AFTER, "7".parse().unwrap())]);
+        assert_eq!(wait(json!("38s"), &headers), Some(Duration::from_secs(7)));
     }
 }

@@ -1,5 +1,6 @@
 //! What a provider wants to see again and nobody else understands, as it is kept in a transcript: as the signature of a
-//! thinking part, together with the name of who sent it. To another provider it would be a mistake.
+//! thinking part, or its encrypted payload, together with the name of who sent it. To another provider it would be a
+//! mistake.
 
 use serde_json::{Value, json};
 

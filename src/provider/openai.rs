@@ -59,7 +59,8 @@ pub enum ReasoningField {
 pub enum GiveBack {
     #[default]
     Nothing,
-    /// `reasoning_content`, with messages that have tool calls.
+    /// `reasoning_content`, with messages that have tool calls; an empty one where nothing was reasoned, or another
+    /// model did: a server that wants it refuses a call without.
     Content,
     /// `reasoning_details`, unchanged.
     Details,

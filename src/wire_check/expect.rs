@@ -235,8 +235,10 @@ impl Differences {
                 _ => None,
             };
             let expected: Vec<_> = blocks.iter().filter_map(proof).collect();
+            // Kept with the name of who sent it.
+            let sent = |kept: &str| serde_json::from_str::<Value>(kept).ok()?["item"].as_str().map(str::to_owned);
             let found = completion.content.iter().filter_map(|part| match part {
-                Content::Thinking { signature, redacted, .. } => signature.clone().or_else(|| redacted.clone()),
+                Content::Thinking { signature, redacted, .. } => sent(signature.as_deref().or(redacted.as_deref())?),
                 _ => None,
             });
             self.same("signatures", &expected, &found.collect());

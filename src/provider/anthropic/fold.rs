@@ -9,16 +9,17 @@ use crate::{
         error::Failure,
         http::Fold,
         json::{self, Count, Text, or_default},
-        sse,
+        opaque, sse,
     },
     transcript::{Content, ToolCall, Usage},
 };
 
 /// An answer of the Messages API as it grows. Content is kept by block until the end, so that it is in the order of the
 /// blocks whatever the order of their deltas.
-#[derive(Default)]
 pub struct Messages {
     answer: Answer,
+    /// The provider's name, for what goes back to it alone.
+    name: String,
     blocks: Vec<Block>,
     stopped: bool,
 }
@@ -135,6 +136,11 @@ struct OutputDetails {
 }
 
 impl Messages {
+    /// An answer of the provider of this name.
+    pub fn new(name: &str) -> Self {
+        Self { answer: Answer::default(), name: name.to_owned(), blocks: Vec::new(), stopped: false }
+    }
+
     /// Later counts are totals and replace earlier ones.
     fn usage(&mut self, raw: &RawUsage) {
         let usage = &mut self.answer.completion.usage;
@@ -214,16 +220,17 @@ impl Messages {
     fn assemble(&mut self, cut: bool) -> usize {
         let mut content = Vec::new();
         let mut calls = 0;
+        let keep = |proof: String| opaque::keep(&self.name, &proof.into());
         for block in std::mem::take(&mut self.blocks) {
             let part = match block.part {
                 Part::Text(text) => (!text.is_empty()).then_some(Content::Text { text }),
                 Part::Thinking { text, signature } => {
-                    let signature = (!signature.is_empty()).then_some(signature);
+                    let signature = (!signature.is_empty()).then(|| keep(signature));
                     let said = !text.is_empty() || signature.is_some();
                     said.then_some(Content::Thinking { text, signature, redacted: None })
                 }
                 Part::Redacted(data) => {
-                    Some(Content::Thinking { text: String::new(), signature: None, redacted: Some(data) })
+                    Some(Content::Thinking { text: String::new(), signature: None, redacted: Some(keep(data)) })
                 }
                 Part::Call { id, name, given, arguments } => {
                     calls += 1;

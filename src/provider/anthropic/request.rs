@@ -5,29 +5,38 @@ use serde_json::{Map, Value, json};
 use super::CACHE;
 use crate::{
     provider::{
-        Effort, Request, Thinking,
+        Request,
         cache::{Breakpoint, Cache, Mode, Retention},
-        round, schema,
+        call,
+        catalog::takes::{self, Asked},
+        opaque, round, schema,
     },
     transcript::{Content, Image, Message, ResultContent, Role, ToolResult},
 };
 
-/// The least that the API takes.
-const LEAST_THINKING: u32 = 1024;
+/// The most tokens that a model may generate when nobody says and it can; chosen.
+const USUAL_ANSWER: u32 = 32_000;
 
-/// The request's JSON.
-pub fn body(request: &Request) -> Value {
+/// The request's JSON, for the provider of this name.
+pub fn body(request: &Request, name: &str) -> Value {
     let mut body = Map::new();
-    let thinking = request.thinking.map(|thinking| Asked::of(thinking, &request.model));
-    let most = request.max_tokens.unwrap_or_else(|| most_tokens(&request.model));
+    let marks = Marks::of(&request.cache);
+    let mut messages = messages(&request.messages, name, &marks);
+    let takes = takes::of(&request.model);
+    let thinking = request.thinking.and_then(|thinking| takes.asked(thinking));
+    // The budget is for a whole turn, tools included, and the API refuses one for a turn that began without reasoning.
+    let mut thinking = thinking.filter(|asked| !matches!(asked, Asked::Budget(_)) || may_think(&messages));
+    let longest = takes.max_output.unwrap_or(u32::MAX);
+    let mut most = request.max_tokens.unwrap_or(USUAL_ANSWER).min(longest);
     // The budget is a part of the limit, and the limit must be larger.
-    let most = if let Some(Asked::Budget(budget)) = thinking
-        && most <= budget
+    if let Some(Asked::Budget(budget)) = &mut thinking
+        && most <= *budget
     {
-        budget.saturating_add(most)
-    } else {
-        most
-    };
+        let answer = most;
+        most = budget.saturating_add(answer).min(longest);
+        // Where both are more than the model can, the answer keeps its half.
+        *budget = (*budget).min(most - answer.min(most / 2));
+    }
     body.insert("model".into(), request.model.as_str().into());
     body.insert("max_tokens".into(), most.into());
     body.insert("stream".into(), true.into());
@@ -36,9 +45,13 @@ pub fn body(request: &Request) -> Value {
         (Some(Asked::Budget(budget)), _) => {
             body.insert("thinking".into(), json!({"type": "enabled", "budget_tokens": budget}));
         }
-        (Some(Asked::Effort(effort)), _) => {
-            body.insert("thinking".into(), json!({"type": "adaptive"}));
+        (Some(Asked::Level(effort)), _) => {
+            // Without being told so, later models show nothing of it.
+            body.insert("thinking".into(), json!({"type": "adaptive", "display": "summarized"}));
             output.insert("effort".into(), effort.into());
+        }
+        (Some(Asked::Off), _) => {
+            body.insert("thinking".into(), json!({"type": "disabled"}));
         }
         // Not together with thinking: the API refuses that.
         (None, Some(temperature)) => {
@@ -64,11 +77,9 @@ pub fn body(request: &Request) -> Value {
         .collect();
     let mut system: Vec<Value> =
         request.system.iter().filter(|text| !text.trim().is_empty()).map(|t| text(t)).collect();
-    let marks = Marks::of(&request.cache);
     for (list, breakpoint) in [(&mut tools, Breakpoint::Tools), (&mut system, Breakpoint::System)] {
         mark(list.last_mut(), marks.at(breakpoint));
     }
-    let mut messages = messages(&request.messages, &marks);
     if let Some(moving) = &marks.moving {
         // Two: the end, and the end of the call before this one, from which this one's prefix is read. A breakpoint
         // finds an earlier entry only up to 20 blocks back, and one round may add more.
@@ -119,63 +130,26 @@ fn mark(block: Option<&mut Value>, mark: Option<&Value>) {
     }
 }
 
-/// How a model is asked to think.
-#[derive(Clone, Copy)]
-enum Asked {
-    Budget(u32),
-    Effort(&'static str),
-}
-
-impl Asked {
-    /// Claude 4.6 takes both ways, those before it budgets only, those after it efforts only.
-    fn of(thinking: Thinking, model: &str) -> Self {
-        let version = version(model);
-        let by_budget = version < Some((4, 6)) || (version == Some((4, 6)) && matches!(thinking, Thinking::Budget(_)));
-        if by_budget {
-            return Self::Budget(thinking.budget().max(LEAST_THINKING));
-        }
-        Self::Effort(match thinking.effort() {
-            Effort::Minimal | Effort::Low => "low",
-            Effort::Medium => "medium",
-            Effort::High => "high",
-            Effort::Max => "max",
-        })
-    }
-}
-
-/// `(4, 6)` of `claude-opus-4-6-20260101`; `None` for other models and for those whose names begin with the number,
-/// which are old.
-fn version(model: &str) -> Option<(u32, u32)> {
-    let (_, name) = model.split_once("claude-")?;
-    let mut words = name.split(['-', '.', '@', ':']);
-    if words.next()?.starts_with(|first: char| first.is_ascii_digit()) {
-        return None;
-    }
-    let mut numbers = words.map(|word| word.parse::<u32>().ok());
-    let major = numbers.next()??;
-    // What is longer is the date.
-    let minor = numbers.next().flatten().filter(|minor| *minor < 100);
-    Some((major, minor.unwrap_or(0)))
-}
-
-/// The most tokens that a model may generate when nobody says: what the smallest of its family takes.
-fn most_tokens(model: &str) -> u32 {
-    match model {
-        model if model.contains("claude-3-5") || model.contains("claude-3.5") => 8192,
-        model if model.contains("claude-3-7") || model.contains("claude-3.7") => 32_000,
-        model if model.contains("claude-3") => 4096,
-        _ => 32_000,
-    }
+/// False in the middle of a turn, after a tool's result, whose first answer has no reasoning that the API could check:
+/// another provider gave it, or it was not asked to think then.
+fn may_think(messages: &[Value]) -> bool {
+    let is = |block: &Value, kinds: &[&str]| kinds.iter().any(|kind| block["type"] == *kind);
+    let begins_with = |message: &Value, kinds: &[&str]| is(&message["content"][0], kinds);
+    // Results stand first in their message.
+    let prompt =
+        messages.iter().rposition(|message| message["role"] == "user" && !begins_with(message, &["tool_result"]));
+    let turn = &messages[prompt.map_or(0, |prompt| prompt + 1)..];
+    turn.first().is_none_or(|answer| begins_with(answer, &["thinking", "redacted_thinking"]))
 }
 
 /// Messages as the API wants them: roles in turn, tool results first, nothing empty.
-fn messages(messages: &[Message], marks: &Marks) -> Vec<Value> {
+fn messages(messages: &[Message], name: &str, marks: &Marks) -> Vec<Value> {
     let mut merged: Vec<(Role, Vec<Value>)> = Vec::new();
     for (number, message) in messages.iter().enumerate() {
         let (results, others): (Vec<_>, Vec<_>) =
             message.content.iter().enumerate().partition(|(_, part)| matches!(part, Content::ToolResult(_)));
         let block = |(place, part)| {
-            let mut block = block(part)?;
+            let mut block = block(part, name)?;
             mark(Some(&mut block).filter(|block| takes_mark(block)), marks.at(Breakpoint::Part(number, place)));
             Some(block)
         };
@@ -204,23 +178,32 @@ fn takes_mark(block: &Value) -> bool {
     block["type"] != "thinking" && block["type"] != "redacted_thinking"
 }
 
-fn block(part: &Content) -> Option<Value> {
+fn block(part: &Content, name: &str) -> Option<Value> {
     Some(match part {
         Content::Text { text: words } if words.trim().is_empty() => return None,
         Content::Text { text: words } => text(words),
-        Content::Thinking { redacted: Some(data), .. } => json!({"type": "redacted_thinking", "data": data}),
-        // Another provider's proof, or none, is refused. Theirs is base64, which has no bracket or brace.
-        Content::Thinking { text, signature: Some(signature), .. } if !signature.starts_with(['[', '{']) => {
-            json!({"type": "thinking", "thinking": text, "signature": signature})
+        Content::Thinking { redacted: Some(data), .. } => {
+            json!({"type": "redacted_thinking", "data": proof(data, name)?})
         }
-        Content::Thinking { .. } => return None,
+        Content::Thinking { text, signature, .. } => {
+            json!({"type": "thinking", "thinking": text, "signature": proof(signature.as_deref()?, name)?})
+        }
         Content::Image(picture) => image(picture),
         Content::ToolCall(call) => {
-            let input = if call.input.is_object() { call.input.clone() } else { json!({"input": call.input}) };
-            json!({"type": "tool_use", "id": id(&call.id), "name": call.name, "input": input})
+            let id = call::plain(&call.id);
+            json!({"type": "tool_use", "id": id, "name": call::name(call), "input": call::input(call)})
         }
         Content::ToolResult(result) => tool_result(result),
     })
+}
+
+/// What the provider of this name can check; it refuses another's. A bare one is base64, which has no bracket or brace:
+/// nobody knows whose it is, and as a rule there is only one.
+fn proof(kept: &str, name: &str) -> Option<String> {
+    if !kept.starts_with(['[', '{']) {
+        return Some(kept.to_owned());
+    }
+    opaque::give_back(name, kept)?.as_str().map(str::to_owned)
 }
 
 fn text(text: &str) -> Value {
@@ -237,7 +220,8 @@ fn tool_result(result: &ToolResult) -> Value {
         ResultContent::Image(picture) => Some(image(picture)),
     });
     let content: Vec<_> = content.collect();
-    let mut block = json!({"type": "tool_result", "tool_use_id": id(&result.call_id)});
+    // The ids of other providers may have dots and colons.
+    let mut block = json!({"type": "tool_result", "tool_use_id": call::plain(&result.call_id)});
     if !content.is_empty() {
         block["content"] = content.into();
     }
@@ -245,9 +229,4 @@ fn tool_result(result: &ToolResult) -> Value {
         block["is_error"] = true.into();
     }
     block
-}
-
-/// An id as the API takes it: those of other providers may have dots and colons.
-fn id(id: &str) -> String {
-    id.chars().map(|c| if c.is_ascii_alphanumeric() || c == '-' { c } else { '_' }).collect()
 }

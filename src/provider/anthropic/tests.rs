@@ -1,6 +1,6 @@
 use serde_json::{Value, json};
 
-use super::{fold::Messages, request::body};
+use super::{fold::Messages, request};
 use crate::{
     provider::{
         Completion, Effort, ErrorClass, OutputSchema, Request, Thinking, ToolSpec,
@@ -13,7 +13,11 @@ use crate::{
 
 fn fold(events: &[Value]) -> Result<Completion, Box<(Failure, Completion)>> {
     let events: Vec<String> = events.iter().map(Value::to_string).collect();
-    replay(Messages::default(), &events.iter().map(String::as_str).collect::<Vec<_>>())
+    replay(Messages::new("anthropic"), &events.iter().map(String::as_str).collect::<Vec<_>>())
+}
+
+fn body(request: &Request) -> Value {
+    request::body(request, "anthropic")
 }
 
 fn call(index: u64, id: &str, arguments: &str) -> [Value; 3] {
@@ -58,7 +62,7 @@ fn inputs_are_told_while_they_come() {
     let text = json!({"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": "a"}});
     let events = [&[text][..], &call(1, "a", "{\"x\":"), &call(2, "b", "{}")].concat();
     let events: Vec<String> = events.iter().map(Value::to_string).collect();
-    let told = inputs(Messages::default(), &events.iter().map(String::as_str).collect::<Vec<_>>());
+    let told = inputs(Messages::new("anthropic"), &events.iter().map(String::as_str).collect::<Vec<_>>());
     assert_eq!(told, [("f".into(), "{\"x\":".into()), ("f".into(), "{}".into())]);
 }
 
@@ -233,6 +237,76 @@ fn thinking_fits_its_limit_and_excludes_temperature() {
 }
 
 #[test]
+fn no_more_is_asked_for_than_the_model_can() {
+    let sent = |model: &str, max_tokens| {
+        let thinking = Some(Thinking::Effort(Effort::Max));
+        let sent = body(&Request { model: model.into(), thinking, max_tokens, ..Request::default() });
+        let number = |value: &Value| value.as_u64().unwrap();
+        (number(&sent["max_tokens"]), number(&sent["thinking"]["budget_tokens"]))
+    };
+    for model in ["claude-sonnet-4-5", "claude-haiku-4-5-20251001"] {
+        assert_eq!(sent(model, None), (64_000, 32_000));
+        assert_eq!(sent(model, Some(8_000)), (40_768, 32_768));
+        assert_eq!(sent(model, Some(100_000)), (64_000, 32_768));
+    }
+    assert_eq!(sent("claude-opus-4-1", None), (32_000, 16_000));
+    assert_eq!(sent("claude-opus-4-1", Some(8_000)), (32_000, 24_000));
+    assert_eq!(sent("somebody-elses", None), (64_768, 32_768));
+}
+
+/// Thoughts, a hidden one, and a call, as one provider gave them.
+fn thought_over() -> Vec<Content> {
+    let block = |index: u64, block: Value| {
+        let start = json!({"type": "content_block_start", "index": index, "content_block": block});
+        [start, json!({"type": "content_block_stop", "index": index})]
+    };
+    let thinking = json!({"type": "thinking", "thinking": "hm", "signature": "c2ln"});
+    let hidden = json!({"type": "redacted_thinking", "data": "ZW5j"});
+    let events = [&block(0, thinking)[..], &block(1, hidden), &call(2, "a", "{}"), &end("tool_use")].concat();
+    fold(&events).unwrap().content
+}
+
+fn kinds(message: &Value) -> Vec<&str> {
+    message["content"].as_array().unwrap().iter().map(|block| block["type"].as_str().unwrap()).collect()
+}
+
+#[test]
+fn reasoning_goes_back_to_its_sender_only() {
+    let messages = vec![Message::user("Go"), Message { role: Role::Assistant, content: thought_over() }];
+    let request = Request { model: "claude-sonnet-4-5".into(), messages, ..Request::default() };
+    let sent = body(&request)["messages"][1]["content"].clone();
+    assert_eq!(sent[0], json!({"type": "thinking", "thinking": "hm", "signature": "c2ln"}));
+    assert_eq!(sent[1], json!({"type": "redacted_thinking", "data": "ZW5j"}));
+    // Another that speaks the same could not check it.
+    assert_eq!(kinds(&request::body(&request, "work")["messages"][1]), ["tool_use"]);
+}
+
+#[test]
+fn a_budget_is_not_asked_for_in_the_middle_of_a_turn_that_began_without_reasoning() {
+    let said = |content: Vec<Content>| Message { role: Role::Assistant, content };
+    let call = || Content::ToolCall(ToolCall { id: "b".into(), name: "f".into(), input: json!({}) });
+    let result = || {
+        let steered = Content::Text { text: "while you are there".into() };
+        Message { role: Role::User, content: vec![steered, Content::ToolResult(ToolResult::text("b", "one", false))] }
+    };
+    let thinking = |model: &str, rounds: &[Message]| {
+        let messages =
+            [&[Message::user("Go"), said(vec![call()]), result(), Message::assistant("Done.")], rounds].concat();
+        let thinking = Some(Thinking::Effort(Effort::High));
+        body(&Request { model: model.into(), messages, thinking, ..Request::default() })["thinking"]["type"].clone()
+    };
+    let budget = |rounds: &[Message]| thinking("claude-sonnet-4-5", rounds);
+    assert_eq!(budget(&[Message::user("Again")]), "enabled", "an earlier turn is over");
+    assert_eq!(budget(&[Message::user("Again"), said(vec![call()]), result()]), Value::Null);
+    // The first answer of the turn counts: the later ones of these models do not think again.
+    let later = [Message::user("Again"), said(thought_over()), result(), said(vec![call()]), result()];
+    assert_eq!(budget(&later), "enabled");
+    let theirs = [Message::user("Again"), said(vec![call()]), result(), said(thought_over()), result()];
+    assert_eq!(budget(&theirs), Value::Null);
+    assert_eq!(thinking("claude-opus-4-7", &theirs), "adaptive", "which takes any turn");
+}
+
+#[test]
 fn most_tokens_by_family() {
     let most = |model: &str| body(&Request { model: model.into(), ..Request::default() })["max_tokens"].clone();
     assert_eq!(most("claude-3-haiku-20240307"), 4096);
@@ -247,7 +321,7 @@ fn thinking_is_asked_for_as_the_model_knows_it() {
         (sent["thinking"].clone(), sent["output_config"].clone())
     };
     let budget = |tokens: u32| (json!({"type": "enabled", "budget_tokens": tokens}), Value::Null);
-    let effort = |word: &str| (json!({"type": "adaptive"}), json!({"effort": word}));
+    let effort = |word: &str| (json!({"type": "adaptive", "display": "summarized"}), json!({"effort": word}));
     for (model, by_budget, by_effort) in [
         ("claude-sonnet-4-5-20250929", budget(5000), budget(8192)),
         ("claude-sonnet-4-20250514", budget(5000), budget(8192)),
@@ -263,6 +337,10 @@ fn thinking_is_asked_for_as_the_model_knows_it() {
     let words = [Effort::Minimal, Effort::Low, Effort::High, Effort::Max];
     let words = words.map(|level| body("claude-opus-4-6", Thinking::Effort(level)));
     assert_eq!(words, ["low", "low", "high", "max"].map(effort));
+    // None at all: most do not think unasked.
+    for (model, told) in [("claude-sonnet-4-5", Value::Null), ("claude-sonnet-5", json!({"type": "disabled"}))] {
+        assert_eq!(body(model, Thinking::Budget(0)), (told, Value::Null), "{model}");
+    }
 }
 
 #[test]

@@ -29,7 +29,7 @@ impl Reading {
         loop {
             if let Some(line) = self.lines.next() {
                 let number = self.lines.number;
-                let answer = line.and_then(|line| wire::line(&line));
+                let answer = line.and_then(|line| wire::line(&line, &self.caller.endpoint.name));
                 return Some(answer.map_err(|reason| ResultError::BadLine { line: number, reason }));
             }
             if self.is_over {

@@ -36,7 +36,7 @@ fn a_request_is_put_as_a_live_one() {
         max_tokens: Some(9),
         ..Request::default()
     };
-    let mut live = anthropic::body(&request);
+    let mut live = anthropic::body(&request, "anthropic");
     assert_eq!(live["stream"], true);
     live.as_object_mut().unwrap().remove("stream");
     let item = Item::new("a\"b", &request);
@@ -71,7 +71,7 @@ async fn what_is_wrong_is_told_before_anything_is_sent() {
 
 #[test]
 fn each_line_has_an_outcome_of_its_own() {
-    let line = |value: Value| wire::line(value.to_string().as_bytes());
+    let line = |value: Value| wire::line(value.to_string().as_bytes(), "anthropic");
     let message = json!({
         "id": "msg", "type": "message", "role": "assistant", "model": "claude-haiku-4-5-20251001",
         "content": [{"type": "text", "text": "Hello"}], "stop_reason": "end_turn",
@@ -93,7 +93,7 @@ fn each_line_has_an_outcome_of_its_own() {
     assert_eq!(outcome("expired"), Ok(Outcome::Expired));
     assert!(outcome("succeeded").unwrap_err().contains("no message"));
     assert!(outcome("lost").unwrap_err().contains("`lost`"));
-    assert!(wire::line(b"{\"custom_id\":").is_err());
+    assert!(wire::line(b"{\"custom_id\":", "anthropic").is_err());
 }
 
 #[test]

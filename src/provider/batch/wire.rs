@@ -97,14 +97,16 @@ pub fn page(body: &[u8]) -> Result<Page, Failure> {
     Ok(Page { batches, next })
 }
 
+/// A line of the results of the provider of this name.
+///
 /// # Errors
 /// Says why this is no line of results.
-pub fn line(line: &[u8]) -> Result<Answer, String> {
+pub fn line(line: &[u8], name: &str) -> Result<Answer, String> {
     let RawLine { custom_id: id, result } = serde_json::from_slice(line).map_err(|error| error.to_string())?;
     let outcome = match &*result.kind.0 {
         "succeeded" => {
             let message = result.message.ok_or("it says `succeeded` and has no message")?;
-            match anthropic::completion(message.get().as_bytes()) {
+            match anthropic::completion(message.get().as_bytes(), name) {
                 Ok(completion) => Outcome::Succeeded(completion),
                 Err(failure) => return Err(format!("its message is none: {}", failure.what)),
             }

@@ -7,7 +7,11 @@ use serde_json::{Map, Value, json};
 
 use super::{fold::On, schema};
 use crate::{
-    provider::{Effort, Request, Thinking, opaque, round},
+    provider::{
+        Request, call,
+        catalog::takes::{self, Asked},
+        opaque, round,
+    },
     transcript::{Content, Image, Message, ResultContent, Role, ToolResult},
 };
 
@@ -45,14 +49,11 @@ pub fn body(request: &Request, name: &str) -> Value {
     if !request.stop_sequences.is_empty() {
         config.insert("stopSequences".into(), json!(request.stop_sequences));
     }
-    if let Some(thinking) = request.thinking {
-        let thinking = match thinking {
-            Thinking::Effort(effort) if is_third => {
-                // All of them know these two levels.
-                let level = if effort <= Effort::Low { "low" } else { "high" };
-                json!({"thinkingLevel": level, "includeThoughts": true})
-            }
-            _ => json!({"thinkingBudget": thinking.budget(), "includeThoughts": true}),
+    if let Some(asked) = request.thinking.and_then(|thinking| takes::of(&request.model).asked(thinking)) {
+        let thinking = match asked {
+            Asked::Off => json!({"thinkingBudget": 0}),
+            Asked::Budget(tokens) => json!({"thinkingBudget": tokens, "includeThoughts": true}),
+            Asked::Level(level) => json!({"thinkingLevel": level, "includeThoughts": true}),
         };
         config.insert("thinkingConfig".into(), thinking);
     }
@@ -70,12 +71,8 @@ pub fn body(request: &Request, name: &str) -> Value {
 /// The conversation as the API wants it: roles in turn, results first, nothing empty.
 fn contents(request: &Request, name: &str) -> Vec<Value> {
     // A result is told by its function's name here.
-    let names: HashMap<&str, &str> = request
-        .messages
-        .iter()
-        .flat_map(Message::tool_calls)
-        .map(|call| (call.id.as_str(), call.name.as_str()))
-        .collect();
+    let calls = request.messages.iter().flat_map(Message::tool_calls);
+    let names: HashMap<&str, String> = calls.map(|call| (call.id.as_str(), call::name(call))).collect();
     let wants_signatures = is_third(&request.model);
     let mut merged: Vec<(Role, Vec<Value>)> = Vec::new();
     for message in &request.messages {
@@ -100,7 +97,7 @@ fn is_third(model: &str) -> bool {
     digits.parse().is_ok_and(|major: u32| major >= 3)
 }
 
-fn user(message: &Message, names: &HashMap<&str, &str>) -> Vec<Value> {
+fn user(message: &Message, names: &HashMap<&str, String>) -> Vec<Value> {
     let mut parts: Vec<Value> = message.tool_results().map(|result| response(result, names)).collect();
     // A response holds text only, so the images of all follow.
     let images = message.tool_results().flat_map(|result| &result.content).filter_map(|part| match part {
@@ -120,13 +117,13 @@ fn user(message: &Message, names: &HashMap<&str, &str>) -> Vec<Value> {
     parts
 }
 
-fn response(result: &ToolResult, names: &HashMap<&str, &str>) -> Value {
+fn response(result: &ToolResult, names: &HashMap<&str, String>) -> Value {
     let texts = result.content.iter().filter_map(|part| match part {
         ResultContent::Text { text } => Some(text.as_str()),
         ResultContent::Image(_) => None,
     });
     let key = if result.is_error { "error" } else { "output" };
-    let name = names.get(result.call_id.as_str()).copied().unwrap_or("unknown");
+    let name = names.get(result.call_id.as_str()).map_or("unknown", String::as_str);
     let said = texts.collect::<Vec<_>>().join("\n");
     json!({"functionResponse": {"id": result.call_id, "name": name, "response": {key: said}}})
 }
@@ -161,12 +158,11 @@ fn said(message: &Message, name: &str, wants_signatures: bool) -> Vec<Value> {
                 }
             }
             Content::ToolCall(call) => {
-                let args = if call.input.is_object() { call.input.clone() } else { json!({"input": call.input}) };
                 // Of calls side by side only the first is signed.
                 if wants_signatures && !std::mem::replace(&mut had_call, true) && next.is_none() {
                     next = Some(NO_SIGNATURE.to_owned());
                 }
-                json!({"functionCall": {"id": call.id, "name": call.name, "args": args}})
+                json!({"functionCall": {"id": call.id, "name": call::name(call), "args": call::input(call)}})
             }
             Content::Image(_) | Content::ToolResult(_) => continue,
         };

@@ -234,6 +234,27 @@ fn a_whole_request() {
 }
 
 #[test]
+fn thinking_is_asked_for_as_the_model_knows_it() {
+    let sent = |model: &str, thinking| {
+        let request = Request { model: model.into(), thinking: Some(thinking), ..Request::default() };
+        body(&request, "gemini")["generationConfig"]["thinkingConfig"].clone()
+    };
+    let budget = |tokens: u32| json!({"thinkingBudget": tokens, "includeThoughts": true});
+    let max = Thinking::Effort(Effort::Max);
+    assert_eq!(sent("gemini-2.5-pro", max), budget(32_768));
+    assert_eq!(sent("gemini-2.5-flash", max), budget(24_576));
+    assert_eq!(sent("gemini-2.5-flash-lite", Thinking::Budget(100)), budget(512));
+    assert_eq!(sent("gemini-2.0-flash", max), Value::Null, "it does not think");
+    // None at all, or the least where it always thinks.
+    assert_eq!(sent("gemini-2.5-flash", Thinking::Budget(0)), json!({"thinkingBudget": 0}));
+    assert_eq!(sent("gemini-2.5-pro", Thinking::Budget(0)), budget(128));
+    assert_eq!(
+        sent("gemini-3-flash-preview", Thinking::Budget(0)),
+        json!({"thinkingLevel": "minimal", "includeThoughts": true})
+    );
+}
+
+#[test]
 fn the_model_is_a_part_of_the_path_and_no_more() {
     assert_eq!(path("gemini-2.5-pro"), "models/gemini-2.5-pro:streamGenerateContent?alt=sse");
     assert_eq!(path("tunedModels/mine"), "tunedModels/mine:streamGenerateContent?alt=sse");

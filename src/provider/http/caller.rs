@@ -79,7 +79,7 @@ impl Caller {
             *request.body_mut() = Some(body.into());
         }
 
-        let mut asked_again = false;
+        let (mut sent_again, mut asked_again) = (false, false);
         loop {
             self.authorize(&mut request, local).await?;
             let Some(again) = request.try_clone() else {
@@ -90,9 +90,9 @@ impl Caller {
                 Err(_) => return Err(self.silence()),
                 // The server may have closed an idle connection in the moment when it was taken out of the pool.
                 Ok(Err(error))
-                    if !asked_again && !once && error.is_request() && !error.is_connect() && !error.is_timeout() =>
+                    if !sent_again && !once && error.is_request() && !error.is_connect() && !error.is_timeout() =>
                 {
-                    asked_again = true;
+                    sent_again = true;
                     continue;
                 }
                 Ok(Err(error)) => return Err(broken(&error, false)),

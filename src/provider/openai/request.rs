@@ -5,8 +5,10 @@ use serde_json::{Map, Value, json};
 use super::{GiveBack, LimitField, Quirks, ReasoningField, fold::CALL_EXTRA};
 use crate::{
     provider::{
-        Effort, OutputSchema, Request,
+        OutputSchema, Request, Thinking,
         cache::{Caching, Mode, Retention},
+        call,
+        catalog::takes,
         round, schema,
     },
     transcript::{Content, Image, Message, ResultContent, Role, ToolCall, ToolResult},
@@ -14,6 +16,7 @@ use crate::{
 
 /// The request's JSON.
 pub fn body(request: &Request, quirks: &Quirks) -> Value {
+    let takes = takes::of(&request.model);
     let mut body = Map::new();
     body.insert("model".into(), request.model.as_str().into());
     body.insert("messages".into(), messages(request, quirks).into());
@@ -50,8 +53,14 @@ pub fn body(request: &Request, quirks: &Quirks) -> Value {
         match quirks.reasoning {
             ReasoningField::None => {}
             ReasoningField::Effort => {
-                let effort = effort(thinking.effort(), &request.model);
-                body.insert("reasoning_effort".into(), effort.into());
+                if let Some(effort) = takes.effort(thinking) {
+                    body.insert("reasoning_effort".into(), effort.into());
+                }
+            }
+            ReasoningField::Budget if thinking == Thinking::Budget(0) => {
+                if let Some(effort) = takes.effort(thinking) {
+                    body.insert("reasoning".into(), json!({"effort": effort}));
+                }
             }
             ReasoningField::Budget => {
                 body.insert("reasoning".into(), json!({"max_tokens": thinking.budget()}));
@@ -66,18 +75,6 @@ pub fn body(request: &Request, quirks: &Quirks) -> Value {
         body.insert("response_format".into(), json!({"type": "json_schema", "json_schema": format}));
     }
     Value::Object(body)
-}
-
-/// OpenAI's word for an effort. Only the first GPT-5 knows `minimal`, and only some of the later ones more than `high`.
-pub fn effort(effort: Effort, model: &str) -> &'static str {
-    let name = model.rsplit('/').next().unwrap_or(model);
-    let knows_minimal = name == "gpt-5" || name.starts_with("gpt-5-");
-    match effort {
-        Effort::Minimal if knows_minimal => "minimal",
-        Effort::Minimal | Effort::Low => "low",
-        Effort::Medium => "medium",
-        Effort::High | Effort::Max => "high",
-    }
 }
 
 /// OpenAI's reasoning models refuse any but their own.
@@ -177,7 +174,7 @@ fn assistant(message: &Message, quirks: &Quirks) -> Option<Value> {
     }
     let mut out = json!({"role": "assistant", "content": text});
     match quirks.give_back {
-        GiveBack::Content if !calls.is_empty() && !thinking.is_empty() => out["reasoning_content"] = thinking.into(),
+        GiveBack::Content if !calls.is_empty() => out["reasoning_content"] = thinking.into(),
         GiveBack::Details if !details.is_empty() => out["reasoning_details"] = details.into(),
         GiveBack::Nothing | GiveBack::Content | GiveBack::Details | GiveBack::CallExtras => {}
     }
@@ -191,9 +188,7 @@ fn assistant(message: &Message, quirks: &Quirks) -> Option<Value> {
 }
 
 fn tool_call(call: &ToolCall, extras: &[Value], quirks: &Quirks) -> Value {
-    // Broken arguments were kept as they came, and go back so.
-    let arguments = call.input.as_str().map_or_else(|| call.input.to_string(), str::to_owned);
-    let function = json!({"name": call.name, "arguments": arguments});
+    let function = json!({"name": call::name(call), "arguments": call::input(call).to_string()});
     let mut out = json!({"id": call_id(&call.id, quirks), "type": "function", "function": function});
     if quirks.give_back == GiveBack::CallExtras
         && let Some(extra) = extras.iter().find(|extra| extra["id"] == call.id.as_str())

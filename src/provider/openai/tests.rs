@@ -195,6 +195,18 @@ fn reasoning_goes_back_as_it_came() {
     assert_eq!(sent(GiveBack::Nothing), plain);
 }
 
+#[test]
+fn a_call_without_reasoning_says_so_where_reasoning_must_go_back() {
+    let call = Content::ToolCall(ToolCall { id: "a".into(), name: "f".into(), input: json!({}) });
+    let said = |content| Message { role: Role::Assistant, content };
+    let text = Content::Text { text: "Yes".into() };
+    let request = Request { messages: vec![said(vec![call]), said(vec![text])], ..Request::default() };
+    let sent = |give_back| body(&request, &Quirks { give_back, ..Quirks::default() })["messages"].clone();
+    assert_eq!(sent(GiveBack::Content)[0]["reasoning_content"], "");
+    assert_eq!(sent(GiveBack::Content)[1].get("reasoning_content"), None);
+    assert_eq!(sent(GiveBack::Nothing)[0].get("reasoning_content"), None);
+}
+
 fn sample() -> Request {
     let image = Image { media_type: "image/png".into(), data: "aGk=".into() };
     let result = ToolResult {
@@ -324,7 +336,20 @@ fn efforts_in_the_words_that_each_model_knows() {
     let levels = [Effort::Minimal, Effort::Low, Effort::Medium, Effort::High, Effort::Max];
     assert_eq!(levels.map(|level| effort("gpt-5-mini", level)), ["minimal", "low", "medium", "high", "high"]);
     assert_eq!(levels.map(|level| effort("gpt-5.1", level)), ["low", "low", "medium", "high", "high"]);
+    assert_eq!(levels.map(|level| effort("gpt-5-codex", level)), ["low", "low", "medium", "high", "high"]);
+    assert_eq!(levels.map(|level| effort("gpt-5.2", level)), ["low", "low", "medium", "high", "xhigh"]);
+    assert_eq!(levels.map(|level| effort("gpt-4.1", level)), [(); 5].map(|()| Value::Null), "it refuses to be asked");
     for level in levels {
         assert_eq!(Thinking::Budget(Thinking::Effort(level).budget()).effort(), level);
     }
+    // None at all.
+    let none = |model: &str, reasoning| {
+        let request = Request { model: model.into(), thinking: Some(Thinking::Budget(0)), ..Request::default() };
+        let sent = body(&request, &Quirks { reasoning, ..quirks });
+        (sent["reasoning_effort"].clone(), sent["reasoning"].clone())
+    };
+    assert_eq!(none("gpt-5.1", ReasoningField::Effort), ("none".into(), Value::Null));
+    assert_eq!(none("somebody-elses", ReasoningField::Effort), (Value::Null, Value::Null));
+    assert_eq!(none("openai/gpt-5.1", ReasoningField::Budget), (Value::Null, json!({"effort": "none"})));
+    assert_eq!(none("anthropic/claude-sonnet-4.5", ReasoningField::Budget), (Value::Null, Value::Null));
 }

@@ -3,12 +3,16 @@
 use serde_json::{Map, Value, json};
 
 use crate::{
-    provider::{OutputSchema, Request, cache::Caching, opaque, openai::request as chat, round, schema},
+    provider::{
+        OutputSchema, Request, Thinking, cache::Caching, call, catalog::takes, opaque, openai::request as chat, round,
+        schema,
+    },
     transcript::{Content, Image, Message, ResultContent, Role, ToolResult},
 };
 
 /// The request's JSON, for the provider of this name.
 pub fn body(request: &Request, name: &str, caching: Caching) -> Value {
+    let takes = takes::of(&request.model);
     let mut body = Map::new();
     body.insert("model".into(), request.model.as_str().into());
     body.insert("stream".into(), true.into());
@@ -39,12 +43,17 @@ pub fn body(request: &Request, name: &str, caching: Caching) -> Value {
     {
         body.insert("temperature".into(), round(temperature).into());
     }
-    if reasons(&request.model) {
+    if takes.effort.is_some() {
         body.insert("include".into(), json!(["reasoning.encrypted_content"]));
-        if let Some(thinking) = request.thinking {
-            let effort = chat::effort(thinking.effort(), &request.model);
-            body.insert("reasoning".into(), json!({"effort": effort, "summary": "auto"}));
+    }
+    if let Some(thinking) = request.thinking
+        && let Some(effort) = takes.effort(thinking)
+    {
+        let mut reasoning = json!({ "effort": effort });
+        if thinking != Thinking::Budget(0) {
+            reasoning["summary"] = "auto".into();
         }
+        body.insert("reasoning".into(), reasoning);
     }
     if let Some(OutputSchema { name, schema: shape }) = &request.output_schema {
         let strict = schema::strict(shape);
@@ -57,12 +66,6 @@ pub fn body(request: &Request, name: &str, caching: Caching) -> Value {
         request.cache.say(&mut body);
     }
     Value::Object(body)
-}
-
-/// False for the models that are known not to: asked for reasoning, they refuse.
-fn reasons(model: &str) -> bool {
-    let name = model.rsplit('/').next().unwrap_or(model);
-    !["gpt-3", "gpt-4", "chatgpt", "gpt-5-chat"].iter().any(|family| name.starts_with(family))
 }
 
 /// A message as the API wants it: each part an item of its own, results before what the person said.
@@ -95,11 +98,11 @@ fn said(part: &Content, name: &str) -> Option<Value> {
             "role": "assistant",
             "content": [{"type": "output_text", "text": text}],
         })),
-        Content::Thinking { signature, .. } => opaque::give_back(name, signature.as_deref()?),
+        // The provider may have spoken another format then.
+        Content::Thinking { signature, .. } => opaque::give_back(name, signature.as_deref()?).filter(Value::is_object),
         Content::ToolCall(call) => {
-            // Broken arguments were kept as they came, and go back so.
-            let arguments = call.input.as_str().map_or_else(|| call.input.to_string(), str::to_owned);
-            Some(json!({"type": "function_call", "call_id": call.id, "name": call.name, "arguments": arguments}))
+            let arguments = call::input(call).to_string();
+            Some(json!({"type": "function_call", "call_id": call.id, "name": call::name(call), "arguments": arguments}))
         }
         Content::Image(_) | Content::ToolResult(_) => None,
     }

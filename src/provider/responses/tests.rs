@@ -254,7 +254,7 @@ fn a_whole_request() {
             reasoning(),
             {"type": "message", "role": "assistant", "content": [{"type": "output_text", "text": "I see"}]},
             {"type": "function_call", "call_id": "a", "name": "read", "arguments": "{\"path\":\"x\"}"},
-            {"type": "function_call", "call_id": "b", "name": "read", "arguments": "broken"},
+            {"type": "function_call", "call_id": "b", "name": "read", "arguments": "{\"input\":\"broken\"}"},
             {"type": "function_call_output", "call_id": "a",
                 "output": [{"type": "input_text", "text": "one"}, picture]},
             {"type": "function_call_output", "call_id": "b", "output": "Error: no such file"},
@@ -279,6 +279,18 @@ fn a_whole_request() {
         assert!(body.get(absent).is_none(), "{absent}");
     }
     assert_eq!(body["temperature"], 0.2);
+}
+
+#[test]
+fn a_model_is_told_not_to_think_where_it_can_be() {
+    let sent = |model: &str| {
+        let thinking = Some(Thinking::Budget(0));
+        let request = Request { model: model.into(), thinking, ..Request::default() };
+        request::body(&request, "openai", Caching::Key)["reasoning"].clone()
+    };
+    assert_eq!(sent("gpt-5.1"), json!({"effort": "none"}));
+    assert_eq!(sent("gpt-5"), json!({"effort": "minimal"}));
+    assert_eq!(sent("gpt-4.1"), Value::Null);
 }
 
 #[tokio::test]

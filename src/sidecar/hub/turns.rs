@@ -11,7 +11,7 @@ use crate::{
         ContentBlock, Empty, QuestionOutcome, SessionEvent, TurnCancelParams, TurnCancelResponse, TurnStartParams,
         TurnStartResponse, TurnSteerParams,
     },
-    provider::{Cache, OutputSchema, Thinking},
+    provider::{Cache, OutputSchema},
     session::{Prompting, Signal, Turn, TurnHost},
     sidecar::{AttachmentId, Reply, RequestError, agents::with_agents, prompt},
     store::WaitingTurn,
@@ -197,7 +197,7 @@ impl Hub {
         let (model, limits, workspace) = (session.model.clone(), session.limits, session.workspace.clone());
         let (provider, model) = self.providers.get(&model).map_err(|error| not_configured(&error.to_string()))?;
         let config = &self.config;
-        let thinking = limits.thinking().or(config.thinking).filter(|thinking| *thinking != Thinking::Budget(0));
+        let thinking = limits.thinking().or(config.thinking);
         let mut agent = Agent::builder()
             .provider(provider)
             .model(model)

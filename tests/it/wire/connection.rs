@@ -221,23 +221,43 @@ async fn a_missing_key_is_said_before_anything_is_sent() {
     assert_eq!(server.asked()[0].header("authorization"), None);
 }
 
+/// Each run of the command prints another key.
+fn numbered_keys() -> KeySource {
+    let runs = AtomicU32::new(0);
+    KeySource::Command(KeyCommand::new(move || {
+        let run = runs.fetch_add(1, Ordering::SeqCst);
+        async move { Ok(Key::new(&format!("key-number-{run}")).unwrap()) }.boxed()
+    }))
+}
+
+fn keys(server: &Server) -> Vec<String> {
+    server.asked().iter().map(|asked| asked.header("authorization").unwrap().to_owned()).collect()
+}
+
 #[tokio::test]
 async fn a_refused_key_is_asked_for_once_more() {
-    let runs = Arc::new(AtomicU32::new(0));
-    let counter = runs.clone();
-    let key = KeySource::Command(KeyCommand::new(move || {
-        let run = counter.fetch_add(1, Ordering::SeqCst);
-        async move { Ok(Key::new(&format!("key-number-{run}")).unwrap()) }.boxed()
-    }));
     let refusal = answer(401, "", r#"{"error":"expired"}"#);
     let server =
         Server::start(vec![Reply::Keep(refusal.clone()), Reply::Keep(events(&[HELLO, DONE])), Reply::Keep(refusal)])
             .await;
-    let provider = provider_with("openai", &server.base_url, key);
+    let provider = provider_with("openai", &server.base_url, numbered_keys());
     ask(&provider).await.unwrap();
     assert_eq!(ask(&provider).await.unwrap_err().class, ErrorClass::Auth);
-    let keys: Vec<_> = server.asked().iter().map(|asked| asked.header("authorization").unwrap().to_owned()).collect();
-    assert_eq!(keys, ["Bearer key-number-0", "Bearer key-number-1", "Bearer key-number-1", "Bearer key-number-2"]);
+    let expect = ["Bearer key-number-0", "Bearer key-number-1", "Bearer key-number-1", "Bearer key-number-2"];
+    assert_eq!(keys(&server), expect);
+}
+
+/// The connection had been idle for long, and the key with it.
+#[tokio::test]
+async fn a_key_that_is_refused_after_a_broken_connection_is_asked_for_once_more_too() {
+    let whole = Reply::Keep(events(&[HELLO, STOP, DONE]));
+    let refusal = Reply::Keep(answer(401, "", r#"{"error":"expired"}"#));
+    let server = Server::start(vec![whole.clone(), Reply::Close(String::new()), refusal, whole]).await;
+    let provider = provider_with("openai", &server.base_url, numbered_keys());
+    ask(&provider).await.unwrap();
+    assert_eq!(text(&ask(&provider).await.unwrap()), "Hello");
+    let expect = ["Bearer key-number-0", "Bearer key-number-0", "Bearer key-number-0", "Bearer key-number-1"];
+    assert_eq!(keys(&server), expect);
 }
 
 #[tokio::test]

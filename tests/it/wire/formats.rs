@@ -10,7 +10,7 @@ use pillion::{
         cache::{Breakpoint, Breakpoints, Cache, Mode, Retention},
         presets::{Api, Settings, open},
     },
-    transcript::{Content, Message, StopReason},
+    transcript::{Content, Message, Role, StopReason, ToolCall, ToolResult},
 };
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
@@ -125,7 +125,7 @@ fn calls(completion: &Completion) -> Vec<&str> {
 }
 
 fn said(completion: &Completion) -> String {
-    Message { role: pillion::transcript::Role::Assistant, content: completion.content.clone() }.text()
+    Message { role: Role::Assistant, content: completion.content.clone() }.text()
 }
 
 #[tokio::test]
@@ -251,6 +251,50 @@ async fn the_cache_of_the_next_turn_is_for_that_turn_only() {
     let [first, second] = [0, 1].map(|turn| server.asked()[turn].body.clone());
     assert_eq!((&first["prompt_cache_retention"], &first["prompt_cache_key"]), (&json!("24h"), &Value::Null));
     assert_eq!((&second["prompt_cache_retention"], &second["prompt_cache_key"]), (&Value::Null, &json!("k")));
+}
+
+/// The model called a tool that no tool can be called, and with what is no object: neither goes back as it came.
+#[tokio::test]
+async fn a_call_that_was_made_up_goes_back_so_that_it_is_taken() {
+    let call = |id: &str, name: &str, input| Content::ToolCall(ToolCall { id: id.into(), name: name.into(), input });
+    let calls = vec![
+        call("a", "functions.read", json!({"path": "x"})),
+        call("b", "", json!("{\"path\": \"a\"b\"}")),
+        call("c", &"n".repeat(80), json!(["x"])),
+    ];
+    let results = ["a", "b", "c"].map(|id| Content::ToolResult(ToolResult::text(id, "no such tool", true)));
+    let said = vec![
+        Message::user("Hi"),
+        Message { role: Role::Assistant, content: calls },
+        Message { role: Role::User, content: results.to_vec() },
+    ];
+    let expect = [
+        ("functions_read".to_owned(), json!({"path": "x"})),
+        ("unknown".to_owned(), json!({"input": "{\"path\": \"a\"b\"}"})),
+        ("n".repeat(64), json!({"input": ["x"]})),
+    ];
+    for api in ALL {
+        let server = Server::start(vec![Reply::Keep(events(&strs(&sample(api))))]).await;
+        ask(&provider(api, &server.base_url), Request { messages: said.clone(), ..request() }).await.unwrap();
+        let body = server.asked()[0].body.clone();
+        let (list, name, input) = match api {
+            Api::Anthropic => ("/messages/1/content", "/name", "/input"),
+            Api::Chat => ("/messages/1/tool_calls", "/function/name", "/function/arguments"),
+            Api::Responses => ("/input", "/name", "/arguments"),
+            Api::Gemini => ("/contents/1/parts", "/functionCall/name", "/functionCall/args"),
+        };
+        let items = body.pointer(list).unwrap().as_array().unwrap();
+        let call = |item: &Value| {
+            let input = item.pointer(input)?;
+            let input = input.as_str().map_or_else(|| input.clone(), |text| serde_json::from_str(text).unwrap());
+            Some((item.pointer(name)?.as_str()?.to_owned(), input))
+        };
+        let sent: Vec<_> = items.iter().filter_map(call).collect();
+        assert_eq!(sent, expect, "{api:?}");
+        if api == Api::Gemini {
+            assert_eq!(body["contents"][2]["parts"][0]["functionResponse"]["name"], "functions_read");
+        }
+    }
 }
 
 #[tokio::test]

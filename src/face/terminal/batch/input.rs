@@ -98,7 +98,7 @@ pub struct Input {
 impl Options {
     fn thinking(&self) -> Option<Thinking> {
         let effort = self.thinking_effort.map(Thinking::Effort);
-        effort.or(self.thinking_tokens.map(Thinking::Budget)).filter(|thinking| *thinking != Thinking::Budget(0))
+        effort.or(self.thinking_tokens.map(Thinking::Budget))
     }
 
     fn request(&self, line: Line) -> Result<Request, String> {
