@@ -12,6 +12,7 @@ use super::{
     answer::{self, LastAnswer},
     dialogue::{Dialogue, NAME},
     show::Screen,
+    signals::{Signals, Stop},
 };
 use crate::{
     config::Rules,
@@ -69,7 +70,8 @@ pub struct Args {
 
 const EXIT_CODES: &str = "\
 Exit codes: 0 done; 1 the turn failed or was cut short; 2 it could not start; 3 the answer does not fit \
---output-schema; 4 the model came to its end, but calls were not run because nobody could be asked; 130 stopped by Ctrl-C.";
+--output-schema; 4 the model came to its end, but calls were not run because nobody could be asked; 130 stopped, by Ctrl-C, \
+SIGTERM or SIGHUP.";
 
 /// The exit code of a turn that went on without what nobody could be asked about.
 const UNASKED: u8 = 4;
@@ -139,12 +141,13 @@ pub async fn run(mut args: Args) -> anyhow::Result<u8> {
     let patience = if matches!(code, Ok(STOPPED)) { STOPPED_LIMIT } else { Duration::MAX };
     tokio::select! {
         biased;
-        _ = tokio::signal::ctrl_c() => Ok(STOPPED),
+        _ = signals.next() => Ok(STOPPED),
         _ = tokio::time::timeout(patience, dialogue.written()) => code,
     }
 }
 
-/// The exit code when the person stopped it.
+    let mut signals = Signals::new()?;
+/// The exit code when the person or the system stopped it.
 const STOPPED: u8 = 130;
 /// How long whoever reads the output may then still take to.
 const STOPPED_LIMIT: Duration = Duration::from_secs(1);
@@ -196,6 +199,8 @@ async fn converse(
                 session_id: session_id.clone(),
                 prompt,
                 // Another client may have begun one just now.
+    // From here on there is a turn to stop.
+    let mut signals = Signals::new()?;
                 queue: true,
                 output_schema: schema.clone(),
             };
@@ -211,17 +216,18 @@ async fn converse(
         Err(error) => return refused(args, &error),
     };
     let mut answer = LastAnswer::default();
-    let mut stops = 0;
+    let mut is_stopped = false;
     loop {
         tokio::select! {
             biased;
-            _ = tokio::signal::ctrl_c() => {
-                stops += 1;
-                if stops > 1 {
+            stop = signals.next() => {
+                if is_stopped && stop == Stop::Person {
                     return Ok(STOPPED);
                 }
-                let cancel = Request::TurnCancel(TurnCancelParams { session_id: session_id.clone(), background: false });
-                link.request(me, cancel, Box::new(|_| {}));
+                is_stopped = true;
+                let session_id = session_id.clone();
+                let cancel = TurnCancelParams { session_id, background: false };
+                link.request(me, Request::TurnCancel(cancel), Box::new(|_| {}));
             }
             event = dialogue.next() => {
                 let Some(event) = event? else {
