@@ -194,12 +194,21 @@ async fn the_system_stops_a_job_as_a_person_does() {
 
 fn run_with_input(ground: &Ground, input: &[u8]) -> Output {
     use std::io::Write;
-    let ground = Ground::new(&json!([{"match": "from a pipe", "steps": [{"text": "It came."}]}]));
     let mut command = Command::new(env!("CARGO_BIN_EXE_pillion"));
     command.args(["run", "-"]).envs(ground.env.iter().cloned()).current_dir(ground.project());
-    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("it starts");
-    child.stdin.take().expect("stdin").write_all(b"this is\nfrom a pipe\n").expect("it is taken");
-    let output = child.wait_with_output().expect("it ends");
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().expect("it starts");
+    child.stdin.take().expect("stdin").write_all(input).expect("it is taken");
+    child.wait_with_output().expect("it ends")
+}
+
+#[test]
+fn a_prompt_is_read_from_the_standard_input() {
+    let ground = Ground::new(&json!([{"match": "from a pipe", "steps": [{"text": "It came."}]}]));
+    let output = run_with_input(&ground, b"this is\nfrom a pipe\n");
     assert_eq!(output.status.code(), Some(0));
     assert!(String::from_utf8_lossy(&output.stdout).contains("It came."), "{output:?}");
+    let output = run_with_input(&ground, b"\xff\xfe\0");
+    assert_eq!(output.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("must be text in UTF-8"), "{output:?}");
 }

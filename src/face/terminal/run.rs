@@ -101,7 +101,14 @@ pub async fn run(mut args: Args) -> anyhow::Result<u8> {
     let prompt = match args.prompt.as_str() {
         "-" => {
             let mut prompt = String::new();
-            io::stdin().read_to_string(&mut prompt)?;
+            if let Err(error) = io::stdin().read_to_string(&mut prompt) {
+                writeln!(
+                    io::stderr(),
+                    "pillion: the prompt cannot be read from the standard input: {error}. It must be text in UTF-8; show \
+                     other files with --file"
+                )?;
+                return Ok(2);
+            }
             prompt
         }
         prompt => prompt.to_owned(),
@@ -139,6 +146,7 @@ pub async fn run(mut args: Args) -> anyhow::Result<u8> {
     link.detach(me);
     link.shut_down().await;
     let patience = if matches!(code, Ok(STOPPED)) { STOPPED_LIMIT } else { Duration::MAX };
+    let mut signals = Signals::new()?;
     tokio::select! {
         biased;
         _ = signals.next() => Ok(STOPPED),
@@ -146,7 +154,6 @@ pub async fn run(mut args: Args) -> anyhow::Result<u8> {
     }
 }
 
-    let mut signals = Signals::new()?;
 /// The exit code when the person or the system stopped it.
 const STOPPED: u8 = 130;
 /// How long whoever reads the output may then still take to.
@@ -192,6 +199,8 @@ async fn converse(
     let here = std::env::current_dir()?;
     let shown = args.files.iter().map(|path| here.join(path).to_string_lossy().into_owned());
     let prompt = shown.map(|path| ContentBlock::File { path }).chain([ContentBlock::Text { text: prompt }]).collect();
+    // From here on there is a turn to stop.
+    let mut signals = Signals::new()?;
     // A turn that was waiting for the person when an earlier process ended waits again.
     let said = match turn_id {
         None => {
@@ -199,8 +208,6 @@ async fn converse(
                 session_id: session_id.clone(),
                 prompt,
                 // Another client may have begun one just now.
-    // From here on there is a turn to stop.
-    let mut signals = Signals::new()?;
                 queue: true,
                 output_schema: schema.clone(),
             };
