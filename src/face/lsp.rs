@@ -220,9 +220,9 @@ impl Lsp {
     fn cancel_progress(&self, connected: &Connected, params: Option<&RawValue>) {
         let params: Value = rpc::read_params(params).unwrap_or_default();
         if let Some(session_id) = connected.editor.plain().session(&params["token"]) {
-            let request =
-                Request::TurnCancel(TurnCancelParams { session_id: session_id.to_string(), background: false });
-            self.sidecar.request(connected.attachment, request, Box::new(|_| {}));
+            let cancel =
+                TurnCancelParams { session_id: session_id.to_string(), background: false, waiting_only: false };
+            self.sidecar.request(connected.attachment, Request::TurnCancel(cancel), Box::new(|_| {}));
         }
     }
 

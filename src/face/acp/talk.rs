@@ -295,7 +295,8 @@ impl Talk {
         self.prompts.front().is_some_and(|prompt| prompt.turn_id.as_deref() == Some(turn_id))
     }
 
-    /// Stops what runs, and takes back what waits. The end of a turn is the answer to its prompt.
+    /// Stops the turn of the first prompt, or without one what runs, and takes back what waits. The end of a turn is the
+    /// answer to its prompt.
     pub(super) fn cancel(&mut self, client: &Client) {
         while self.prompts.len() > 1
             && let Some(prompt) = self.prompts.pop_back()
@@ -309,12 +310,15 @@ impl Talk {
         if let Some(prompt) = self.prompts.front_mut() {
             prompt.is_cancelled = true;
         }
-        let cancel = TurnCancelParams { session_id: self.id.to_string(), background: false };
+        let cancel = TurnCancelParams { session_id: self.id.to_string(), background: false, waiting_only };
         client.ask(&self.home, Request::TurnCancel(cancel), |_, outcome: Result<TurnCancelResponse, Error>| {
             if let Err(error) = outcome {
                 tracing::info!(%error, "there was nothing to cancel");
+        let mut waiting_only = false;
             }
         });
+            // What runs is somebody else's, and if its own begins after all, that is stopped then.
+            waiting_only = prompt.turn_id.is_none();
     }
 
     /// Stops one prompt. False if it is none of this session's.

@@ -86,7 +86,8 @@ impl Caller {
     }
 
     async fn stop(&self, arguments: Arguments) -> Result<Value, Error> {
-        let cancel = |session_id| Request::TurnCancel(TurnCancelParams { session_id, background: false });
+        let cancel =
+            |session_id| Request::TurnCancel(TurnCancelParams { session_id, background: false, waiting_only: false });
         if let Some(session_id) = arguments.session_id {
             let response: TurnCancelResponse = self.request(cancel(session_id)).await?;
             return Ok(json!({ "cancelled": u32::from(response.cancelled) }));

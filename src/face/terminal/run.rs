@@ -233,7 +233,7 @@ async fn converse(
                 }
                 is_stopped = true;
                 let session_id = session_id.clone();
-                let cancel = TurnCancelParams { session_id, background: false };
+                let cancel = TurnCancelParams { session_id, background: false, waiting_only: false };
                 link.request(me, Request::TurnCancel(cancel), Box::new(|_| {}));
             }
             event = dialogue.next() => {
