@@ -166,7 +166,7 @@ impl Talk {
         self.tell_notes(client, notes);
         self.list_commands(client);
         if self.prompts.front().is_some_and(|prompt| prompt.is_cancelled) {
-            self.cancel(client);
+            self.cancel_first(client);
         }
         self.ask_next(client);
     }
@@ -273,9 +273,9 @@ impl Talk {
         match begun {
             Ok(begun) => {
                 prompt.turn_id = Some(begun.turn_id);
-                // It was waiting for something else when it was cancelled.
+                // It was waiting for something else when it was cancelled. What was said since then is not.
                 if prompt.is_cancelled {
-                    self.cancel(client);
+                    self.cancel_first(client);
                 }
             }
             Err(_) if prompt.is_cancelled => self.answer(client, Ok(StopReason::Cancelled)),
