@@ -272,6 +272,8 @@ impl rpc::Service for Lsp {
         }
         if method == "shutdown" {
             self.phase = Phase::ShutDown;
+            // It has no parameters; tower-lsp refuses the empty ones that some editors send.
+            return self.call(Some(reply), method, None);
         }
         match read_any(params) {
             Ok(params) if self.is_plain() && OFFERS.contains(&method) => self.offer(reply, method, params),
