@@ -148,6 +148,8 @@ impl Talk {
             Way::Load if info.last_seq == 0 => self.loaded(reply),
             // Each number comes once, whatever the log is like.
             Way::Load => {
+                // The past tells both again.
+                (self.cost, self.context) = (None, None);
                 let past = Stage::Past { until: info.last_seq, reply, notes };
                 let waited = std::mem::replace(&mut self.stage, past);
                 return self.catch_up(client, waited);
