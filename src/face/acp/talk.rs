@@ -200,11 +200,16 @@ impl Talk {
         reply.send(Ok(response.config_options(self.options())));
     }
 
+    /// Tells what waited for the session to be opened, and answers the request that had opened it before.
     fn catch_up(&mut self, client: &Client, waited: Stage) {
-        if let Stage::Unknown(events) = waited {
-            for event in events {
-                self.take(client, &event);
+        match waited {
+            Stage::Unknown(events) => events.iter().for_each(|event| self.take(client, event)),
+            // The rest of that past is not told: the client has asked for another part of it, or for none.
+            Stage::Past { reply, notes, .. } => {
+                self.loaded(reply);
+                self.tell_notes(client, notes);
             }
+            Stage::Live => {}
         }
     }
 
@@ -309,18 +314,18 @@ impl Talk {
     }
 
     fn cancel_first(&mut self, client: &Client) {
+        let mut waiting_only = false;
         if let Some(prompt) = self.prompts.front_mut() {
             prompt.is_cancelled = true;
+            // What runs is somebody else's, and if its own begins after all, that is stopped then.
+            waiting_only = prompt.turn_id.is_none();
         }
         let cancel = TurnCancelParams { session_id: self.id.to_string(), background: false, waiting_only };
         client.ask(&self.home, Request::TurnCancel(cancel), |_, outcome: Result<TurnCancelResponse, Error>| {
             if let Err(error) = outcome {
                 tracing::info!(%error, "there was nothing to cancel");
-        let mut waiting_only = false;
             }
         });
-            // What runs is somebody else's, and if its own begins after all, that is stopped then.
-            waiting_only = prompt.turn_id.is_none();
     }
 
     /// Stops one prompt. False if it is none of this session's.
