@@ -18,7 +18,8 @@
 //!
 //! The core needs no editor. An [`agent::Agent`] is a model with its tools; it holds nothing of a conversation, so that one
 //! serves many. Who calls it keeps the history. The examples play scripts; [`provider::presets`] opens real models. Longer
-//! ones are in `examples/`.
+//! ones are in `examples/`. With `default-features = false` the program and its doors (`faces`) are left out, and 87 crates
+//! with them.
 //!
 //! One shot:
 //!
@@ -142,6 +143,7 @@
 
 pub mod rpc;
 
+#[cfg(feature = "faces")]
 pub mod face;
 
 pub mod sidecar;
@@ -150,6 +152,7 @@ pub mod session;
 
 pub mod store;
 
+#[cfg(feature = "faces")]
 pub mod log;
 
 pub mod config;

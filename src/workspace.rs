@@ -458,6 +458,11 @@ impl Workspace {
 
     /// The text: of the buffer if one is open, else of the file.
     pub async fn read(&self, location: &Location) -> Result<Snapshot, ReadError> {
+        self.read_within(location, self.limits.size).await
+    }
+
+    /// The same, of a file if it has at most `limit` bytes.
+    pub async fn read_within(&self, location: &Location, limit: u64) -> Result<Snapshot, ReadError> {
         if let Err(SinkError(message)) = self.pull(&location.path).await {
             return Err(ReadError::Unasked { shown: location.shown.clone(), message });
         }
@@ -473,7 +478,7 @@ impl Workspace {
         }
         // Many paths that are tried lead nowhere, for which no thread has to be begun.
         disk::look(location)?;
-        let (location, limit) = (location.clone(), self.limits.size);
+        let location = location.clone();
         blocking(move || {
             let bytes = disk::read(&location, limit)?;
             let (_, text) = Encoding::decode(&bytes).map_err(|_| ReadError::Binary(location.shown))?;

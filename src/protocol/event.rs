@@ -24,7 +24,7 @@ pub struct SessionEventNotification {
 /// What happened. The last event of a turn is `turnEnded`, exactly once, and nothing of the turn follows it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "type", rename_all = "camelCase", rename_all_fields = "camelCase")]
-#[expect(clippy::large_enum_variant, reason = "events are told one by one, and none is kept")]
+#[allow(clippy::large_enum_variant, reason = "events are told one by one, and none is kept")]
 pub enum SessionEvent {
     /// A turn began with this prompt.
     TurnStarted {

@@ -12,7 +12,7 @@ use crate::{
 
 /// What is put before a person.
 #[derive(Clone, Debug)]
-#[expect(clippy::large_enum_variant, reason = "a person is asked a few things at a time")]
+#[allow(clippy::large_enum_variant, reason = "a person is asked a few things at a time")]
 pub enum Inquiry {
     Approval(Approval),
     Question(Question),

@@ -6,7 +6,6 @@ use super::Hub;
 use crate::{
     config::{Config, Rules},
     context::skill_tool,
-    log,
     permission::{Policy, Rule},
     protocol::Mode,
     tool::{Registry, Shell, Standard},
@@ -19,7 +18,8 @@ impl Hub {
             self.editor_settings = editor;
         }
         let (config, warnings) = Config::load(&self.workspace.roots(), self.editor_settings.as_ref());
-        log::set_level(config.log_level);
+        #[cfg(feature = "faces")]
+        crate::log::set_level(config.log_level);
         self.providers.configure(&config);
         // A key that has a variable of its own stays out of commands like those that every provider has.
         self.tools = Registry::standard_with(Standard {
