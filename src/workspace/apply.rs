@@ -51,7 +51,9 @@ impl Workspace {
         // A new file without text has no hunks to choose from.
         if chosen.is_empty() && !(plan.create && plan.diff().hunks.is_empty()) {
             let snapshot = match self.read(&plan.location).await {
-                Err(ReadError::NotFound(_)) if plan.create => disk_snapshot(Rope::new(), b""),
+                Err(ReadError::NotFound(_)) if plan.create => {
+                    Snapshot::of_disk(Rope::new(), digest_bytes(b""), Encoding::Utf8)
+                }
                 snapshot => snapshot?,
             };
             let (diff, _) = pieces(&plan.location, &snapshot.text, &[]);

@@ -8,6 +8,8 @@ use std::process::{Command, Output, Stdio};
 use serde_json::{Value, json};
 
 use crate::support::{Ground, LIMIT, script, text};
+#[cfg(target_os = "linux")]
+use crate::support::{eventually, processes_with};
 
 fn run(ground: &Ground, args: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_pillion"))
@@ -254,15 +256,53 @@ fn an_answer_that_is_lost_on_a_full_disk_is_no_success() {
     }
 }
 
-#[test]
-fn a_prompt_is_read_from_the_standard_input() {
+/// Whoever reads the events sees the turn end, and no command is left.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn the_system_stops_a_job_as_a_person_does() {
+    use rustix::process::{Pid, Signal, kill_process};
+    use tokio::io::{AsyncBufReadExt, BufReader};
+    let sleep = json!([{"toolCall": {"name": "bash", "input": {"command": "sleep 1000.75"}}}]);
+    let ground = Ground::new(&script::always(sleep));
+    // Where these tests are to outlive their terminal, so is what they start.
+    let signals: &[_] = if pillion::process::ignores_hangup() { &[Signal::TERM] } else { &[Signal::TERM, Signal::HUP] };
+    for &signal in signals {
+        let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_pillion"));
+        command.args(["run", "--json", "--mode", "auto", "go"]).envs(ground.env.iter().cloned());
+        command.current_dir(ground.project()).stdin(Stdio::null()).stdout(Stdio::piped()).kill_on_drop(true);
+        let mut child = command.spawn().expect("it starts");
+        let mut lines = BufReader::new(child.stdout.take().expect("stdout")).lines();
+        eventually("the command runs", || !processes_with("1000.75").is_empty()).await;
+        let pid = Pid::from_raw(child.id().expect("it runs").cast_signed()).expect("an id");
+        kill_process(pid, signal).expect("it is told");
+        let mut kinds = Vec::new();
+        while let Some(line) = tokio::time::timeout(LIMIT, lines.next_line()).await.expect("in time").expect("a line") {
+            kinds.push(text(&serde_json::from_str::<Value>(&line).expect("JSON")["event"]["type"]));
+        }
+        assert!(kinds.contains(&"toolResult".to_owned()), "{signal:?}: {kinds:?}");
+        assert_eq!(kinds.last().map(String::as_str), Some("turnEnded"), "{signal:?}: {kinds:?}");
+        assert_eq!(child.wait().await.expect("a status").code(), Some(130));
+        assert_eq!(processes_with("1000.75"), Vec::<u32>::new());
+    }
+}
+
+fn run_with_input(ground: &Ground, input: &[u8]) -> Output {
     use std::io::Write;
-    let ground = Ground::new(&json!([{"match": "from a pipe", "steps": [{"text": "It came."}]}]));
     let mut command = Command::new(env!("CARGO_BIN_EXE_pillion"));
     command.args(["run", "-"]).envs(ground.env.iter().cloned()).current_dir(ground.project());
-    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("it starts");
-    child.stdin.take().expect("stdin").write_all(b"this is\nfrom a pipe\n").expect("it is taken");
-    let output = child.wait_with_output().expect("it ends");
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().expect("it starts");
+    child.stdin.take().expect("stdin").write_all(input).expect("it is taken");
+    child.wait_with_output().expect("it ends")
+}
+
+#[test]
+fn a_prompt_is_read_from_the_standard_input() {
+    let ground = Ground::new(&json!([{"match": "from a pipe", "steps": [{"text": "It came."}]}]));
+    let output = run_with_input(&ground, b"this is\nfrom a pipe\n");
     assert_eq!(output.status.code(), Some(0));
     assert!(String::from_utf8_lossy(&output.stdout).contains("It came."), "{output:?}");
+    let output = run_with_input(&ground, b"\xff\xfe\0");
+    assert_eq!(output.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("must be text in UTF-8"), "{output:?}");
 }

@@ -871,6 +871,8 @@ export interface TurnCancelParams {
   sessionId: string;
   /** Whether to end what runs in the background of the session, too. */
   background?: boolean;
+  /** Whether only to take back what this client has waiting (see `queue` of `turn/start`): what runs goes on. */
+  waitingOnly?: boolean;
 }
 
 /** Whether there was a turn to stop. */

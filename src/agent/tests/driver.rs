@@ -441,7 +441,7 @@ async fn a_restored_driver_says_what_was_submitted_before_the_model_goes_on() {
     let one = agent(&model, &stage);
     let mut driver = one.start(go().stop_after_tool_results(true));
     assert!(matches!(driver.next().await, Step::Interrupt(Interrupt::AfterToolResult)));
-    driver.submit(Message::user("not that one"));
+    driver.submit(Message::user("not that one")).unwrap();
     let mut driver = restored(driver, &one);
     finished(&mut driver).await;
     awaits_input(&mut driver).await;

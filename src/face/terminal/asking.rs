@@ -25,7 +25,7 @@ impl Typed {
         read.ok()?.ok().filter(|line| !line.is_empty()).map(|line| line.trim().to_owned())
     }
 
-    /// Drops what was typed until now: it was meant for a question that is over, and must not answer another.
+    /// Drops what was typed until now: it was meant for nothing, or for a question that is over, and must not answer another.
     pub fn forget(&mut self) {
         self.0.take_if(|reading| reading.is_finished());
         #[cfg(unix)]

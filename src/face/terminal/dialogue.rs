@@ -185,6 +185,8 @@ impl Dialogue {
             let _ = asked.answer.send(verdict);
             return;
         }
+        // Nobody can answer what they have not seen.
+        self.typed.forget();
         let prompt = match &asked.inquiry {
             Inquiry::Approval(approval) => {
                 self.screen.approval(approval);

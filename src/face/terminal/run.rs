@@ -12,6 +12,7 @@ use super::{
     answer::{self, LastAnswer},
     dialogue::{Dialogue, NAME},
     show::{Screen, visible},
+    signals::{Signals, Stop},
 };
 use crate::{
     config::Rules,
@@ -73,8 +74,8 @@ pub struct Args {
 
 const EXIT_CODES: &str = "\
 Exit codes: 0 done; 1 the turn failed or was cut short; 2 it could not start; 3 the answer does not fit \
---output-schema; 4 the model came to its end, but calls were not run because nobody could be asked; 130 stopped by \
-Ctrl-C; 141 nobody reads the output any more.";
+--output-schema; 4 the model came to its end, but calls were not run because nobody could be asked; 130 stopped, by Ctrl-C, \
+SIGTERM or SIGHUP; 141 nobody reads the output any more.";
 
 /// The exit code of a turn that went on without what nobody could be asked about.
 const UNASKED: u8 = 4;
@@ -104,7 +105,14 @@ pub async fn run(mut args: Args) -> anyhow::Result<u8> {
     let prompt = match args.prompt.as_str() {
         "-" => {
             let mut prompt = String::new();
-            io::stdin().read_to_string(&mut prompt)?;
+            if let Err(error) = io::stdin().read_to_string(&mut prompt) {
+                writeln!(
+                    io::stderr(),
+                    "pillion: the prompt cannot be read from the standard input: {error}. It must be text in UTF-8; show \
+                     other files with --file"
+                )?;
+                return Ok(2);
+            }
             prompt
         }
         prompt => prompt.to_owned(),
@@ -143,9 +151,10 @@ pub async fn run(mut args: Args) -> anyhow::Result<u8> {
     link.detach(me);
     link.shut_down().await;
     let patience = if matches!(code, Ok(STOPPED)) { STOPPED_LIMIT } else { Duration::MAX };
+    let mut signals = Signals::new()?;
     tokio::select! {
         biased;
-        _ = tokio::signal::ctrl_c() => Ok(STOPPED),
+        _ = signals.next() => Ok(STOPPED),
         written = tokio::time::timeout(patience, dialogue.written()) => match (code?, written) {
             (STOPPED, _) => Ok(STOPPED),
             (code, written) => written.unwrap_or(Ok(())).map(|()| code).map_err(Into::into),
@@ -153,7 +162,7 @@ pub async fn run(mut args: Args) -> anyhow::Result<u8> {
     }
 }
 
-/// The exit code when the person stopped it.
+/// The exit code when the person or the system stopped it.
 pub(super) const STOPPED: u8 = 130;
 /// How long whoever reads the output may then still take to.
 const STOPPED_LIMIT: Duration = Duration::from_secs(1);
@@ -205,6 +214,8 @@ async fn converse(
     let here = std::env::current_dir()?;
     let shown = args.files.iter().map(|path| here.join(path).to_string_lossy().into_owned());
     let prompt = shown.map(|path| ContentBlock::File { path }).chain([ContentBlock::Text { text: prompt }]).collect();
+    // From here on there is a turn to stop.
+    let mut signals = Signals::new()?;
     // A turn that was waiting for the person when an earlier process ended waits again.
     let said = match turn_id {
         None => {
@@ -227,17 +238,18 @@ async fn converse(
         Err(error) => return refused(args, &error),
     };
     let mut answer = LastAnswer::default();
-    let mut stops = 0;
+    let mut is_stopped = false;
     loop {
         tokio::select! {
             biased;
-            _ = tokio::signal::ctrl_c() => {
-                stops += 1;
-                if stops > 1 {
+            stop = signals.next() => {
+                if is_stopped && stop == Stop::Person {
                     return Ok(STOPPED);
                 }
-                let cancel = Request::TurnCancel(TurnCancelParams { session_id: session_id.clone(), background: false });
-                link.request(me, cancel, Box::new(|_| {}));
+                is_stopped = true;
+                let session_id = session_id.clone();
+                let cancel = TurnCancelParams { session_id, background: false, waiting_only: false };
+                link.request(me, Request::TurnCancel(cancel), Box::new(|_| {}));
             }
             event = dialogue.next() => {
                 let Some(event) = event? else {

@@ -89,6 +89,9 @@ impl Hub {
             Ok(session) => session,
             Err(error) => return reply(Err(error)),
         };
+        if params.waiting_only {
+            return answer(reply, Ok(TurnCancelResponse { cancelled: false }));
+        }
         let cancelled = session.turn.is_some() || session.compacting.is_some();
         answer(reply, Ok(TurnCancelResponse { cancelled }));
         session.cancel();

@@ -155,6 +155,24 @@ async fn an_answer_from_elsewhere_needs_no_enter_and_what_was_typed_for_it_answe
 }
 
 #[tokio::test]
+async fn what_was_typed_before_a_question_was_shown_does_not_answer_it() {
+    let ground = Ground::new(&script::always(json!([write("one.txt"), write("two.txt")])));
+    let mut person = Person::sit_down(&ground, &["run", "go"]);
+    person.types("y\n");
+    person.sees("? Create one.txt").await;
+    person.sees("[y] yes, once").await;
+    assert!(!ground.project().join("one.txt").exists());
+    // One line for the question, and one too many.
+    person.types("y\ny\n");
+    person.sees("? Create two.txt").await;
+    person.types("n not this one\n");
+    person.sees("✓ done").await;
+    assert_eq!(person.ends().await, Some(0));
+    let made = ["one.txt", "two.txt"].map(|name| ground.project().join(name).exists());
+    assert_eq!(made, [true, false]);
+}
+
+#[tokio::test]
 async fn a_run_whose_last_question_is_answered_elsewhere_ends_by_itself() {
     let ground = Ground::new(&script::always(json!([write("made.txt")])));
     let editor = ground.client(everything()).await;

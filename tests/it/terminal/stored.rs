@@ -76,6 +76,13 @@ fn stored_sessions_are_listed_shown_written_out_and_deleted() {
 }
 
 #[test]
+fn a_folder_that_is_not_there_is_named() {
+    let output = pillion(&Ground::new(&json!([])), &["sessions", "list", "--root", "/no/such/folder"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("/no/such/folder cannot be looked into"), "{output:?}");
+}
+
+#[test]
 fn the_last_session_of_the_folder_goes_on() {
     let (ground, session) = talked();
     let lines = out(&pillion(&ground, &["run", "--json", "--continue", "go on"]));

@@ -147,10 +147,11 @@ impl Typed for Say {
 fn a_tool_that_no_provider_takes_is_refused_where_it_is_added() {
     let mut tools = Registry::new();
     let long = "l".repeat(65);
-    for name in ["bad name!", "", "größe", long.as_str()] {
-        let named = Fixed::new("mine", vec![typed(Add)]).renamed(|_| name.to_owned());
+    for name in ["bad name!", "", "größe", &long].map(str::to_owned) {
+        let bad = name.clone();
+        let named = Fixed::new("mine", vec![typed(Add)]).renamed(move |_| bad.clone());
         let error = tools.add_source(named, Collision::First).unwrap_err();
-        assert_eq!(error, AddError::Name(name.to_owned()));
+        assert_eq!(error, AddError::Name(name));
         assert!(error.to_string().contains("1 to 64 letters"), "{error}");
     }
     assert_eq!(tools.add(typed(Say)), Err(AddError::Input("say".to_owned())));

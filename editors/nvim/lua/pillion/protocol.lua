@@ -686,6 +686,7 @@
 ---@class pillion.TurnCancelParams
 ---@field sessionId string
 ---@field background? boolean Whether to end what runs in the background of the session, too.
+---@field waitingOnly? boolean Whether only to take back what this client has waiting (see `queue` of `turn/start`): what runs goes on.
 
 ---Whether there was a turn to stop.
 ---@class pillion.TurnCancelResponse
