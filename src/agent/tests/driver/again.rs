@@ -85,7 +85,7 @@ async fn an_approval_of_a_snapshot_is_open_at_once_and_may_be_answered_before_it
     driver.approve(&first.id).unwrap();
     assert_eq!(driver.approve(&first.id), Err(UnknownApproval("a#1".into())), "it is answered once");
     assert_eq!(driver.approve("b#2"), Err(UnknownApproval("b#2".into())));
-    assert_eq!(driver.approvals(), [second.clone()]);
+    assert_eq!(driver.approvals(), std::slice::from_ref(&second));
     assert_eq!(asked(&mut driver).await, second);
     driver.deny(&second.id, None).unwrap();
     finished(&mut driver).await;
