@@ -10,7 +10,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 use pillion::{
     config::{recording, secrets},
     face, log, process,
-    rpc::{Framing, Trace},
+    rpc::Trace,
 };
 
 /// An AI coding agent beside any editor: you keep the handlebars.
@@ -189,15 +189,11 @@ async fn sessions(command: Sessions) -> anyhow::Result<u8> {
 
 /// Serves an editor, and writes down what is said if there is a file for it.
 async fn traced(file: Option<&Path>, spoken: Spoken) -> anyhow::Result<u8> {
-    let framing = match &spoken {
-        Spoken::Lsp { .. } => Framing::ContentLength,
-        Spoken::Acp(_) => Framing::Lines,
-    };
     let trace = match file.map(recording::fresh).transpose() {
         Ok(fresh) => fresh.map(|(name, file)| {
             let _ = writeln!(io::stderr(), "pillion: writes what is said to {}", name.display());
             secrets::hide_settings();
-            Trace::new(Box::new(file), framing, |text| secrets::redact(&text))
+            Trace::new(Box::new(file), |text| secrets::redact(&text))
         }),
         Err(error) => {
             writeln!(io::stderr(), "pillion: the trace cannot be written: {error}")?;

@@ -43,13 +43,14 @@ pub use self::{
     framing::Framing,
     id::Id,
     peer::{Call, CallError, Peer, Reply},
-    trace::{Side, Trace, Traced},
+    trace::Trace,
 };
 use self::{
     framing::{Decoder, Frame},
     message::{Body, Malformed, Message},
     peer::Batch,
     queue::Ended,
+    trace::Side,
 };
 
 /// So many times [`Settings::unread_max`] may wait for a side that does read, however large its questions are.
@@ -136,7 +137,12 @@ pub struct Connection {
 
 impl Connection {
     pub fn new(settings: Settings) -> Self {
-        Self { peer: Peer::new(settings), settings }
+        Self::traced(settings, None)
+    }
+
+    /// One whose messages are written down in `trace`: what comes in when it is handled, what goes out when it is said.
+    pub fn traced(settings: Settings, trace: Option<Trace>) -> Self {
+        Self { peer: Peer::new(settings, trace), settings }
     }
 
     pub fn peer(&self) -> &Peer {
@@ -222,6 +228,9 @@ impl Connection {
             Frame::Bad(error) => return self.refuse(None, &Malformed { id: Id::null(), error }),
         };
         let text = repair::repair(body);
+        if let Some(trace) = self.peer.0.queue.trace() {
+            trace.take(Side::Client, text.as_bytes());
+        }
         match Body::read(&text) {
             Ok(Body::Single(text)) => self.take_message(Message::read(text), None, service),
             Ok(Body::Batch(elements)) => {

@@ -31,7 +31,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use self::{client::Client, handshake::Abilities};
 use super::attach;
 use crate::{
-    rpc::{self, Connection, Error, Peer, Reply, Settings, Side, Trace, Traced, stdio},
+    rpc::{self, Connection, Error, Peer, Reply, Settings, Trace, stdio},
     sidecar::Sidecar,
     store::Store,
     workspace::Workspace,
@@ -55,10 +55,9 @@ pub struct Args {
 /// If the standard input or output, or the folder for session logs, cannot be used.
 pub async fn serve_stdio(args: &Args, trace: Option<Trace>) -> anyhow::Result<u8> {
     let (input, output) = stdio::take()?;
-    let (input, output) = (Traced::new(input, Side::Client, trace.clone()), Traced::new(output, Side::Server, trace));
     let sidecar = Sidecar::start(Workspace::new(Vec::new()), Store::open(None)?);
     let _listening = attach::listen(&sidecar, attach::Kind::Chat);
-    serve(input, output, sidecar, attach::is_wanted(args.no_attach)).await;
+    serve(input, output, sidecar, attach::is_wanted(args.no_attach), trace).await;
     // The protocol has no word for leaving but the end of the input.
     Ok(0)
 }
@@ -70,8 +69,9 @@ pub async fn serve(
     writer: impl AsyncWrite + Unpin,
     sidecar: Sidecar,
     joins_editors: bool,
+    trace: Option<Trace>,
 ) {
-    let connection = Connection::new(Settings::ACP);
+    let connection = Connection::traced(Settings::ACP, trace);
     let mut acp = Acp { peer: connection.peer().clone(), sidecar, joins_editors, client: None };
     let end = connection.serve(reader, writer, &mut acp).await;
     tracing::info!(?end, "the connection has ended");

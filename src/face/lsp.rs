@@ -42,7 +42,7 @@ use crate::{
     face::attach::{self, Listening},
     log::Reading,
     protocol::{Request, TurnCancelParams},
-    rpc::{self, Connection, Error, Id, Peer, Reply, Settings, Side, Trace, Traced, parent, stdio},
+    rpc::{self, Connection, Error, Id, Peer, Reply, Settings, Trace, parent, stdio},
     sidecar::Sidecar,
     workspace::Workspace,
 };
@@ -58,10 +58,9 @@ const END_LIMIT: Duration = Duration::from_secs(5);
 /// If the standard input or output, or the folder for session logs, cannot be used.
 pub async fn serve_stdio(trace: Option<Trace>) -> anyhow::Result<u8> {
     let (input, output) = stdio::take()?;
-    let (input, output) = (Traced::new(input, Side::Client, trace.clone()), Traced::new(output, Side::Server, trace));
     let sidecar = Sidecar::start(Workspace::new(Vec::new()), crate::store::Store::open(None)?);
     let others = attach::listen(&sidecar, attach::Kind::Editor);
-    Ok(serve(input, output, sidecar, others).await)
+    Ok(serve(input, output, sidecar, others, trace).await)
 }
 
 /// Serves one editor until it leaves, then ends all turns. `others` may attach until then. Returns the exit code, as
@@ -71,8 +70,9 @@ pub async fn serve(
     writer: impl AsyncWrite + Unpin,
     sidecar: Sidecar,
     others: Option<Listening>,
+    trace: Option<Trace>,
 ) -> u8 {
-    let connection = Connection::new(Settings::LSP);
+    let connection = Connection::traced(Settings::LSP, trace);
     let (mut lsp, process_id) = Lsp::new(connection.peer().clone(), sidecar);
     let end = tokio::select! {
         end = connection.serve(reader, writer, &mut lsp) => Some(end),

@@ -17,7 +17,7 @@ use serde_json::value::RawValue;
 use tokio::{sync::oneshot, time::Sleep};
 
 use super::{
-    Error, Id, Settings, UNREAD_FACTOR,
+    Error, Id, Settings, Trace, UNREAD_FACTOR,
     queue::{Ended, Queue},
 };
 
@@ -59,9 +59,9 @@ pub enum CallError {
 }
 
 impl Peer {
-    pub(super) fn new(settings: Settings) -> Self {
+    pub(super) fn new(settings: Settings, trace: Option<Trace>) -> Self {
         Self(Arc::new(Shared {
-            queue: Queue::new(&settings),
+            queue: Queue::new(&settings, trace),
             settings,
             next_serial: AtomicU64::new(1),
             calls: Mutex::default(),

@@ -11,13 +11,14 @@ use tokio::{
     time::{Duration, Instant},
 };
 
-use super::{Framing, Settings, UNREAD_FACTOR};
+use super::{Framing, Settings, Trace, UNREAD_FACTOR, trace::Side};
 
 /// Bytes on their way to the writer, framed and ready. Whoever pushes never waits. What keeps it small is that
 /// producers of events wait for [`Queue::writable`] first, and that past `settings.unread_max` a connection whose other
 /// side does not read is given up.
 pub(super) struct Queue {
     state: Mutex<State>,
+    trace: Option<Trace>,
     framing: Framing,
     high_water: usize,
     unread_max: usize,
@@ -52,9 +53,10 @@ pub(super) enum Ended {
 const KEEP_SIZE: usize = 256 << 10;
 
 impl Queue {
-    pub(super) fn new(settings: &Settings) -> Self {
+    pub(super) fn new(settings: &Settings, trace: Option<Trace>) -> Self {
         Self {
             state: Mutex::default(),
+            trace,
             framing: settings.framing,
             high_water: settings.high_water,
             unread_max: settings.unread_max,
@@ -62,6 +64,11 @@ impl Queue {
             filled: Notify::new(),
             drained: Notify::new(),
         }
+    }
+
+    /// Where messages are written down.
+    pub(super) fn trace(&self) -> Option<&Trace> {
+        self.trace.as_ref()
     }
 
     /// Appends what `encode` writes as one message; nothing if it fails, or if the queue has ended.
@@ -81,6 +88,9 @@ impl Queue {
         }
         state.scratch.clear();
         encode(&mut state.scratch)?;
+        if let Some(trace) = &self.trace {
+            trace.take(Side::Server, &state.scratch);
+        }
         let was_empty = state.buffer.is_empty();
         if unread == 0 {
             state.taken = Some(Instant::now());

@@ -3,6 +3,7 @@
 mod backpressure;
 mod bad_input;
 mod calls;
+mod traced;
 #[cfg(unix)]
 mod wire;
 
@@ -18,7 +19,7 @@ use std::{
 use serde_json::{Value, json, value::RawValue};
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, BufReader, ReadBuf};
 
-use super::{Connection, End, Error, Peer, Reply, Service, Settings};
+use super::{Connection, End, Error, Peer, Reply, Service, Settings, Trace};
 
 /// An upper limit for what takes no time on an idle machine.
 pub(crate) const LONG: Duration = Duration::from_secs(60);
@@ -85,8 +86,12 @@ struct Outcome {
 }
 
 fn run(settings: Settings, pieces: impl IntoIterator<Item = Vec<u8>>) -> Outcome {
+    run_traced(settings, None, pieces)
+}
+
+fn run_traced(settings: Settings, trace: Option<Trace>, pieces: impl IntoIterator<Item = Vec<u8>>) -> Outcome {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let connection = Connection::new(settings);
+    let connection = Connection::traced(settings, trace);
     let mut service = Sample::new(connection.peer());
     let mut output = Vec::new();
     let reader = Pieces(pieces.into_iter().collect());

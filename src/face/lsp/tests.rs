@@ -46,7 +46,7 @@ impl Test {
             Sidecar::without_hub(workspace.clone(), Store::open(Some(state.path().to_owned())).unwrap());
         let (near, far) = tokio::io::duplex(1 << 16);
         let (reader, writer) = tokio::io::split(near);
-        let served = tokio::spawn(serve(reader, writer, sidecar, None));
+        let served = tokio::spawn(serve(reader, writer, sidecar, None, None));
         let (reader, writer) = tokio::io::split(far);
         Self { reader: BufReader::new(reader), writer, hub, workspace, served, state }
     }
