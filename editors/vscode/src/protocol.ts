@@ -110,7 +110,7 @@ export interface Limits {
   temperature?: number;
   /** How hard the model thinks, instead of a number of tokens; it counts more than `thinkingTokens` beside it. */
   thinkingEffort?: Effort;
-  /** Tokens the model may reason with before it answers; 0 switches reasoning off. */
+  /** Tokens the model may reason with before it answers; 0 switches reasoning off, or asks for the least of a model that always reasons. */
   thinkingTokens?: number;
   /** The most model calls in one turn (default 50). */
   turnLimit?: number;

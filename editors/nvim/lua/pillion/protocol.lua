@@ -20,7 +20,7 @@
 ---@field maxTokens? integer The most tokens of one model call.
 ---@field temperature? number Sampling temperature, as the provider defines it: 0 to 2.
 ---@field thinkingEffort? pillion.Effort How hard the model thinks, instead of a number of tokens; it counts more than `thinkingTokens` beside it.
----@field thinkingTokens? integer Tokens the model may reason with before it answers; 0 switches reasoning off.
+---@field thinkingTokens? integer Tokens the model may reason with before it answers; 0 switches reasoning off, or asks for the least of a model that always reasons.
 ---@field turnLimit? integer The most model calls in one turn (default 50).
 
 ---How hard the model thinks. Where it knows fewer levels, it gets the nearest it has.
