@@ -37,7 +37,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
 
     let mut driver = agent(ASKS, folder.path())?.start(SessionConfig::default());
     assert!(matches!(driver.next().await, Step::Interrupt(Interrupt::AwaitingInput)));
-    driver.submit(Message::user("Remember to fuel at Shap."));
+    driver.submit(Message::user("Remember to fuel at Shap."))?;
     let Step::Interrupt(Interrupt::ApprovalRequest(asked)) = driver.next().await else {
         return Err("the call should wait for the person".into());
     };

@@ -37,7 +37,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::{
-    permission::Policy,
+    permission::{self, Policy},
     tool::{Answered, Class, PlanItem, Question, Terminals},
     transcript::{Message, StopReason, ToolCall, ToolResult, Usage},
     workspace::FileDiff,
@@ -71,6 +71,8 @@ mod nested;
 
 mod progress;
 
+mod said;
+
 mod span;
 
 pub mod compaction;
@@ -81,7 +83,9 @@ mod output;
 
 pub use build::{Agent, BuildError, Builder, Scope};
 use compaction::Report;
-pub use driver::{Driver, Interrupt, SessionConfig, Snapshot, Step, TurnResult, UnknownApproval};
+pub use driver::{
+    Driver, Interrupt, NotInput, NothingToRetry, SessionConfig, Snapshot, Step, TurnResult, UnknownApproval,
+};
 pub use estimate::ContextUse;
 pub use hook::Hook;
 pub use mutate::{Cursor, MutationError, Mutator, Point};
@@ -211,7 +215,8 @@ pub struct Settled {
 }
 
 /// A call that waits for a person.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct ApprovalRequest {
     /// The call's id, with the calls of nested agents around it, and how often it has been asked about: no other question
     /// of the conversation has it, and it is the same when the question is asked again after a restart.
@@ -230,8 +235,24 @@ pub struct ApprovalRequest {
     pub agent: Option<Asker>,
 }
 
+impl ApprovalRequest {
+    /// The call as the policy sees it.
+    pub fn at_the_gate<'a>(&'a self, roots: &'a [PathBuf]) -> permission::Call<'a> {
+        permission::Call {
+            tool: &self.call.name,
+            class: self.class,
+            paths: &self.paths,
+            outside: self.outside,
+            command: self.command.as_deref(),
+            host: self.host.as_deref(),
+            roots,
+        }
+    }
+}
+
 /// A nested agent that asks for something.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Asker {
     /// The call of the outermost agent that it works for.
     pub call_id: String,
@@ -292,10 +313,11 @@ pub trait Host: Send + Sync {
     /// What the person said since the last time, to go before the next model call: messages of the user, without tool
     /// results.
     ///
-    /// Asked at [`Point::BeforeModelCall`] of a new turn's first call; at [`Point::AfterToolResult`], when the results of a
-    /// round are in the transcript and another model call follows; and at [`Point::AfterTurnEnded`], when the model has
-    /// ended its turn, which then goes on. What is not asked for stays with the host, for the next turn. When the turn is
-    /// cancelled meanwhile, it is not waited for.
+    /// Asked at [`Point::BeforeModelCall`] of a turn's first call, and of the next one of a turn that is taken up; at
+    /// [`Point::AfterToolResult`], when the results of a round are in the transcript and another model call follows; and at
+    /// [`Point::AfterTurnEnded`], when the model has ended its turn, which then goes on, and once more when hooks were asked
+    /// about that end. What is not asked for stays with the host, for the next turn. When the turn is cancelled meanwhile,
+    /// it is not waited for.
     async fn interject(&self, point: Point) -> Vec<Message> {
         let _ = point;
         Vec::new()

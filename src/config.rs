@@ -73,6 +73,9 @@ use crate::{
 /// nowhere.
 const TURN_LIMIT: u32 = 50;
 
+/// The target under which is logged what is wrong with the settings.
+pub const LOG_TARGET: &str = "pillion::config";
+
 /// Everything that is set, in force.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -155,13 +158,15 @@ impl fmt::Display for Warning {
 }
 
 impl Config {
-    /// Reads what is set for these roots; `editor` is the section `pillion` of the editor's settings. Reads two small
-    /// files at most and one for each root; takes well under a millisecond.
+    /// Reads what is set for these roots; `editor` is the section `pillion` of the editor's settings. Also warns of mistakes
+    /// in [`Rules`]. Reads a few small files and two for each root; takes well under a millisecond.
     pub fn load(roots: &[PathBuf], editor: Option<&Value>) -> (Self, Vec<Warning>) {
-        Self::load_with(roots, &|name| std::env::var(name).ok(), editor)
+        let (config, mut warnings) = Self::load_with(roots, &|name| std::env::var(name).ok(), editor);
+        warnings.extend(Rules::check(roots));
+        (config, warnings)
     }
 
-    /// As [`Config::load`], with another environment.
+    /// As [`Config::load`], with another environment, and without a look at the rules.
     pub fn load_with(
         roots: &[PathBuf],
         variable: &dyn Fn(&str) -> Option<String>,

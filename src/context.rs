@@ -54,7 +54,7 @@ pub use self::{
     command::{Command, CommandError, CommandSource, Commands, Listed},
     command_file::CommandFiles,
     comment::{PromptComment, comments},
-    instructions::{Beginning, News, Told},
+    instructions::{Beginning, NOTE, News, Told},
     mention::{Diagnostic, Part, Resolved, Severity, Surroundings, resolve},
     place::Places,
     skill::{SKILL_TOOL, skill_tool},

@@ -18,7 +18,8 @@
 //!
 //! The core needs no editor. An [`agent::Agent`] is a model with its tools; it holds nothing of a conversation, so that one
 //! serves many. Who calls it keeps the history. The examples play scripts; [`provider::presets`] opens real models. Longer
-//! ones are in `examples/`.
+//! ones are in `examples/`. With `default-features = false` the program and its doors (`faces`) are left out, and 87 crates
+//! with them.
 //!
 //! One shot:
 //!
@@ -35,20 +36,23 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! A chat that shows answers as they are written:
+//! A chat that shows answers as they are written. Its turns share an [`agent::Scope`]: what the model has read, and what
+//! it has running in the background, is of the conversation and not of one turn:
 //!
 //! ```
 //! # use std::sync::Arc;
 //! # use futures::StreamExt;
-//! # use pillion::{agent::{Agent, Event}, provider::scripted::Scripted, transcript::Message};
+//! # use pillion::{agent::{Agent, Event, Scope}, provider::scripted::Scripted, transcript::Message};
+//! # use tokio_util::sync::CancellationToken;
 //! # tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
 //! let model = Arc::new(Scripted::parse(r#"[{"steps": [{"text": "Left, "}, {"text": "then right."}]}, "Yes."]"#)?);
 //! let agent = Agent::builder().provider(model).model("any").build()?;
+//! let scope = Scope::default();
 //! let mut history = Vec::new();
 //! let mut shown = String::new();
 //! for prompt in ["Which way?", "Are you sure?"] {
 //!     history.push(Message::user(prompt));
-//!     let mut turn = agent.stream(&history);
+//!     let mut turn = agent.stream_in(&scope, &history, CancellationToken::new());
 //!     while let Some(event) = turn.next().await {
 //!         if let Event::Text(text) = event {
 //!             shown.push_str(&text);
@@ -122,7 +126,7 @@
 //! let agent = Agent::builder().provider(model).model("any").build()?;
 //! let mut driver = agent.start(SessionConfig::default());
 //! assert!(matches!(driver.next().await, Step::Interrupt(Interrupt::AwaitingInput)));
-//! driver.submit(Message::user("Hello?"));
+//! driver.submit(Message::user("Hello?"))?;
 //! let mut driver = agent.restore(driver.snapshot());
 //! let Step::Finished(result) = driver.next().await else { panic!("nothing else to wait for") };
 //! assert_eq!(result?.text, "Hello.");
@@ -142,6 +146,7 @@
 
 pub mod rpc;
 
+#[cfg(feature = "faces")]
 pub mod face;
 
 pub mod sidecar;
@@ -150,6 +155,7 @@ pub mod session;
 
 pub mod store;
 
+#[cfg(feature = "faces")]
 pub mod log;
 
 pub mod config;

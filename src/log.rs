@@ -31,7 +31,11 @@ pub use self::{
     client::{Line, Lines},
     level::Levels,
 };
-use crate::{config::log_file, mcp, provider::span};
+use crate::{
+    config::{self, log_file},
+    mcp,
+    provider::span,
+};
 
 /// The target of all that Pillion itself says.
 const OWN: &str = env!("CARGO_PKG_NAME");
@@ -56,6 +60,8 @@ struct State {
     reader: Option<Arc<Queue>>,
     /// It asked for all there is.
     verbose: bool,
+    /// Whoever reads the standard error sees what sessions say.
+    sees_sessions: bool,
 }
 
 /// A client that reads along. When it is dropped, the standard error gets the log again.
@@ -111,6 +117,11 @@ pub async fn finish() {
 /// Makes this the level that is set; `None` for the defaults.
 pub fn set_level(level: Option<LevelFilter>) {
     change(|state| std::mem::replace(&mut state.level, level) != level);
+}
+
+/// Keeps out of the standard error what sessions say too: what is wrong with the settings.
+pub fn leave_settings_to_sessions() {
+    change(|state| !std::mem::replace(&mut state.sees_sessions, true));
 }
 
 /// Gives what is logged from now on to a client, in place of the standard error. `None` where nothing is logged from here,
@@ -188,7 +199,11 @@ impl Filters {
         let lines = |targets: Targets| targets.with_target(mcp::LOG_TARGET, off).with_target(span::TARGET, off);
         // What is said of single messages must not be the reason for another one.
         let messages = level_of_own(&client).min(info);
-        Self { stderr: lines(stderr), file: lines(file), client: lines(client).with_target("pillion::rpc", messages) }
+        let mut stderr = lines(stderr);
+        if state.sees_sessions {
+            stderr = stderr.with_target(config::LOG_TARGET, off);
+        }
+        Self { stderr, file: lines(file), client: lines(client).with_target("pillion::rpc", messages) }
     }
 }
 
@@ -238,9 +253,13 @@ mod tests {
         check(Some("error"), set(debug), [LevelFilter::ERROR, info, off]);
         check(Some("warn,pillion::agent=debug"), State::default(), [debug, debug, off]);
         check(None, State { reader: reader(), ..State::default() }, [off, info, info]);
-        check(None, State { reader: reader(), level: Some(warn), verbose: false }, [off, info, warn]);
-        check(None, State { reader: reader(), level: Some(warn), verbose: true }, [off, info, debug]);
-        check(Some("trace"), State { reader: reader(), level: None, verbose: true }, [off, trace, trace]);
+        check(None, State { reader: reader(), level: Some(warn), ..State::default() }, [off, info, warn]);
+        check(
+            None,
+            State { reader: reader(), level: Some(warn), verbose: true, ..State::default() },
+            [off, info, debug],
+        );
+        check(Some("trace"), State { reader: reader(), verbose: true, ..State::default() }, [off, trace, trace]);
     }
 
     #[test]

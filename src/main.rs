@@ -15,7 +15,7 @@ use pillion::{
 
 /// An AI coding agent beside any editor: you keep the handlebars.
 #[derive(Parser)]
-#[command(version, propagate_version = true)]
+#[command(version, propagate_version = true, after_help = PLACES)]
 struct Cli {
     /// How much of the log is shown: off, error, warn, info, debug or trace, or TARGET=LEVEL for a part
     #[arg(long, global = true, value_name = "LEVEL")]
@@ -23,6 +23,30 @@ struct Cli {
     #[command(subcommand)]
     command: Command,
 }
+
+/// Blank lines and indents keep their shape in the manual page too.
+const PLACES: &str = "\
+Environment:
+
+  PILLION_MODEL      the model of new sessions, for example anthropic/claude-sonnet-4-5
+  ANTHROPIC_API_KEY, OPENAI_API_KEY, GEMINI_API_KEY and so on
+                     a provider's key
+  PILLION_MODE       how much happens without asking: ask, acceptEdits, plan or auto
+  PILLION_CONFIG     the file of settings
+  PILLION_STATE_DIR  where sessions and the log are kept
+  PILLION_LOG        as --log
+  PILLION_RECORD, PILLION_TRACE
+                     a file, as for the commands record and trace
+
+Files:
+
+  ~/.config/pillion/config.toml  settings, unless PILLION_CONFIG names another file
+  rules.toml beside it           what is run without asking
+  .pillion/config.toml           what a project asks for
+  ~/.local/state/pillion         sessions and the log, unless PILLION_STATE_DIR names another folder
+
+`pillion doctor` says what is missing, `pillion config show --origin` lists all settings,
+and `pillion man COMMAND` prints the manual page of a command.";
 
 #[derive(Subcommand)]
 enum Command {

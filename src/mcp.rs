@@ -34,13 +34,16 @@
 //! it runs; and it uses the model only where that is allowed, and the person agrees each time.
 
 mod answer;
+mod bounded;
 mod call;
 mod handler;
 mod http;
 mod name;
+mod offer;
 mod prompt;
 mod question;
 mod resource;
+mod schema;
 mod secret;
 mod server;
 mod servers;
@@ -52,6 +55,7 @@ mod tests;
 
 use std::{fmt, path::PathBuf, time::Duration};
 
+pub use secret::secret_in_argument;
 pub use servers::{Notice, Servers};
 
 use crate::provider::http::Route;

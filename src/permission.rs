@@ -21,6 +21,8 @@
 
 use std::path::PathBuf;
 
+use serde::{Deserialize, Serialize};
+
 use crate::tool::{self, Class};
 
 mod rule;
@@ -28,7 +30,8 @@ mod rule;
 pub use rule::RuleError;
 
 /// How much happens without asking.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub enum Mode {
     /// Reading inside the roots is allowed; everything else asks.
     #[default]
@@ -42,7 +45,8 @@ pub enum Mode {
 }
 
 /// What the person has decided beforehand.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Policy {
     pub mode: Mode,
     pub rules: Vec<Rule>,
@@ -50,13 +54,15 @@ pub struct Policy {
 
 /// A kind of call that was allowed beforehand. Shown to the person as it will be stored: `bash(cargo test *)`,
 /// `edit(src/**)`, or `plan` for every call of a tool inside the roots.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Rule {
     pub tool: String,
     /// What the call must match. `None` matches every call of the tool inside the roots.
     ///
-    /// For a call with a command line: the exact command, or a prefix that ends in ` *`, which takes any further
-    /// arguments and never a command that a shell would read as more than one simple command. A command that leaves
+    /// For a call with a command line: the exact command, or a prefix that ends in ` *`, which takes further arguments,
+    /// but never a command that a shell would read as more than one simple command, nor an option that names a program
+    /// or a file, a path that leads out of the roots, or a wildcard that may become one of these. A command that leaves
     /// the roots matches nothing.
     ///
     /// For a call that reaches a host: its name as in the address, `docs.rs`, with `:port` unless that is the scheme's
@@ -115,8 +121,8 @@ pub fn decide(policy: &Policy, call: &Call) -> Decision {
 }
 
 /// The rules that, taken together, would silence this call and others like it; none where only the person's word will
-/// do. As narrow as is of use: the very files, and the command with the arguments left open unless it is one that can
-/// be made to do anything.
+/// do. As narrow as is of use: the very files, and the very command, its arguments left open only where it is known to
+/// build, test or look, whatever they are.
 pub fn suggest(call: &Call) -> Vec<Rule> {
     rule::suggest(call)
 }

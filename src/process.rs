@@ -43,7 +43,7 @@ use tokio::{
     time::{Instant, timeout},
 };
 
-pub use environment::secrets;
+pub use environment::{names_secret, secrets};
 use pipe::Pipe;
 use tree::Tree;
 
@@ -322,22 +322,39 @@ pub fn count() -> usize {
     tree::count()
 }
 
-/// Whether another process may be one that this one has started, or one of theirs in turn. True as well if that can no
-/// longer be told: the process is gone, or in a world of its own.
+/// Whether another process may be one that this Pillion or another has started, or one of theirs in turn. True as well if
+/// that can no longer be told: the process is gone, or in a world of its own.
 #[cfg(unix)]
-pub fn may_be_descendant(pid: i32) -> bool {
-    let this = rustix::process::getpid();
+pub fn may_be_a_tools(pid: i32) -> bool {
+    use rustix::process::{Pid, getpid};
+
+    let this = getpid();
     let parents = table::Parents::read();
-    let mut pid = rustix::process::Pid::from_raw(pid);
+    let parent_of = |pid: &Pid| parents.of(*pid).flatten();
+    let above_this: Vec<Pid> = std::iter::successors(parent_of(&this), parent_of).take(ANCESTORS_MAX).collect();
+    let mut pid = Pid::from_raw(pid);
     for _ in 0..ANCESTORS_MAX {
         match pid.and_then(|pid| parents.of(pid)) {
-            Some(Some(parent)) if parent == this => return true,
-            Some(Some(parent)) => pid = Some(parent),
-            Some(None) => return false,
             None => return true,
+            Some(None) => return false,
+            // What has started both has given the one no more say than the other.
+            Some(Some(parent)) if above_this.contains(&parent) => return false,
+            Some(Some(parent)) if parent == this || table::is_pillion(parent) => return true,
+            Some(Some(parent)) => pid = Some(parent),
         }
     }
     true
+}
+
+/// Whether whoever started this process has it outlive its terminal, as nohup(1) does.
+#[cfg(unix)]
+pub fn ignores_hangup() -> bool {
+    // SAFETY: without a new action, sigaction only writes down the one there is, into room that any bytes fit.
+    unsafe {
+        let mut action: libc::sigaction = std::mem::zeroed();
+        let is_known = libc::sigaction(libc::SIGHUP, std::ptr::null(), &raw mut action) == 0;
+        is_known && action.sa_sigaction == libc::SIG_IGN
+    }
 }
 
 /// Runs a short command and returns what it printed. Ends it, and what it started, at the time limit.

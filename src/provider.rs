@@ -28,7 +28,7 @@ mod call;
 mod error;
 mod json;
 mod opaque;
-mod schema;
+pub(crate) mod schema;
 mod think;
 
 use std::{sync::Arc, time::Duration};

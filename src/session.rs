@@ -12,6 +12,7 @@ mod watch;
 
 use std::{
     collections::HashSet,
+    path::PathBuf,
     sync::{Arc, Mutex, PoisonError, RwLock},
     time::{SystemTime, UNIX_EPOCH},
 };
@@ -60,8 +61,8 @@ pub struct Session {
     pub compacting: Option<Compacting>,
     pub watchers: Vec<Watcher>,
     watches: u64,
-    /// What the person allowed in this session, over what is stored.
-    own_rules: Vec<Rule>,
+    /// What the person allowed in this session, over what is stored, with the roots that they allowed it in.
+    own_rules: Vec<(Rule, Vec<PathBuf>)>,
     /// The commands as clients were last told of them.
     commands: Option<Vec<CommandInfo>>,
     /// What the person was warned of that is found again each time commands are listed.
@@ -73,7 +74,7 @@ pub struct Session {
     pub mcp: Option<Arc<Servers>>,
     /// Tells of tools that come and go.
     pub watching_tools: Option<AbortOnDropHandle<()>>,
-    /// Set after the first failed write, so that the person is told once.
+    /// The log could not be written the last time, which the person was told.
     log_failed: bool,
 }
 
@@ -473,15 +474,38 @@ impl Session {
         self.append(SessionEvent::SessionConfigured { model, mode, limits });
     }
 
-    pub fn add_rules(&mut self, rules: &[Rule]) {
-        self.own_rules.extend_from_slice(rules);
+    /// Allows such calls from now on. Gives the open approvals, by their ids, that would not be asked for any more.
+    pub fn add_rules(&mut self, rules: &[Rule]) -> Vec<String> {
+        let allowed_before = self.allowed();
+        let roots = self.workspace.roots();
+        self.own_rules.extend(rules.iter().map(|rule| (rule.clone(), roots.clone())));
         self.policy.write().unwrap_or_else(PoisonError::into_inner).rules.extend_from_slice(rules);
+        let mut silenced = self.allowed();
+        silenced.retain(|approval_id| !allowed_before.contains(approval_id));
+        silenced
     }
 
-    /// Takes the stored rules as they are now, for the roots as they are now.
+    /// Takes the stored rules as they are now, for the roots as they are now. Of what was allowed in this session, that
+    /// holds which was allowed in each of them.
     pub fn set_stored_rules(&mut self, mut rules: Vec<Rule>) {
-        rules.extend_from_slice(&self.own_rules);
+        let roots = self.workspace.roots();
+        let holds = |given_in: &[PathBuf]| {
+            given_in.is_empty() == roots.is_empty() && roots.iter().all(|root| given_in.contains(root))
+        };
+        rules.extend(self.own_rules.iter().filter(|(_, given_in)| holds(given_in)).map(|(rule, _)| rule.clone()));
         self.policy.write().unwrap_or_else(PoisonError::into_inner).rules = rules;
+    }
+
+    /// Has the session work in other folders from its next turn on, under the rules that are stored for them.
+    pub fn move_to(&mut self, workspace: Arc<Workspace>, stored_rules: Vec<Rule>) {
+        self.workspace = workspace;
+        self.set_stored_rules(stored_rules);
+        let roots: Vec<_> = self.workspace.roots().iter().map(|root| root.display().to_string()).collect();
+        let place = if roots.is_empty() { "no folder".to_owned() } else { roots.join(", ") };
+        self.notice(
+            NoticeLevel::Info,
+            format!("This session works in {place} now. What was allowed elsewhere asks here."),
+        );
     }
 
     pub fn notice(&mut self, level: NoticeLevel, message: impl Into<String>) {
@@ -498,18 +522,20 @@ impl Session {
     }
 
     fn note_write(&mut self, written: std::io::Result<()>) {
-        if let Err(error) = written
-            && !self.log_failed
-        {
-            self.log_failed = true;
-            tracing::error!(session = %self.id, %error, "the session's log cannot be written");
-            self.notice(
-                NoticeLevel::Error,
-                format!(
-                    "This conversation cannot be saved: {error}. It goes on, but what follows is lost when Pillion \
-                     ends. Check the space and the permissions of the state folder."
-                ),
-            );
+        let had_failed = std::mem::replace(&mut self.log_failed, written.is_err());
+        match written {
+            Err(error) if !had_failed => {
+                tracing::error!(session = %self.id, %error, "the session's log cannot be written");
+                self.notice(
+                    NoticeLevel::Error,
+                    format!(
+                        "This conversation cannot be saved: {error}. It goes on, but what follows is lost if Pillion \
+                         ends before it can be. Check the space and the permissions of the state folder."
+                    ),
+                );
+            }
+            Ok(()) if had_failed => self.notice(NoticeLevel::Info, "This conversation is saved again."),
+            Ok(()) | Err(_) => {}
         }
     }
 }

@@ -61,7 +61,7 @@ pub struct Store {
 /// Why a session could not be reached.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    #[error("no session {id} is stored here. session/list shows those that are.")]
+    #[error("no session {id} is stored here. `pillion sessions list` shows those that are, and so does session/list.")]
     NotFound { id: String },
     #[error("session {id} has no such turn that has ended, so there is nothing to branch off from.")]
     NoPast { id: String },
@@ -98,12 +98,7 @@ impl Store {
 
     /// Starts a log and locks it.
     pub fn create(&self, meta: &Meta) -> Result<Log, StoreError> {
-        let path = self.path(&meta.session_id)?;
-        let failed = |source| StoreError::Io { path: path.clone(), what: "written", source };
-        folder::make_private(&self.folder).map_err(failed)?;
-        let file = lock::options(&mut folder::private_file()).create_new(true).open(&path).map_err(failed)?;
-        self.lock(&file, &meta.session_id, &path)?;
-        Log::create(file, &self.folder, meta).map_err(failed)
+        self.begin(&meta.session_id, |file| Log::create(file, &self.folder, meta))
     }
 
     /// Locks a session's log and reads where it stands. A line torn by a crash is cut off, since nothing waits for it.
@@ -158,11 +153,11 @@ impl Store {
         let no_past = || StoreError::NoPast { id: id.to_owned() };
         let past = fork::past(source, until).map_err(failed)?.ok_or_else(no_past)?;
         let meta = past.renamed();
-        let path = self.path(&meta.session_id)?;
-        let failed = |source| StoreError::Io { path: path.clone(), what: "written", source };
-        let file = lock::options(&mut folder::private_file()).create_new(true).open(&path).map_err(failed)?;
-        past.write(&meta, &file, &self.folder).map_err(failed)?;
-        drop(file);
+        self.begin(&meta.session_id, |file| {
+            past.write(&meta, &file, &self.folder)?;
+            lock::release(&file);
+            Ok(())
+        })?;
         list::one(&self.folder, &meta.session_id).map_err(failed)?.ok_or_else(no_past)
     }
 
@@ -196,6 +191,16 @@ impl Store {
             _ => StoreError::Io { path: path.clone(), what: "read", source: error },
         };
         Replay::new(File::open(&path).map_err(failed)?, seqs).map_err(failed)
+    }
+
+    /// Makes a new log, locked, and has it filled. One that cannot be is not left behind.
+    fn begin<T>(&self, id: &str, fill: impl FnOnce(File) -> io::Result<T>) -> Result<T, StoreError> {
+        let path = self.path(id)?;
+        let failed = |source| StoreError::Io { path: path.clone(), what: "written", source };
+        folder::make_private(&self.folder).map_err(failed)?;
+        let file = lock::options(&mut folder::private_file()).create_new(true).open(&path).map_err(failed)?;
+        let begun = self.lock(&file, id, &path).and_then(|()| fill(file).map_err(failed));
+        begun.inspect_err(|_| drop(fs::remove_file(&path)))
     }
 
     fn open_locked(&self, id: &str) -> Result<(File, PathBuf), StoreError> {

@@ -58,7 +58,7 @@ pub use self::{
     desk::{Answered, Choice, Desk, Errand, PlanItem, PlanStatus, Profile, Question, Report, Wish},
     outputs::{Cut, Excerpt, GO_ON, Outputs, Recording, Rest},
     read::{checked_image, image_at, shown_lines},
-    registry::{Catalogue, Changed, Collision, DuplicateTool, Registry, Standard, Watch},
+    registry::{AddError, Catalogue, Changed, Collision, Registry, Standard, Watch},
     source::{Changes, Dynamic, Fixed, Source, View},
     sub_agent::SubAgent,
     tasks::{Detached, Movable, Task, TaskChange, TaskStatus, Tasks, TasksSnapshot},
@@ -91,7 +91,8 @@ pub fn check_shape(schema: &Value, value: &Value) -> Result<Value, String> {
 pub trait Tool: Send + Sync + 'static {
     fn spec(&self) -> &ToolSpec;
 
-    /// What this call would do. Reads at most; a wrong input is an error that the model reads.
+    /// What this call would do. Reads at most; a wrong input is an error that the model reads, before anybody has allowed the
+    /// call: what it says must not be of a file outside the roots. That is for [`Self::run`] to say.
     async fn propose(&self, input: &Value, context: &Context) -> Result<Proposal, ToolError>;
 
     /// Does it. The world may have changed since the proposal: what the proposal saw is checked again.

@@ -46,6 +46,7 @@ use self::{
     apply::blocking,
     buffer::{OpenBuffer, State},
     confine::{Root, locate, real, real_entry, real_name},
+    disk::Stamp,
     encoding::Encoding,
     rider::Rider,
     text::digest_bytes,
@@ -91,7 +92,8 @@ pub struct Limits {
     pub apply: Duration,
     /// For the change that shows it, after the answer.
     pub confirm: Duration,
-    /// For a change that is already under way, since editors gather them: Neovim for 150 ms.
+    /// For a change that is already under way, since editors gather them: Neovim for 150 ms. And for an editor to read a
+    /// file again that someone else has written.
     pub settle: Duration,
     /// For an editor's answer to being asked to save. Saving may format.
     pub save: Duration,
@@ -222,6 +224,11 @@ pub struct Snapshot {
     pub revision: Revision,
     /// True if an open buffer differs from what is on the disk, or was never saved.
     pub unsaved: bool,
+    /// True if it is of an open buffer whose file someone else has written since the editor read or saved it: the disk has
+    /// a text that the editor does not show.
+    pub overtaken: bool,
+    /// What to know of how the file encodes it; `None` if that is plain UTF-8, or the editor's affair.
+    pub encoding: Option<&'static str>,
 }
 
 /// An open buffer.
@@ -233,6 +240,8 @@ pub struct BufferInfo {
     pub language: String,
     pub version: i32,
     pub unsaved: bool,
+    /// As [`Snapshot::overtaken`], as far as it was found out already.
+    pub overtaken: bool,
     pub text: Rope,
 }
 
@@ -277,7 +286,15 @@ pub struct Hunk {
     pub text: String,
 }
 
+impl Snapshot {
+    fn of_disk(text: Rope, hash: [u8; 16], encoding: Encoding) -> Self {
+        let revision = Revision::Disk { hash };
+        Self { text, revision, unsaved: false, overtaken: false, encoding: encoding.remark() }
+    }
+}
+
 impl Workspace {
+    /// With these folders, of which a relative one is meant from the current folder, as that is now.
     pub fn new(roots: Vec<PathBuf>) -> Arc<Self> {
         Self::with_limits(roots, Limits::default())
     }
@@ -303,7 +320,7 @@ impl Workspace {
         Arc::new(Self { roots, state, turns, limits: self.limits, riders })
     }
 
-    /// The roots as they were given; the first is where relative paths begin.
+    /// The roots as they were given, made absolute; the first is where relative paths begin.
     pub fn roots(&self) -> Vec<PathBuf> {
         lock(&self.roots).iter().map(|root| root.given.clone()).collect()
     }
@@ -349,9 +366,9 @@ impl Workspace {
     /// The editor has opened a document; one that is open already has a new text.
     pub fn open(&self, editor: EditorId, uri: &str, language: &str, version: i32, text: &str) {
         let file = file_of(uri);
-        let on_disk = file.as_deref().is_some_and(Path::exists);
+        let stamp = file.as_deref().map_or(Stamp::NO_FILE, Stamp::of);
         let path = file.unwrap_or_else(|| PathBuf::from(uri));
-        lock(&self.state).open(editor, OpenBuffer { uri, path, on_disk, language, version, text });
+        lock(&self.state).open(editor, OpenBuffer { uri, path, file: stamp, language, version, text });
     }
 
     /// The editor has changed a document, by these changes one after the other.
@@ -366,7 +383,8 @@ impl Workspace {
     pub fn saved(&self, editor: EditorId, uri: &str) {
         // It may have been saved through a link that was not there before.
         let file = file_of(uri);
-        lock(&self.state).saved(editor, uri, file);
+        let stamp = file.as_deref().map_or(Stamp::NO_FILE, Stamp::of);
+        lock(&self.state).saved(editor, uri, file, stamp);
     }
 
     pub fn close(&self, editor: EditorId, uri: &str) {
@@ -458,10 +476,15 @@ impl Workspace {
 
     /// The text: of the buffer if one is open, else of the file.
     pub async fn read(&self, location: &Location) -> Result<Snapshot, ReadError> {
+        self.read_within(location, self.limits.size).await
+    }
+
+    /// The same, of a file if it has at most `limit` bytes.
+    pub async fn read_within(&self, location: &Location, limit: u64) -> Result<Snapshot, ReadError> {
         if let Err(SinkError(message)) = self.pull(&location.path).await {
             return Err(ReadError::Unasked { shown: location.shown.clone(), message });
         }
-        self.settle_saved(Some(&location.path)).await;
+        self.settle_with_disk(Some(&location.path)).await;
         if let Some((editor, buffer)) = lock(&self.state).find(&location.path) {
             return match buffer.out_of_sync {
                 true => Err(ReadError::OutOfSync(location.shown.clone())),
@@ -473,12 +496,11 @@ impl Workspace {
         }
         // Many paths that are tried lead nowhere, for which no thread has to be begun.
         disk::look(location)?;
-        let (location, limit) = (location.clone(), self.limits.size);
+        let location = location.clone();
         blocking(move || {
             let bytes = disk::read(&location, limit)?;
-            let (_, text) = Encoding::decode(&bytes).map_err(|_| ReadError::Binary(location.shown))?;
-            let revision = Revision::Disk { hash: digest_bytes(&bytes) };
-            Ok(Snapshot { text: Rope::from_str(&text), revision, unsaved: false })
+            let (encoding, text) = Encoding::decode(&bytes).map_err(|_| ReadError::Binary(location.shown))?;
+            Ok(Snapshot::of_disk(Rope::from_str(&text), digest_bytes(&bytes), encoding))
         })
         .await
     }

@@ -103,6 +103,12 @@ class Server:
     def tools_list(self, params, _):
         # Two pages, as large servers have them.
         tools = TOOLS + EXTRA
+        if "--many" in OPTIONS:
+            tools = [{"name": f"tool_{number}", "inputSchema": {}} for number in range(150)]
+        if "--sloppy" in OPTIONS:
+            properties = {"filter[id]": {"type": "array"}}
+            sloppy = {"type": "object", "properties": properties, "required": ["filter[id]"], "oneOf": []}
+            tools = [{"name": "sloppy", "inputSchema": sloppy}]
         if params.get("cursor") == "2":
             return {"tools": tools[3:]}
         return {"tools": tools[:3], "nextCursor": "2"}
@@ -132,6 +138,9 @@ class Server:
         if isinstance(result, str):
             return {"content": [{"type": "text", "text": result}]}
         return result
+
+    def do_sloppy(self, given, _params, _number):
+        return json.dumps(given)
 
     def do_echo(self, given, _params, _number):
         return " ".join([given["text"]] * given.get("times", 1))
@@ -221,8 +230,8 @@ class Server:
         resource = {"uri": "test://a", "mimeType": "text/plain", "text": "inside"}
         content = [
             {"type": "text", "text": "text"},
+            {"type": "image", "data": "iVBORw0KGgo=", "mimeType": "image/png"},
             {"type": "image", "data": "AAAA", "mimeType": "image/png"},
-            {"type": "image", "data": "AAAA", "mimeType": "image/tiff"},
             {"type": "audio", "data": "AAAA", "mimeType": "audio/wav"},
             {"type": "resource", "resource": resource},
             {"type": "resource", "resource": {"uri": "test://b", "mimeType": "application/zip", "blob": "AAAAAAAA"}},
@@ -250,7 +259,11 @@ def serve_stdio():
     print("ready to serve", file=sys.stderr, flush=True)
     server = Server(send)
     for line in sys.stdin:
-        server.take(json.loads(line))
+        message = json.loads(line)
+        server.take(message)
+        if "--deaf" in OPTIONS and message.get("method") == "tools/list":
+            while True:
+                send({"jsonrpc": "2.0", "id": 1, "method": "ping"})
     log("end of input")
 
 

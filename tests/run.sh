@@ -23,6 +23,8 @@ step_fmt() {
 step_clippy() {
   cargo clippy --version >/dev/null 2>&1 || rustup component add clippy
   cargo clippy --locked --all-targets --all-features -- -D warnings
+  # The core, as those who build on it may have it.
+  cargo clippy --locked --lib --examples --no-default-features -- -D warnings
 }
 
 # Generated files are checked here too: a test writes each anew and fails if that changed it.

@@ -20,7 +20,8 @@ pub(super) async fn run(ground: Ground<'_>, calls: &mut [OpenCall]) {
     let mut reading = SideBySide { running: FuturesOrdered::new(), settled: VecDeque::new() };
     let mut settled_calls = 0;
     for next in 0..calls.len() {
-        if ground.cancel.is_cancelled() {
+        // What came of a call before a restart is told nevertheless.
+        if ground.cancel.is_cancelled() && calls[next..].iter().all(|open| open.known().is_none()) {
             break;
         }
         let open = calls[next].clone();

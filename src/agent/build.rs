@@ -1,7 +1,7 @@
 //! Putting an agent together.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     future::Future,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
@@ -117,13 +117,17 @@ pub(super) type Asking = Arc<dyn Fn(QuestionRequest) -> BoxFuture<'static, Answe
 
 pub(super) type Approver = Arc<dyn Fn(ApprovalRequest) -> BoxFuture<'static, Answer> + Send + Sync>;
 
-/// What an agent cannot do without.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+/// Why no agent can be made of what was given.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BuildError {
     #[error("the agent has no provider: call `.provider(..)` before `.build()`")]
     NoProvider,
     #[error("the agent has no model: call `.model(..)` before `.build()`")]
     NoModel,
+    #[error("there are two sub-agents named `{0}`, so that work for one of them would be ambiguous; rename one")]
+    TwoSubAgents(String),
+    #[error("the sub-agent `{agent}` is to have the tool `{tool}`, which there is not; {known}")]
+    UnknownTool { agent: String, tool: String, known: String },
 }
 
 impl Agent {
@@ -168,6 +172,11 @@ impl Agent {
     /// What is known of its model.
     pub fn facts(&self) -> Facts {
         self.setup.catalog.facts(self.provider.name(), &self.setup.model)
+    }
+
+    /// What is known of a model that may be asked.
+    pub(super) fn facts_of(&self, choice: &Choice) -> Facts {
+        self.setup.catalog.facts(choice.provider.name(), &choice.model)
     }
 
     /// The models of a turn, the first of them to begin with.
@@ -463,6 +472,11 @@ impl Builder {
         Self { sub_agent_depth, ..self }
     }
 
+    /// Makes the agent.
+    ///
+    /// # Errors
+    /// If it has no provider or no model, or its [sub-agents](Self::sub_agents) share a name or are to have a tool that is
+    /// not there and cannot [come](crate::tool::Source::changes).
     pub fn build(mut self) -> Result<Agent, BuildError> {
         let provider = self.provider.clone().ok_or(BuildError::NoProvider)?;
         if self.model.is_empty() {
@@ -475,7 +489,26 @@ impl Builder {
             if tools.add_source(source, Collision::Last).is_ok() {
                 self.tools = Arc::new(tools);
             }
+            self.check_sub_agents()?;
         }
         Ok(Agent { provider, setup: Arc::new(self) })
+    }
+
+    fn check_sub_agents(&self) -> Result<(), BuildError> {
+        let profiles = self.sub_agents.iter().flatten();
+        let known: BTreeSet<String> = self.tools.names().collect();
+        let mut names = BTreeSet::new();
+        for Profile { name, tools, .. } in profiles.map(|profile| &**profile) {
+            if !names.insert(name) {
+                return Err(BuildError::TwoSubAgents(name.clone()));
+            }
+            let unknown = tools.iter().flatten().find(|tool| !known.contains(*tool));
+            if let Some(tool) = unknown.filter(|_| !self.tools.may_change()) {
+                let known: Vec<&str> = known.iter().map(String::as_str).collect();
+                let known = format!("there are: {}", known.join(", "));
+                return Err(BuildError::UnknownTool { agent: name.clone(), tool: tool.clone(), known });
+            }
+        }
+        Ok(())
     }
 }

@@ -67,7 +67,7 @@ pub use self::{
 };
 use super::{
     Agent, Answer, ApprovalRequest, Cursor, Event, Host, MutationError, Mutator, NoticeLevel, Point, Scope,
-    estimate::weigh, mutate, turn::Ground,
+    estimate::weigh, mutate, said, turn::Ground,
 };
 use crate::{
     permission::Policy,
@@ -144,6 +144,9 @@ const TARGET: f64 = 0.6;
 /// What a prompt that a provider refused may take the next time, as a part of it. Chosen: one more try is all there is.
 const REJECTED: f64 = 0.7;
 
+/// How much of the window a prompt may take and a compaction still be put off. Chosen: what is left is room for an answer.
+const ROOM: f64 = 0.9;
+
 /// How much larger the context must be than after the last compaction for another one by itself, as a part of the
 /// window. So one that could not do enough is not tried before each model call.
 const GROWTH: f64 = 0.05;
@@ -195,8 +198,9 @@ impl Compaction {
     }
 
     /// What suits coding: old reasoning goes first, then what failed calls said, then long outputs are clipped, then what
-    /// is older than the last `keep_rounds` model calls is summarised by `summariser` (the agent's own model if `None`).
-    /// If that fails, it is left out without a summary. Recent outputs are clipped only if all this does not bring the
+    /// is older than the last `keep_rounds` model calls is summarised by `summariser` (whom the turn asks, if `None` and where
+    /// it fails). If that fails, it is left out without a summary; but if it may work a little later and there is room until
+    /// then, all waits for that. Recent outputs are clipped only if all this does not bring the
     /// prompt below what set it off. By hand, everything is summarised.
     pub fn standard(keep_rounds: usize, summariser: Option<(Arc<dyn Provider>, String)>) -> Self {
         // In characters. Chosen: some fifty lines, enough to know what it was about.
@@ -260,6 +264,9 @@ impl Compaction {
         };
         let goal = limit.times(TARGET);
         let is_by_hand = why.reason == Reason::ByHand;
+        // What comes after a way that fails for now would cost more than waiting for it.
+        let room = cursor.facts().window.map_or(u64::MAX, |window| (window as f64 * ROOM) as u64);
+        let may_wait = |now: Size| matches!(why.reason, Reason::Share | Reason::Messages) && now.tokens <= room;
         let mut strategies = Vec::new();
         let by_hand = self.by_hand.iter().map(|strategy| (strategy, goal));
         let by_itself = self.strategies.iter().map(|strategy| (strategy, goal));
@@ -271,11 +278,15 @@ impl Compaction {
             }
             let mut smaller = messages.clone();
             let applied = strategy.apply(&mut smaller, why, cursor).await;
-            let fault = applied.err().map(|MutationError(error)| error).or_else(|| fault(&messages, &smaller, why));
-            if let Some(fault) = fault {
-                let name = strategy.name();
-                let message = format!("A way of making the conversation shorter ({name}) was left out: {fault}.");
+            let fault = fault(&messages, &smaller, why).map(MutationError::new);
+            if let Some(MutationError { message, may_pass }) = applied.err().or(fault) {
+                let (name, waits) = (strategy.name(), may_pass && may_wait(size(cursor, &messages)));
+                let become_of = if waits { "was put off" } else { "was left out" };
+                let message = format!("A way of making the conversation shorter ({name}) {become_of}: {message}.");
                 cursor.emit(Event::Notice { level: NoticeLevel::Warning, message }).await;
+                if waits {
+                    break;
+                }
                 continue;
             }
             if weigh(&smaller) >= weigh(&messages) {
@@ -306,8 +317,8 @@ fn size(cursor: &Cursor<'_>, messages: &[Message]) -> Size {
 /// What makes a shorter transcript unfit to take the other's place, if anything.
 fn fault(before: &[Message], after: &[Message], why: &Why) -> Option<String> {
     let kept = |index: &usize| {
-        let said = rounds::said(&before[*index]);
-        after.iter().any(|message| rounds::said(message) == said)
+        let said = said::said(&before[*index]);
+        after.iter().any(|message| said::said(message) == said)
     };
     if !rounds::current_prompts(before, why).iter().all(kept) {
         return Some("it would lose what the person just asked for".to_owned());
@@ -384,9 +395,10 @@ impl Agent {
         instructions: Option<String>,
         cancel: CancellationToken,
     ) -> Option<Compacted> {
-        let host = Silent::default();
+        let (host, models) = (Silent::default(), self.models());
         let (tools, spent) = (self.setup.tools.catalogue(), Mutex::default());
-        let ground = Ground { agent: self, tools: &tools, scope, host: &host, cancel: &cancel, spent: &spent };
+        let (agent, models, tools) = (self, &models, &tools);
+        let ground = Ground { agent, models, tools, scope, host: &host, cancel: &cancel, spent: &spent };
         let mut history = history.to_vec();
         transcript::repair(&mut history);
         let request = ground.request(history);

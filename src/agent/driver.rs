@@ -1,44 +1,31 @@
 //! The loop step by step: who drives it decides when it goes on, and answers what it asks.
 
+mod config;
+
+mod stage;
+
 use std::{
     collections::VecDeque,
     future::{self, Future},
     pin::Pin,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::Arc,
     task::Poll,
 };
 
-use async_trait::async_trait;
 use futures::{FutureExt, future::BoxFuture};
-use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
+use self::stage::{Restored, Stage, State};
 use super::{
-    Agent, Answer, ApprovalRequest, Event, Host, Observer, OpenTurn, Point, QuestionRequest, RunError, RunResult,
-    Scope,
-    build::Asking,
+    Agent, Answer, ApprovalRequest, OpenTurn, RunError, RunResult, Scope,
     turn::{self, Outcome},
 };
 use crate::{
     permission::Policy,
-    tool::{Answered, Tasks, TasksSnapshot},
-    transcript::{self, Message, Usage},
+    transcript::{self, Content, Message, Role, Usage},
 };
-
-/// What a [`Driver`] begins with; see [`Agent::start`].
-#[derive(Clone, Default)]
-pub struct SessionConfig {
-    history: Vec<Message>,
-    input: Vec<Message>,
-    scope: Scope,
-    policy: Option<Policy>,
-    observers: Vec<Arc<dyn Observer>>,
-    stops_after_tool_results: bool,
-    turn: Option<OpenTurn>,
-    usage: Usage,
-}
+pub use config::{SessionConfig, Snapshot};
 
 /// A conversation with an agent, driven by [`Driver::next`]. Nothing of it happens while nobody calls that, but for tools
 /// that run already. Dropping it cancels the turn.
@@ -63,7 +50,7 @@ pub struct SessionConfig {
 ///     match driver.next().await {
 ///         Step::Finished(result) => said.push(result?.text),
 ///         Step::Interrupt(Interrupt::AwaitingInput) => match answers.pop() {
-///             Some(answer) => driver.submit(Message::user(answer)),
+///             Some(answer) => driver.submit(Message::user(answer))?,
 ///             None => break,
 ///         },
 ///         Step::Interrupt(Interrupt::ApprovalRequest(request)) => driver.approve(&request.id)?,
@@ -81,6 +68,7 @@ pub struct Driver {
     scope: Scope,
     stage: Arc<Stage>,
     turn: Option<BoxFuture<'static, Outcome>>,
+    /// Of the turn that runs or will be the next.
     cancel: CancellationToken,
 }
 
@@ -99,7 +87,7 @@ pub type TurnResult = Result<RunResult, RunError>;
 /// Why a [`Driver`] stopped before the end of a turn.
 #[derive(Clone, Debug)]
 pub enum Interrupt {
-    /// No turn runs and nobody has said anything: [`Driver::submit`].
+    /// No turn runs and nobody has said anything: [`Driver::submit`], or [`Driver::retry`] after one that failed.
     AwaitingInput,
     /// A call waits for the person: [`Driver::approve`], [`Driver::deny`], [`Driver::answer`], by the request's id. Others
     /// may wait too. Each comes as soon as it waits, and again and again, once no call runs any more, until it is answered.
@@ -114,86 +102,60 @@ pub enum Interrupt {
 #[error("no approval {0:?} is open: it was answered before, its turn has ended, or there never was one")]
 pub struct UnknownApproval(pub String);
 
-/// A [`Driver`] as data, to be kept and [taken up again](Agent::restore), in another process too.
-///
-/// Of a turn that ran, everything is in it but what the model was saying, which it says anew.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub struct Snapshot {
-    /// The transcript. It may end with calls whose results are in `turn`.
-    pub history: Vec<Message>,
-    /// What was submitted and is not in the transcript.
-    pub input: Vec<Message>,
-    /// The turn that ran, with its calls: their results so far and which of them waited for the person.
-    pub turn: Option<OpenTurn>,
-    /// Over all turns that ended.
-    pub usage: Usage,
-    /// What ran in the background. It ends with the process; taken up elsewhere, the model is told so.
-    pub tasks: TasksSnapshot,
-}
+/// A message that a person cannot have said.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[error(
+    "this cannot be submitted, and nothing was: what a person says is a message of the user, with a text that is not \
+     blank or an image, and with nothing else"
+)]
+pub struct NotInput(pub Message);
 
-impl SessionConfig {
-    /// The conversation so far; none without.
-    pub fn history(self, history: impl Into<Vec<Message>>) -> Self {
-        Self { history: history.into(), ..self }
-    }
-
-    /// What the person has said already: with it, the first step begins a turn.
-    pub fn input(self, input: impl Into<Vec<Message>>) -> Self {
-        Self { input: input.into(), ..self }
-    }
-
-    /// What belongs to the conversation besides its messages; a new one without.
-    pub fn scope(self, scope: Scope) -> Self {
-        Self { scope, ..self }
-    }
-
-    /// What may run unasked; the agent's policy without.
-    pub fn policy(self, policy: Policy) -> Self {
-        Self { policy: Some(policy), ..self }
-    }
-
-    /// Adds someone who sees every event of this conversation.
-    pub fn observer(mut self, observer: Arc<dyn Observer>) -> Self {
-        self.observers.push(observer);
-        self
-    }
-
-    /// Whether [`Interrupt::AfterToolResult`] is wanted.
-    pub fn stop_after_tool_results(self, stops_after_tool_results: bool) -> Self {
-        Self { stops_after_tool_results, ..self }
-    }
-}
-
-impl From<Snapshot> for SessionConfig {
-    fn from(Snapshot { history, input, turn, usage, tasks }: Snapshot) -> Self {
-        let scope = Scope { tasks: Arc::new(Tasks::restored(tasks)), ..Scope::default() };
-        Self { history, input, turn, usage, scope, ..Self::default() }
-    }
-}
+/// There is no answer to be given anew.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "there is nothing to try again: a turn is under way, which goes on with the next step, or the transcript has \
+     nothing that the model could answer"
+)]
+pub struct NothingToRetry;
 
 impl Agent {
     /// Begins a conversation, or goes on with one: what a [`Snapshot`] was made of is a configuration too. One agent
     /// serves any number of them.
     pub fn start(&self, config: SessionConfig) -> Driver {
-        let SessionConfig { mut history, input, scope, policy, observers, stops_after_tool_results, mut turn, usage } =
-            config;
+        let SessionConfig { mut history, mut input, scope, policy, observers, .. } = config;
+        let SessionConfig { stops_after_tool_results, mut turn, mut approvals, usage, .. } = config;
         let agent = observers.into_iter().fold(self.to_builder(), |builder, observer| builder.observer(observer));
         let agent = Agent { provider: self.provider.clone(), setup: Arc::new(agent) };
-        let policy = policy.unwrap_or_else(|| self.setup.policy.clone());
         match &mut turn {
             Some(turn) => turn.fit(&mut history),
             None => drop(transcript::repair(&mut history)),
         }
-        let (input, approvals) = (input.into(), VecDeque::new());
-        let state = State { history, input, turn, usage, policy, approvals, pause: None };
-        let asker = self.setup.asker.clone();
-        let stage = Arc::new(Stage { state: Mutex::new(state), stops_after_tool_results, asker });
+        input.retain(|message| {
+            let is_input = is_input(message);
+            if !is_input {
+                tracing::warn!("{}", NotInput(message.clone()));
+            }
+            is_input
+        });
+        approvals.retain(|request| turn.as_ref().is_some_and(|turn| turn.is_asking(&request.id)));
+        let state = State {
+            history,
+            input: input.into(),
+            turn,
+            usage,
+            policy,
+            restored: approvals.into_iter().map(|request| Restored { request, answer: None }).collect(),
+            approvals: VecDeque::new(),
+            pause: None,
+            retracts: false,
+        };
+        let stage = Stage::new(state, stops_after_tool_results, agent.setup.clone());
         Driver { agent, scope, stage, turn: None, cancel: CancellationToken::new() }
     }
 
-    /// Goes on where the snapshot was taken. Approvals that were open are asked for again, under the same ids; no call
-    /// that has its result runs again, and one that was running ends as interrupted, unless it only reads.
+    /// Goes on where the snapshot was taken. Approvals that were open are so again, under the same ids; no call that has
+    /// its result runs again, and one that was running ends as interrupted, unless it only reads. A sub-agent's call was
+    /// running, also where the sub-agent waited for an approval. What else is not taken up, [`Snapshot`] says.
     ///
     /// ```
     /// use std::sync::Arc;
@@ -223,9 +185,8 @@ impl Agent {
     /// drop(driver);
     ///
     /// let mut driver = agent.restore(serde_json::from_str(&kept)?);
-    /// let Step::Interrupt(Interrupt::ApprovalRequest(again)) = driver.next().await else { panic!() };
-    /// assert_eq!(again.id, asked.id);
-    /// driver.deny(&again.id, Some("not that".into()))?;
+    /// assert_eq!(driver.approvals()[0].id, asked.id);
+    /// driver.deny(&asked.id, Some("not that".into()))?;
     /// let Step::Finished(result) = driver.next().await else { panic!() };
     /// assert_eq!(result?.text, "Good that I asked.");
     /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -262,13 +223,69 @@ impl Driver {
     }
 
     /// Says something. While a turn runs, it is said to that before its next model call, or when it would end.
-    pub fn submit(&mut self, message: Message) {
+    ///
+    /// # Errors
+    /// If no person can have said it: it is not the user's, has a call or a result in it, or says nothing.
+    pub fn submit(&mut self, message: Message) -> Result<(), NotInput> {
+        if !is_input(&message) {
+            return Err(NotInput(message));
+        }
         self.stage.lock().input.push_back(message);
+        Ok(())
     }
 
-    /// The open approvals, in the order in which they were asked for.
+    /// Has the model try again, with the next step, though nobody has said anything new: after a turn that failed or was
+    /// cut short, or where a history ends with what nobody has answered. What it said last is taken back; calls that were
+    /// made stay made. A snapshot of before that step does not know of it.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    ///
+    /// use pillion::{
+    ///     agent::{Agent, SessionConfig, Step},
+    ///     provider::scripted::Scripted,
+    ///     transcript::Message,
+    /// };
+    ///
+    /// # tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
+    /// let model = Scripted::parse(
+    ///     r#"[{"steps": [{"text": "It"}, {"error": {"class": "badRequest", "message": "No money."}}]}, "It is far."]"#,
+    /// )?;
+    /// let agent = Agent::builder().provider(Arc::new(model)).model("any").build()?;
+    /// let mut driver = agent.start(SessionConfig::default().input([Message::user("How far is it?")]));
+    /// let Step::Finished(Err(error)) = driver.next().await else { panic!("it fails") };
+    /// assert_eq!(error.to_string(), "No money.");
+    ///
+    /// driver.retry()?;
+    /// let Step::Finished(result) = driver.next().await else { panic!("nothing else to wait for") };
+    /// assert_eq!(result?.text, "It is far.");
+    /// assert_eq!(driver.history(), [Message::user("How far is it?"), Message::assistant("It is far.")]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// # })?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// If a turn is under way, or the transcript has nothing that could be answered.
+    pub fn retry(&mut self) -> Result<(), NothingToRetry> {
+        let mut state = self.stage.lock();
+        // Calls have their results after them, so that a last message of the model is an answer.
+        let given =
+            state.history.len() - usize::from(state.history.last().is_some_and(|last| last.role == Role::Assistant));
+        let is_open = self.turn.is_some() || state.turn.is_some();
+        if is_open || !state.history[..given].last().is_some_and(|last| last.role == Role::User) {
+            return Err(NothingToRetry);
+        }
+        state.retracts = given < state.history.len();
+        state.history.truncate(given);
+        drop(state);
+        self.play(None);
+        Ok(())
+    }
+
+    /// The open approvals, in the order in which they were asked for. Those of a snapshot are as they were shown.
     pub fn approvals(&self) -> Vec<ApprovalRequest> {
-        self.stage.lock().approvals.iter().map(|open| open.request.clone()).collect()
+        self.stage.lock().waiting().cloned().collect()
     }
 
     /// Runs the call.
@@ -295,28 +312,27 @@ impl Driver {
         self.answer(id, Answer::Deny { reason })
     }
 
-    /// Answers an approval, in any order.
+    /// Answers an approval, in any order. One of a snapshot may be answered before the next step asks for it again; if
+    /// the call would do something else by then, it is not what was allowed, and the step asks for it nevertheless.
     ///
     /// # Errors
     /// If no such approval is open.
     pub fn answer(&mut self, id: &str, answer: Answer) -> Result<(), UnknownApproval> {
-        let mut state = self.stage.lock();
-        let index = state.approvals.iter().position(|open| open.request.id == id);
-        let open = index.and_then(|index| state.approvals.remove(index));
-        let open = open.ok_or_else(|| UnknownApproval(id.to_owned()))?;
-        // Nobody waits any more if the turn was cancelled meanwhile.
-        let _ = open.answer.send(answer);
-        Ok(())
+        let is_known = self.stage.lock().answer(id, answer);
+        if is_known { Ok(()) } else { Err(UnknownApproval(id.to_owned())) }
     }
 
-    /// Cancels the turn that runs, if one does: the next step is its end.
+    /// Cancels the turn that runs, or that the next step would begin or go on with: that step is its end. What was
+    /// submitted for it is in the transcript then. Without one, nothing happens.
     pub fn cancel(&self) {
-        self.cancel.cancel();
+        if self.turn.is_some() || self.stage.lock().is_due() {
+            self.cancel.cancel();
+        }
     }
 
     /// What may run unasked from now on.
     pub fn set_policy(&mut self, policy: Policy) {
-        self.stage.lock().policy = policy;
+        self.stage.lock().policy = Some(policy);
     }
 
     /// The transcript as it is now. While a turn runs, it may end with calls.
@@ -329,27 +345,36 @@ impl Driver {
         self.stage.lock().usage
     }
 
-    /// All that [`Agent::restore`] needs. May be taken at any time.
+    /// What [`Agent::restore`] goes on with; [`Snapshot`] says what is in it and what is not. May be taken at any time.
     pub fn snapshot(&self) -> Snapshot {
         let state = self.stage.lock();
-        let (history, turn) = (state.history.clone(), state.turn.clone());
-        let (input, tasks) = (state.input.iter().cloned().collect(), self.scope.tasks.snapshot());
-        Snapshot { history, input, turn, usage: state.usage, tasks }
+        let asked = state.restored.iter().map(|open| &open.request);
+        let asked = asked.chain(state.approvals.iter().map(|open| &open.request));
+        Snapshot {
+            history: state.history.clone(),
+            input: state.input.iter().cloned().collect(),
+            turn: state.turn.clone(),
+            // A sub-agent's call does not go on, so that it asks for nothing any more.
+            approvals: asked.filter(|request| request.agent.is_none()).cloned().collect(),
+            policy: state.policy.clone(),
+            usage: state.usage,
+            tasks: self.scope.tasks.snapshot(),
+        }
     }
 
     /// Begins a turn, or takes up the one of a snapshot. False if there is nothing to begin with.
     fn begin(&mut self) -> bool {
-        let mut state = self.stage.lock();
-        let open = state.turn.clone();
-        if open.is_none() {
-            if state.input.is_empty() {
-                return false;
-            }
-            state.turn = Some(OpenTurn::default());
-        }
-        let history = state.history.clone();
+        let state = self.stage.lock();
+        let (is_due, open) = (state.is_due(), state.turn.clone());
         drop(state);
-        self.cancel = CancellationToken::new();
+        if is_due {
+            self.play(open);
+        }
+        is_due
+    }
+
+    fn play(&mut self, open: Option<OpenTurn>) {
+        let history = self.stage.lock().history.clone();
         let (agent, scope) = (self.agent.clone(), self.scope.clone());
         let (stage, cancel) = (self.stage.clone(), self.cancel.clone());
         let turn = async move {
@@ -359,13 +384,14 @@ impl Driver {
             }
         };
         self.turn = Some(turn.boxed());
-        true
     }
 
     fn end(&mut self, outcome: Outcome) -> TurnResult {
         self.turn = None;
+        self.cancel = CancellationToken::new();
         let mut state = self.stage.lock();
         state.turn = None;
+        state.restored.clear();
         state.approvals.clear();
         state.pause = None;
         state.usage += outcome.usage;
@@ -374,130 +400,12 @@ impl Driver {
     }
 }
 
-/// Where the turn and who drives it meet.
-struct Stage {
-    state: Mutex<State>,
-    stops_after_tool_results: bool,
-    asker: Option<Asking>,
-}
-
-struct State {
-    history: Vec<Message>,
-    input: VecDeque<Message>,
-    turn: Option<OpenTurn>,
-    usage: Usage,
-    policy: Policy,
-    approvals: VecDeque<OpenApproval>,
-    pause: Option<Pause>,
-}
-
-struct OpenApproval {
-    request: ApprovalRequest,
-    answer: oneshot::Sender<Answer>,
-    /// Whether the driver has given it in this round of asking.
-    was_given: bool,
-}
-
-/// The turn waits at [`Interrupt::AfterToolResult`].
-struct Pause {
-    go_on: oneshot::Sender<()>,
-    was_given: bool,
-}
-
-impl Stage {
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl State {
-    /// Lets the turn go on from a pause that the driver knows of.
-    fn go_on(&mut self) {
-        if let Some(pause) = self.pause.take_if(|pause| pause.was_given) {
-            let _ = pause.go_on.send(());
-        }
-    }
-
-    /// What the driver is to be told.
-    fn interrupt(&mut self) -> Option<Interrupt> {
-        // A call whose nested agent asks runs, and goes on only when that is answered.
-        let nested = self.approvals.iter().any(|open| open.request.agent.is_some());
-        let runs = !nested && self.turn.as_ref().is_some_and(OpenTurn::runs);
-        if !runs && self.approvals.iter().all(|open| open.was_given) {
-            self.approvals.iter_mut().for_each(|open| open.was_given = false);
-        }
-        if let Some(open) = self.approvals.iter_mut().find(|open| !open.was_given) {
-            open.was_given = true;
-            return Some(Interrupt::ApprovalRequest(Box::new(open.request.clone())));
-        }
-        let pause = self.pause.as_mut()?;
-        pause.was_given = true;
-        Some(Interrupt::AfterToolResult)
-    }
-}
-
-/// Takes back the question when nobody waits for its answer any more.
-struct Withdrawal<'a> {
-    stage: &'a Stage,
-    request: ApprovalRequest,
-}
-
-impl Drop for Withdrawal<'_> {
-    fn drop(&mut self) {
-        self.stage.lock().approvals.retain(|open| open.request.id != self.request.id);
-    }
-}
-
-#[async_trait]
-impl Host for Stage {
-    async fn emit(&self, event: Event) {
-        let mut state = self.lock();
-        if let Some(turn) = &mut state.turn {
-            turn.take(&event);
-        }
-        match event {
-            Event::Message(message) => state.history.push(message),
-            Event::Replaced(messages) => state.history = messages,
-            _ => {}
-        }
-    }
-
-    async fn approve(&self, request: ApprovalRequest) -> Answer {
-        let (answer, answered) = oneshot::channel();
-        let withdrawal = Withdrawal { stage: self, request: request.clone() };
-        {
-            let mut state = self.lock();
-            if let Some(turn) = &mut state.turn {
-                turn.asks(&request);
-            }
-            state.approvals.push_back(OpenApproval { request, answer, was_given: false });
-        }
-        let answer = answered.await.unwrap_or(Answer::CancelTurn);
-        // Only now: what was answered and not taken up is asked again after a restart.
-        if let Some(turn) = &mut self.lock().turn {
-            turn.answered(&withdrawal.request);
-        }
-        answer
-    }
-
-    fn policy(&self) -> Policy {
-        self.lock().policy.clone()
-    }
-
-    async fn ask(&self, request: QuestionRequest) -> Answered {
-        match &self.asker {
-            Some(asker) => asker(request).await,
-            None => Answered::Nobody,
-        }
-    }
-
-    async fn interject(&self, point: Point) -> Vec<Message> {
-        if point == Point::AfterToolResult && self.stops_after_tool_results {
-            let (go_on, goes_on) = oneshot::channel();
-            self.lock().pause = Some(Pause { go_on, was_given: false });
-            // Dropped only when the turn is.
-            let _ = goes_on.await;
-        }
-        self.lock().input.drain(..).collect()
-    }
+/// Whether a person can have said this.
+fn is_input(Message { role, content }: &Message) -> bool {
+    let says_something = |part: &Content| match part {
+        Content::Text { text } => !text.trim().is_empty(),
+        part => matches!(part, Content::Image(_)),
+    };
+    let is_said = |part: &Content| matches!(part, Content::Text { .. } | Content::Image(_));
+    *role == Role::User && content.iter().all(is_said) && content.iter().any(says_something)
 }

@@ -75,14 +75,16 @@ pub trait Hook: Send + Sync + 'static {
 /// When a hook is asked, and of what.
 #[derive(Clone, Debug)]
 pub enum Moment {
-    /// A turn is to begin with this message. Denied, it ends at once with the reason as its error.
-    TurnStart { prompt: Message },
+    /// A turn is to begin with what the person said since the model's last word or, if it `steers`, a running turn is to go
+    /// on with that. Denied, it is taken out of the transcript; a turn that was to begin ends at once with the reason as
+    /// its error, and one that runs goes on without. Sub-agents' turns are not told of.
+    TurnStart { prompt: Message, steers: bool },
     /// A call is to run, or to be put before the person; asked again if the person changes its input. Denied, it does not
     /// run, nobody is asked, and the model reads the reason.
     BeforeTool { call: ToolCall, class: Class, title: String, paths: Vec<PathBuf>, command: Option<String> },
     /// A call has run. Denied, the model reads the reason in place of the result; what the call did stays done.
     AfterTool { call: ToolCall, class: Class, status: CallStatus, result: ToolResult },
-    /// The turn is about to end; not asked if it was cancelled. Denied, it goes on with the reason as a message of the
+    /// The turn is about to end; not asked if it was cancelled, nor of a sub-agent's. Denied, it goes on with the reason as a message of the
     /// user's, if the model has ended it and `may_veto` says so.
     TurnEnd {
         /// The model's last words.
@@ -99,7 +101,7 @@ pub enum Moment {
 pub struct Verdict {
     /// Why not.
     pub deny: Option<String>,
-    /// What the model should know: before the first model call of the turn, or with the call's result. At the end of a turn
+    /// What the model should know: before the next model call, or with the call's result. At the end of a turn
     /// nobody reads it.
     pub context: Option<String>,
 }

@@ -13,14 +13,19 @@ use super::{
     turn::{Ground, said_by},
 };
 use crate::{
-    provider::{Completion, Provider, ProviderError, Request, StreamEvent, catalog::Facts, retry},
+    provider::{
+        Completion, Provider, ProviderError, Request, StreamEvent,
+        catalog::Facts,
+        fallback::{Choice, Models},
+    },
     transcript::{self, Message, Usage},
 };
 
 /// A place in a turn where the host may say something and mutators may change the transcript.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Point {
-    /// A model call follows, the first of the turn or another. The host is asked before the first one.
+    /// A model call follows, the first of the turn or another. The host is asked before the first one, and
+    /// before that of a turn that is taken up.
     BeforeModelCall,
     /// A round is over: the results of its calls are in the transcript, and a model call follows unless the turn has
     /// used up its own.
@@ -84,8 +89,25 @@ pub trait Mutator: Send + Sync + 'static {
 
 /// Why a mutation did not come about, for the person.
 #[derive(Clone, Debug, thiserror::Error)]
-#[error("{0}")]
-pub struct MutationError(pub String);
+#[error("{message}")]
+pub struct MutationError {
+    pub message: String,
+    /// Whether the same may well succeed a little later.
+    pub may_pass: bool,
+}
+
+impl MutationError {
+    /// One that will not pass by itself.
+    pub fn new(message: impl Into<String>) -> Self {
+        Self { message: message.into(), may_pass: false }
+    }
+}
+
+impl From<ProviderError> for MutationError {
+    fn from(error: ProviderError) -> Self {
+        Self { may_pass: error.class.is_retryable(), message: error.to_string() }
+    }
+}
 
 /// The transcript in the hands of a [`Mutator`]: read as it is, copied by the first change.
 pub struct Cursor<'a> {
@@ -117,6 +139,11 @@ impl<'a> Cursor<'a> {
     /// What is known of another model.
     pub fn facts_of(&self, provider: &str, model: &str) -> Facts {
         self.ground.agent.setup.catalog.facts(provider, model)
+    }
+
+    /// The model that is asked now, and those that are asked when it is too busy.
+    pub fn choices(&self) -> &[Choice] {
+        self.ground.models.left()
     }
 
     /// The whole transcript as it is now, with this mutator's changes.
@@ -163,10 +190,6 @@ impl<'a> Cursor<'a> {
         self.request
     }
 
-    pub fn provider(&self) -> &Arc<dyn Provider> {
-        &self.ground.agent.provider
-    }
-
     pub fn scope(&self) -> &Scope {
         self.ground.scope
     }
@@ -186,17 +209,17 @@ impl<'a> Cursor<'a> {
         self.kept_events.push(event);
     }
 
-    /// Calls the agent's provider, tried again like any model call of the turn and counted with it. Nobody hears what it
-    /// says but the mutator.
+    /// Asks the model that the turn asks now, whatever model `request` names. The call is tried again, and made to another
+    /// model when that one is too busy, like any of the turn, and counted with it. Nobody hears what the model says but the
+    /// mutator.
     ///
     /// # Errors
-    /// What the provider says after the last try.
+    /// What the last provider says after the last try.
     pub async fn complete(&mut self, request: Request) -> Result<Completion, ProviderError> {
-        let provider = self.ground.agent.provider.clone();
-        self.complete_by(provider, request).await
+        self.ask(self.ground.models, request).await
     }
 
-    /// The same with another provider.
+    /// Asks this provider, for the model that `request` names, and nobody in its place.
     ///
     /// # Errors
     /// What the provider says after the last try.
@@ -205,26 +228,36 @@ impl<'a> Cursor<'a> {
         provider: Arc<dyn Provider>,
         request: Request,
     ) -> Result<Completion, ProviderError> {
+        let model = request.model.clone();
+        self.ask(&Models::new([Choice { provider, model }]), request).await
+    }
+
+    async fn ask(&mut self, models: &Models, request: Request) -> Result<Completion, ProviderError> {
         let agent = self.ground.agent;
-        let facts = self.facts_of(provider.name(), &request.model);
-        let mut answer = retry::stream(provider, Arc::new(request), agent.setup.retry);
-        let priced = |usage: Usage| Usage { cost: Some(facts.cost(&usage)), ..usage };
+        let facts = || models.now().map_or_else(Facts::default, |choice| agent.facts_of(choice));
+        let priced = |usage: Usage, facts: &Facts| Usage { cost: Some(facts.cost(&usage)), ..usage };
+        let mut asked = facts();
+        let mut answer = models.ask(Arc::new(request), agent.setup.retry);
         // If this is dropped in the middle, nobody knows what it cost.
         let before = self.usage;
-        self.usage += priced(Usage::default());
+        self.usage += priced(Usage::default(), &asked);
         let mut spent = Usage::default();
         let ended = loop {
             match answer.next().await {
                 Some(Ok(StreamEvent::Done(completion))) => {
-                    spent += priced(completion.usage);
+                    spent += priced(completion.usage, &asked);
                     break Ok(completion);
                 }
-                Some(Ok(StreamEvent::Superseded { usage })) => spent += priced(usage),
+                Some(Ok(StreamEvent::Superseded { usage })) => spent += priced(usage, &asked),
+                Some(Ok(StreamEvent::Fallback { from, to, error })) => {
+                    asked = facts();
+                    self.emit(Event::Fallback { from, to, error }).await;
+                }
                 Some(Ok(_)) => {}
                 Some(Err(error)) => {
                     // What was refused before it began costs nothing.
                     if *error.partial != Completion::default() {
-                        spent += priced(error.partial.usage);
+                        spent += priced(error.partial.usage, &asked);
                     }
                     break Err(error);
                 }
@@ -265,7 +298,7 @@ pub(super) async fn stage(ground: Ground<'_>, point: Point, request: &Request, g
             None => return Staged { usage: staged.usage + cursor.usage, ..Staged::default() },
             Some(Ok(Ok(()))) if !cursor.is_changed() => None,
             Some(Ok(Ok(()))) => fault(before, cursor.messages()),
-            Some(Ok(Err(MutationError(message)))) => Some(message),
+            Some(Ok(Err(MutationError { message, .. }))) => Some(message),
             Some(Err(panic)) => Some(format!("it panicked ({})", said_by(&*panic))),
         };
         staged.usage += cursor.usage;

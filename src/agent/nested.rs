@@ -20,6 +20,10 @@ use crate::{
     transcript::{Message, Role, ToolCall, Usage},
 };
 
+/// What news of a background task ends its first line with.
+const NEWS: &str = "The person did not say this: it is the result of what you started.";
+const NEWS_OF_LOSS: &str = "Start it again if it is still needed.";
+
 /// The tool that spawns, which those that may spawn no more do not get.
 pub(super) const SPAWNER: &str = "sub_agent";
 
@@ -101,8 +105,10 @@ impl<'a> Ground<'a> {
         let mut tools = Registry::new();
         tools.add_source(shared, Collision::Refuse).map_err(|duplicate| ToolError::new(duplicate.to_string()))?;
         let mut nested = self.agent.to_builder().tools(tools);
+        // The shape of the parent's answer.
+        nested.output_schema = None;
         if is_bare {
-            (nested.system, nested.instructions) = (Vec::new(), None);
+            (nested.system, nested.instructions, nested.stop_sequences) = (Vec::new(), None, Vec::new());
             (nested.hooks, nested.mutators) = (Vec::new(), Vec::new());
         } else {
             nested = nested.system(INSTRUCTIONS);
@@ -190,11 +196,13 @@ pub(super) fn usage_of(event: &Event) -> Option<Usage> {
 
 /// Tells the model what came of a background task.
 pub(super) fn news(task: &Task, text: &str) -> Message {
-    let note = match task.status {
-        TaskStatus::Lost => "Start it again if it is still needed.",
-        _ => "The person did not say this: it is the result of what you started.",
-    };
+    let note = if task.status == TaskStatus::Lost { NEWS_OF_LOSS } else { NEWS };
     Message::user(format!("{}: {}. {note}]\n{text}", task_news_title(task), task.status))
+}
+
+/// Whether a message with this text is such news.
+pub(super) fn is_news(text: &str) -> bool {
+    text.starts_with("[task-") && [NEWS, NEWS_OF_LOSS].iter().any(|note| text.contains(&format!(". {note}]\n")))
 }
 
 /// How a message begins that tells the model of a background task's end.

@@ -133,6 +133,12 @@ impl OpenTurn {
         self.calls.iter().any(|open| open.class.is_some() && open.settled.is_none() && open.asking.is_none())
     }
 
+    /// Whether the person is being asked this.
+    pub(super) fn is_asking(&self, id: &str) -> bool {
+        let mut asking = self.calls.iter().filter(|open| open.asking.is_some());
+        asking.any(|open| approval_id(&open.call.id, open.asks) == id)
+    }
+
     /// Makes a history [whole](transcript::is_whole) but for these calls, and drops calls that are none of its last
     /// message.
     pub fn fit(&mut self, history: &mut Vec<Message>) {

@@ -25,7 +25,8 @@ use crate::{
 pub struct RunResult {
     /// What the turn added; together with the history it is [whole](crate::transcript::is_whole) if the history was.
     pub messages: Vec<Message>,
-    /// What the history and `messages` together became, if a [`Mutator`](super::Mutator) changed them.
+    /// What the history and `messages` together became, if a [`Mutator`](super::Mutator) changed them or a
+    /// [`Hook`](super::Hook) took out what the person said.
     pub replaced: Option<Vec<Message>>,
     /// The text of the last answer.
     pub text: String,
@@ -80,11 +81,15 @@ pub struct RunStream {
 
 impl Agent {
     /// Runs one turn to its end. Being cancelled or cut short is a [`StopReason`], not an error.
+    ///
+    /// The turn is a conversation of its own: what its model has read and its long outputs are forgotten with it, and what
+    /// it started in the background is ended. Where others follow, [`Agent::run_in`] is for all of them.
     pub async fn run(&self, history: &[Message]) -> Result<RunResult, RunError> {
         self.stream(history).into_result().await
     }
 
-    /// [`Agent::run`] within a conversation of several turns, and with a way to cancel.
+    /// [`Agent::run`] within a conversation of several turns, which share the scope, and with a way to cancel. What runs
+    /// in the background ends when the last clone of the scope is dropped.
     pub async fn run_in(
         &self,
         scope: &Scope,
@@ -94,7 +99,8 @@ impl Agent {
         self.stream_in(scope, history, cancel).into_result().await
     }
 
-    /// Runs one turn and gives its events, the last of them [`Event::TurnEnded`].
+    /// Runs one turn and gives its events, the last of them [`Event::TurnEnded`]. It is a conversation of its own, as with
+    /// [`Agent::run`]; [`Agent::stream_in`] is for one of several turns.
     pub fn stream(&self, history: &[Message]) -> RunStream {
         self.stream_in(&Scope::default(), history, CancellationToken::new())
     }

@@ -32,7 +32,8 @@ use crate::{
 pub struct Outcome {
     /// What the turn added; what the [`Event::Message`]s said.
     pub messages: Vec<Message>,
-    /// What the history and `messages` together became, if a [`Mutator`](super::Mutator) changed them.
+    /// What the history and `messages` together became, if a [`Mutator`](super::Mutator) changed them or a
+    /// [`Hook`](super::Hook) took out what the person said.
     pub replaced: Option<Vec<Message>>,
     /// The sum over all model calls that told theirs, those of nested agents too.
     pub usage: Usage,
@@ -116,8 +117,8 @@ async fn play_out(
     let _cancelled_when_dropped = cancel.clone().drop_guard();
     let is_new = open.is_none();
     let tools = agent.setup.tools.catalogue();
-    let spent = Mutex::default();
-    let ground = Ground { agent, tools: &tools, scope, host, cancel: &cancel, spent: &spent };
+    let (models, spent) = (agent.models(), Mutex::default());
+    let ground = Ground { agent, models: &models, tools: &tools, scope, host, cancel: &cancel, spent: &spent };
     let mut turn = Turn::new(ground, history, open.unwrap_or_default());
 
     let ended = AssertUnwindSafe(turn.play(is_new)).catch_unwind().await;
@@ -153,6 +154,8 @@ pub(super) fn said_by(panic: &(dyn Any + Send)) -> String {
 #[derive(Clone, Copy)]
 pub(super) struct Ground<'a> {
     pub agent: &'a Agent,
+    /// Who is asked.
+    pub models: &'a Models,
     /// The tools of this round: a change takes effect at the next model call.
     pub tools: &'a Catalogue,
     pub scope: &'a Scope,
@@ -192,8 +195,6 @@ struct Turn<'a> {
     /// replaced.
     request: Arc<Request>,
     given: usize,
-    /// Who is asked.
-    models: Models,
     /// What the turn had added when the history was replaced.
     added_before: Option<Vec<Message>>,
     usage: Usage,
@@ -224,7 +225,6 @@ impl<'a> Turn<'a> {
             ground,
             request: Arc::new(request),
             given,
-            models: ground.agent.models(),
             added_before: None,
             usage,
             rounds,
@@ -238,13 +238,13 @@ impl<'a> Turn<'a> {
     async fn play(&mut self, is_new: bool) -> Result<StopReason, TurnError> {
         if is_new {
             self.ground.emit(Event::TurnStarted).await;
-            self.steer(Point::BeforeModelCall).await;
-            // While the prompt is the last word.
-            self.hear_start().await?;
-            self.instruct(Occasion::Begins).await;
-        } else {
-            self.instruct(Occasion::GoesOn).await;
         }
+        let is_answered = self.request.messages.last().is_some_and(|last| last.role == Role::Assistant);
+        if is_new || !is_answered && self.may_go_on() {
+            self.gather(Point::BeforeModelCall).await;
+            self.hear_start().await?;
+        }
+        self.instruct(if is_new { Occasion::Begins } else { Occasion::GoesOn }).await;
         let played = self.rounds(is_new).await;
         let stop_reason = match self.hear_end(played).await? {
             // Asking for tools without a call is an end like any other.
@@ -266,7 +266,7 @@ impl<'a> Turn<'a> {
         {
             return Ok(ended);
         }
-        while self.rounds < agent.setup.turn_limit {
+        while self.may_go_on() {
             self.mutate(Point::BeforeModelCall).await;
             if cancel.is_cancelled() {
                 return Ok(StopReason::Cancelled);
@@ -311,9 +311,14 @@ impl<'a> Turn<'a> {
         Ok(StopReason::TurnLimit)
     }
 
+    /// Whether it may call the model once more.
+    fn may_go_on(&self) -> bool {
+        self.rounds < self.ground.agent.setup.turn_limit
+    }
+
     /// The round's calls, and what comes between it and the next. `Some` if there is none.
     async fn run_calls(&mut self, tools: &Catalogue, stop_reason: StopReason) -> Option<StopReason> {
-        let Ground { agent, cancel, .. } = self.ground;
+        let cancel = self.ground.cancel;
         // Some servers say the model had ended although it asks for tools.
         let goes_on = !self.open.is_empty() || stop_reason == StopReason::Pause;
         batch::run(Ground { tools, ..self.ground }, &mut self.open).await;
@@ -327,9 +332,17 @@ impl<'a> Turn<'a> {
             return Some(StopReason::Cancelled);
         }
         // What is not asked for stays with the host, for the next turn.
-        let was_steered = self.rounds < agent.setup.turn_limit && self.steer(point).await;
-        let is_over = !goes_on && !was_steered && !self.hear_veto(stop_reason).await;
-        is_over.then_some(stop_reason)
+        let was_steered = self.may_go_on() && self.steer(point).await;
+        if goes_on || was_steered {
+            return None;
+        }
+        let is_vetoed = self.hear_veto(stop_reason).await;
+        // Hooks may take minutes, in which the person speaks on.
+        let was_steered = self.is_heard() && self.may_go_on() && self.steer(point).await;
+        if cancel.is_cancelled() {
+            return Some(StopReason::Cancelled);
+        }
+        (!is_vetoed && !was_steered).then_some(stop_reason)
     }
 
     /// Tells the model what people wrote for it and it does not know yet.
@@ -453,22 +466,30 @@ impl<'a> Turn<'a> {
         !news.is_empty()
     }
 
-    /// Appends what the person said meanwhile, and what else is new.
+    /// Takes in what the person said to the running turn, and what else is new. Whether the model has anything to answer.
     async fn steer(&mut self, point: Point) -> bool {
+        let (is_said, is_news) = self.gather(point).await;
+        let may_be_read = is_said && self.hear_steering().await;
+        may_be_read || is_news
+    }
+
+    /// Appends what the person said meanwhile, and what came of background tasks. Which of the two there was.
+    async fn gather(&mut self, point: Point) -> (bool, bool) {
         let said = select! {
             biased;
             said = self.ground.host.interject(point) => said,
-            () = self.ground.cancel.cancelled() => return false,
+            () = self.ground.cancel.cancelled() => return (false, false),
         };
-        let mut any = self.hear_of_tasks().await;
+        let is_news = self.hear_of_tasks().await;
+        let mut is_said = false;
         for mut message in said {
             message.content.retain(|part| !matches!(part, Content::ToolCall(_) | Content::ToolResult(_)));
             if message.role == Role::User && !message.content.is_empty() {
                 self.append(message).await;
-                any = true;
+                is_said = true;
             }
         }
-        any
+        (is_said, is_news)
     }
 
     async fn append(&mut self, message: Message) {

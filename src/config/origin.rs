@@ -9,6 +9,7 @@ use super::{
     settings::{CompactionSettings, HIDDEN, RetrySettings, Settings, Share},
     tooling::ALL_TOOLS,
 };
+use crate::{mcp::secret_in_argument, provider::http::without_secrets};
 
 /// The place of what is set nowhere.
 const DEFAULT: &str = "default";
@@ -29,12 +30,33 @@ impl Origin {
         self.place == DEFAULT
     }
 
-    /// Without what tells secrets apart.
+    /// Without secrets, and without what tells them apart.
     pub(super) fn hidden(mut self) -> Self {
-        if self.value.as_str().is_some_and(|value| value.starts_with(HIDDEN)) {
-            self.value = HIDDEN.into();
+        match &mut self.value {
+            Value::String(text) if text.starts_with(HIDDEN) => HIDDEN.clone_into(text),
+            // A proxy's address may be said without its beginning.
+            Value::String(text) if self.name.ends_with("proxy") && !text.contains("://") => {
+                let without = without_secrets(&format!("http://{text}"));
+                *text = without.trim_start_matches("http://").to_owned();
+            }
+            Value::String(text) => *text = without_secrets(text),
+            Value::Array(words) => hide_arguments(words),
+            _ => {}
         }
         self
+    }
+}
+
+/// What programs are started with.
+fn hide_arguments(arguments: &mut [Value]) {
+    let mut before: Option<String> = None;
+    for argument in arguments {
+        let Value::String(argument) = argument else { continue };
+        let hidden = match secret_in_argument(before.as_deref(), argument) {
+            Some(start) => format!("{}{HIDDEN}", &argument[..start]),
+            None => without_secrets(argument),
+        };
+        before = Some(std::mem::replace(argument, hidden));
     }
 }
 

@@ -10,7 +10,7 @@ use std::{
 use futures::FutureExt;
 
 use super::{
-    Config, models, recording, secrets,
+    Config, Warning, models, recording, secrets,
     settings::{Kind, ProviderSettings},
     shown,
 };
@@ -124,6 +124,25 @@ impl Providers {
             None => open.entry(name.to_owned()).or_insert(recording::recorded(self.open(name)?)).clone(),
         };
         Ok((provider, model.to_owned()))
+    }
+
+    /// What is wrong with the models that are set, and with the ways to them, as far as that can be seen from here.
+    pub fn check(config: &Config) -> Vec<Warning> {
+        let providers = Self::new(config);
+        let mut warnings = Vec::new();
+        let mut warn = |place: &str, message: String| warnings.push(Warning { place: place.to_owned(), message });
+        let of_all = config.model.iter().map(|model| ("model", model));
+        let of_fallback = config.fallback.iter().map(|model| ("fallback", model));
+        let of_compaction = config.compaction.model.iter().map(|model| ("compaction.model", model));
+        for (place, model) in of_all.chain(of_fallback).chain(of_compaction) {
+            if let Err(error) = providers.get(model) {
+                warn(place, error.to_string());
+            }
+        }
+        if let Err(error) = config.route("") {
+            warn("the way to all servers", format!("{error}. Correct it in {}.", shown(config.user_file.as_deref())));
+        }
+        warnings
     }
 
     /// The model of a new session: the one that is set, else the first one of the only provider that there is a key or a

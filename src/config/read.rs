@@ -1,6 +1,6 @@
 //! From what is written to [`Settings`]: what is wrong costs a warning, and the rest stands.
 
-use std::{collections::BTreeMap, fs::File, io::Read, path::Path};
+use std::{collections::BTreeMap, fs::File, io::Read, num::NonZeroU32, path::Path};
 
 use serde::{Deserialize, de::DeserializeOwned};
 
@@ -9,7 +9,7 @@ use super::{
     entry::{self, Entry, Item},
     settings::{CompactionSettings, McpSettings, ModelSettings, ProviderSettings, RetrySettings, Settings},
 };
-use crate::provider::key::Key;
+use crate::provider::{http::Proxy, key::Key};
 
 /// No file of settings is longer, in bytes. Chosen by taste.
 const LONGEST: u64 = 1 << 20;
@@ -183,8 +183,8 @@ impl<'a> Reader<'a> {
             match snake_case(&entry.key).as_str() {
                 "model" => self.take(&mut settings.model, &entry, "text, for example \"anthropic/claude-sonnet-4-5\""),
                 "mode" => self.take(&mut settings.mode, &entry, "\"ask\", \"acceptEdits\", \"plan\" or \"auto\""),
-                "turn_limit" => self.take(&mut settings.turn_limit, &entry, "a whole number"),
-                "max_tokens" => self.take(&mut settings.max_tokens, &entry, "a whole number"),
+                "turn_limit" => settings.turn_limit = self.count(&entry),
+                "max_tokens" => settings.max_tokens = self.count(&entry),
                 "temperature" => {
                     let mut temperature: Option<Temperature> = None;
                     self.take(&mut temperature, &entry, "a number from 0 to 2");
@@ -199,7 +199,7 @@ impl<'a> Reader<'a> {
                     let expected = "a list of models, for example [\"openai/gpt-5.1\"]";
                     self.take(&mut settings.fallback, &entry, expected);
                 }
-                "proxy" => self.take(&mut settings.proxy, &entry, "an address in quotes, or \"none\""),
+                "proxy" => self.proxy(&mut settings.proxy, &entry),
                 "ca_file" => self.take(&mut settings.ca_file, &entry, "a path in quotes"),
                 "instruction_files" => {
                     let mut names: Option<Vec<FileName>> = None;
@@ -363,7 +363,7 @@ impl<'a> Reader<'a> {
                 "api_key_env" => self.take(&mut provider.api_key_env, &entry, "the name of a variable, in quotes"),
                 "api_key_command" => self.take(&mut provider.api_key_command, &entry, "a command line, in quotes"),
                 "headers" => provider.headers = self.texts(entry),
-                "proxy" => self.take(&mut provider.proxy, &entry, "an address in quotes, or \"none\""),
+                "proxy" => self.proxy(&mut provider.proxy, &entry),
                 "ca_file" => self.take(&mut provider.ca_file, &entry, "a path in quotes"),
                 "models" => {
                     let mut models = None;
@@ -383,6 +383,20 @@ impl<'a> Reader<'a> {
         }
         self.warn(&entry, format!("`{}` must be {expected}. It is passed over.", entry.key));
         Vec::new()
+    }
+
+    fn count(&mut self, entry: &Entry) -> Option<u32> {
+        let mut count: Option<NonZeroU32> = None;
+        self.take(&mut count, entry, "a whole number from 1");
+        count.map(NonZeroU32::get)
+    }
+
+    /// One that is no address is kept all the same: without it the way would be another than the person wants.
+    pub(super) fn proxy(&mut self, proxy: &mut Option<String>, entry: &Entry) {
+        self.take(proxy, entry, "an address in quotes, or \"none\"");
+        if let Some(Err(error)) = proxy.as_deref().map(Proxy::parse) {
+            self.warn(entry, format!("`{}` cannot be used: {error}.", entry.key));
+        }
     }
 
     /// The value is not told in the warning: it may be a secret in the wrong place.

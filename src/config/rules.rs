@@ -8,7 +8,8 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use super::folder;
+use super::{Warning, folder};
+use crate::permission::Rule;
 
 /// What a stored rule holds for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,6 +31,7 @@ pub(super) struct Files {
 }
 
 #[derive(Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 struct File {
     /// What the rules are for, since the file's name is only a mark of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -48,6 +50,11 @@ impl Rules {
     /// with a word in the log: then more is asked.
     pub fn load(roots: &[PathBuf]) -> Vec<String> {
         Files::of_this_user().load(roots)
+    }
+
+    /// What is wrong with the user's rules, and with those that were stored for these roots.
+    pub(super) fn check(roots: &[PathBuf]) -> Vec<Warning> {
+        Files::of_this_user().check(roots)
     }
 
     /// Stores a rule; one that is there already is left. Each file is replaced in one step.
@@ -82,6 +89,24 @@ impl Files {
         shared.retain(|rule| !rules.contains(rule));
         rules.extend(shared);
         rules
+    }
+
+    pub fn check(&self, roots: &[PathBuf]) -> Vec<Warning> {
+        let mut files: Vec<(PathBuf, Option<PathBuf>)> = self.user.iter().map(|file| (file.clone(), None)).collect();
+        let roots = roots.iter().map(|root| real(root));
+        files.extend(roots.filter_map(|root| Some((self.project(&root)?, Some(root)))));
+        let mut warnings = Vec::new();
+        for (path, root) in files {
+            let wrong = match read(&path, root.as_deref()) {
+                Ok(file) => {
+                    file.rules.iter().filter_map(|rule| Some(rule.parse::<Rule>().err()?.to_string())).collect()
+                }
+                Err(error) => vec![format!("No rule in this file counts until this is mended: {error}")],
+            };
+            let place = path.display().to_string();
+            warnings.extend(wrong.into_iter().map(|message| Warning { place: place.clone(), message }));
+        }
+        warnings
     }
 
     pub fn add(&self, scope: &RuleScope, rule: &str) -> io::Result<()> {
@@ -119,7 +144,7 @@ fn read_or_none(path: &Path, root: Option<&Path>) -> Vec<String> {
     match read(path, root) {
         Ok(file) => file.rules,
         Err(error) => {
-            tracing::warn!(path = %path.display(), %error, "stored permission rules are passed over");
+            tracing::info!(path = %path.display(), %error, "stored permission rules are passed over");
             Vec::new()
         }
     }
@@ -132,16 +157,19 @@ fn read(path: &Path, root: Option<&Path>) -> io::Result<File> {
         text => text?,
     };
     let invalid = |message: String| io::Error::new(io::ErrorKind::InvalidData, message);
-    let file: File = toml::from_str(&text)
-        .map_err(|error| invalid(format!("{} is not as it should be: {}", path.display(), error.message())))?;
+    let file: File = toml::from_str(&text).map_err(|error| {
+        let line = 1 + text.get(..error.span().map_or(0, |span| span.start)).unwrap_or_default().matches('\n').count();
+        invalid(format!("line {line}: {}", error.message()))
+    })?;
     if file.root.as_deref() != root {
-        return Err(invalid(format!("{} is for another folder", path.display())));
+        return Err(invalid("it is for another folder".to_owned()));
     }
     Ok(file)
 }
 
 fn add(path: &Path, root: Option<&Path>, rule: &str) -> io::Result<()> {
-    let mut file = read(path, root)?;
+    let mut file =
+        read(path, root).map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", path.display())))?;
     if file.rules.iter().any(|known| known == rule) {
         return Ok(());
     }

@@ -4,9 +4,12 @@ use std::sync::{LazyLock, PoisonError, RwLock};
 
 use super::{Config, recording};
 use crate::{
-    mcp::{Reach, Spec},
+    mcp::Spec,
     process,
-    provider::key::{Hidden, Key},
+    provider::{
+        http::secrets_of,
+        key::{Hidden, Key},
+    },
 };
 
 /// For the whole process, as its log is one for all. Begins with what the environment holds.
@@ -45,15 +48,10 @@ pub(super) fn hide_those_of(config: &Config) {
         secrets.extend(provider.headers.values().filter_map(|value| Key::new(value)));
         secrets.extend(provider.proxy.iter().filter_map(|proxy| password(proxy)));
     }
-    secrets.extend(config.mcp.iter().flat_map(of_headers));
+    let addresses = config.providers.values().filter_map(|provider| provider.base_url.as_deref());
+    let values = addresses.flat_map(secrets_of).chain(config.mcp.iter().flat_map(Spec::secrets));
+    secrets.extend(values.filter_map(|value| Key::new(&value)));
     hide(secrets);
-}
-
-/// `Bearer KEY` is quoted with and without its first word.
-fn of_headers(server: &Spec) -> Vec<Key> {
-    let Reach::Http { headers, .. } = &server.reach else { return Vec::new() };
-    let words = headers.iter().flat_map(|(_, value)| value.split_whitespace().chain([value.as_str()]));
-    words.filter_map(Key::new).collect()
 }
 
 /// Of an address with one.

@@ -29,8 +29,10 @@ pub struct Settings {
     /// How much happens without asking.
     pub mode: Option<Mode>,
     /// The most model calls of one turn (default 50).
+    #[schemars(range(min = 1))]
     pub turn_limit: Option<u32>,
     /// The most tokens of one model call.
+    #[schemars(range(min = 1))]
     pub max_tokens: Option<u32>,
     /// Sampling temperature, as the provider defines it: 0 to 2.
     pub temperature: Option<f32>,
@@ -110,6 +112,7 @@ pub enum Mode {
     #[default]
     Ask,
     /// Edits inside the roots are allowed too, except to files that other programs run.
+    #[serde(alias = "accept-edits", alias = "accept_edits")]
     AcceptEdits,
     /// Everything inside the roots is allowed; what leaves them asks, and so do edits to files that other programs run.
     Auto,
@@ -462,15 +465,8 @@ fn take<T>(slot: &mut Option<T>, over: Option<T>) {
 }
 
 impl Mode {
-    /// Also takes `accept-edits` and `accept_edits`, as people write in shells.
     pub(super) fn parse(text: &str) -> Option<Self> {
-        Some(match text.trim() {
-            "plan" => Self::Plan,
-            "ask" => Self::Ask,
-            "acceptEdits" | "accept-edits" | "accept_edits" => Self::AcceptEdits,
-            "auto" => Self::Auto,
-            _ => return None,
-        })
+        serde_json::from_value(text.trim().into()).ok()
     }
 }
 

@@ -71,6 +71,11 @@ impl Ground {
         config
     }
 
+    /// What is wrong with the models and the ways to them.
+    fn check_models(&self) -> Vec<String> {
+        Providers::check(&self.config()).iter().map(ToString::to_string).collect()
+    }
+
     fn providers(&self) -> Providers {
         Providers::new(&self.config())
     }
@@ -110,6 +115,7 @@ fn each_layer_goes_over_the_one_before() {
     let ground = ground.variable("PILLION_MODEL", "a/variable").variable("PILLION_MODE", "accept-edits");
     let config = ground.config();
     assert_eq!((config.model.as_deref(), config.mode), (Some("a/variable"), Mode::AcceptEdits));
+    assert_eq!(Ground::new().user("mode = 'accept-edits'").config().mode, Mode::AcceptEdits);
 
     let ground =
         ground.editor(json!({"model": "a/editor", "turnLimit": 20, "maxTokens": null, "retry": {"firstWait": 1}}));
@@ -122,7 +128,7 @@ fn each_layer_goes_over_the_one_before() {
 fn a_mistake_costs_a_warning_that_says_where_and_nothing_else() {
     let ground = Ground::new()
         .user(
-            "modle = 'a/b'\nturn_limit = 'many'\nmode = \"yolo\"\nmax_tokens = -1\ntemperature = 0.5\n\n\
+            "modle = 'a/b'\nturn_limit = 0\nmode = \"yolo\"\nmax_tokens = -1\ntemperature = 0.5\n\n\
              [providers.anthropic]\napi_key = 7\nkey = 'x'\n[providers]\nopenai = 'x'\n[zzz]\n",
         )
         .variable("PILLION_MODE", "anything")
@@ -131,9 +137,9 @@ fn a_mistake_costs_a_warning_that_says_where_and_nothing_else() {
         &ground,
         &[
             "config.toml:1: There is no setting `modle`. Is `mode` or `model` meant?",
-            "config.toml:2: `turn_limit` must be a whole number. It is passed over.",
+            "config.toml:2: `turn_limit` must be a whole number from 1. It is passed over.",
             "config.toml:3: `mode` must be \"ask\", \"acceptEdits\", \"plan\" or \"auto\". It is passed over.",
-            "config.toml:4: `max_tokens` must be a whole number. It is passed over.",
+            "config.toml:4: `max_tokens` must be a whole number from 1. It is passed over.",
             "config.toml:8: `api_key` must be text. It is passed over.",
             "config.toml:9: There is no setting `key`. Is `api_key` meant?",
             "config.toml:11: `openai` must be a table. It is passed over.",
@@ -616,6 +622,37 @@ fn a_file_of_rules_that_is_not_ours_is_neither_believed_nor_overwritten() {
 }
 
 #[test]
+fn a_mistake_in_rules_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let (files, root) = (files(&folder), folder.path().join("a"));
+    let roots = std::slice::from_ref(&root);
+    files.add(&RuleScope::User, "bash(ls *)").unwrap();
+    files.add(&RuleScope::Project(vec![root.clone()]), "bash(make)").unwrap();
+    assert_eq!(files.check(roots), []);
+
+    let user = files.user.as_deref().unwrap();
+    let project = fs::read_dir(files.projects.as_deref().unwrap()).unwrap().next().unwrap().unwrap().path();
+    fs::write(user, "rules = [\"bash(ls\", \"read\"]").unwrap();
+    fs::write(project.join("rules.toml"), "# mine\nruls = []\n").unwrap();
+    let warnings = files.check(roots);
+    assert_eq!(warnings[0].place, user.display().to_string());
+    let messages: Vec<&str> = warnings.iter().map(|warning| warning.message.as_str()).collect();
+    assert!(messages[0].starts_with("`bash(ls` is not a rule: "), "{messages:?}");
+    let unknown = "No rule in this file counts until this is mended: line 2: unknown field `ruls`";
+    assert!(messages[1].starts_with(unknown) && messages.len() == 2, "{messages:?}");
+    assert!(files.add(&RuleScope::Project(vec![root]), "bash(y)").is_err(), "what was meant is not lost");
+}
+
+#[test]
+fn a_proxy_that_is_none_is_told_and_not_gone_around() {
+    let ground = Ground::new().user("proxy = 'http://'\n[providers.x]\nproxy = 'none'\n[web_fetch]\nproxy = 'a b'\n");
+    let wrong = "`proxy` cannot be used: it is no address such as http://proxy.example:3128.";
+    check_warnings(&ground, &[&format!("config.toml:1: {wrong}"), &format!("config.toml:5: {wrong}")]);
+    let config = ground.load().0;
+    assert_eq!((config.proxy.as_deref(), config.tooling.web.proxy.as_deref()), (Some("http://"), Some("a b")));
+}
+
+#[test]
 fn mcp_servers_are_set_by_the_person_and_only_limited_by_others() {
     let ground = Ground::new()
         .user(
@@ -793,4 +830,37 @@ fn compaction_is_on_and_can_be_set_but_not_by_a_project() {
     let (config, warnings) = Ground::new().project(set).load();
     assert_eq!((config.compaction.model, warnings.len()), (None, 1));
     assert!(warnings[0].contains("`compaction` is refused here"), "{warnings:?}");
+}
+
+#[test]
+fn models_that_cannot_be_asked_are_told() {
+    let ground = Ground::new().user(
+        "model = 'antropic/x'\nfallback = ['justname', 'scripted/hello']\nca_file = 'none.pem'\n\
+         [compaction]\nmodel = 'bogus'\n",
+    );
+    let told = ground.check_models();
+    let begins = [
+        "model: There is no provider \"antropic\".",
+        "fallback: \"justname\" does not say which provider it is of.",
+        "compaction.model: \"bogus\" does not say which provider it is of.",
+        "the way to all servers: `ca_file` ",
+    ];
+    assert_eq!(told.len(), begins.len(), "{told:?}");
+    for (told, begin) in told.iter().zip(begins) {
+        assert!(told.starts_with(begin), "{told}");
+    }
+    assert_eq!(Ground::new().user("model = 'scripted/hello'").check_models(), [""; 0]);
+}
+
+#[test]
+fn secrets_in_addresses_and_arguments_are_hidden_in_what_is_written_down() {
+    Ground::new()
+        .user(
+            "[providers.work]\nbase_url = 'https://me:address-password@models.example/v1?key=address-key'\n\
+             [mcp.a]\ncommand = 'a'\nargs = ['--token', 'argument-token']\n\
+             [mcp.b]\nurl = 'https://b.example/?api_key=server-key-1'\n",
+        )
+        .providers();
+    let said = "address-password address-key argument-token server-key-1";
+    assert_eq!(secrets::redact(said), "*** *** *** ***");
 }

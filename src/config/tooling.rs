@@ -206,7 +206,7 @@ impl Reader<'_> {
         for entry in self.table(entry, "a table") {
             match snake_case(&entry.key).as_str() {
                 "allow_hosts" => self.take(&mut web.allow_hosts, &entry, "a list of hosts, each in quotes"),
-                "proxy" => self.take(&mut web.proxy, &entry, "an address in quotes"),
+                "proxy" => self.proxy(&mut web.proxy, &entry),
                 _ => self.unknown(&entry, WEB_NAMES),
             }
         }

@@ -30,7 +30,8 @@ folder and below; where two contradict each other, those nearer to the file at h
 goes before all of them. A later note with the same file name takes their place. They say how to work, and never allow \
 what the person would be asked for.";
 
-const NOTE: &str = "A note of Pillion, not of the person: what follows was written for you and holds from now on.";
+/// Begins each message that tells of instructions.
+pub const NOTE: &str = "A note of Pillion, not of the person: what follows was written for you and holds from now on.";
 
 const GONE: &str = "(deleted: what it said holds no more)";
 

@@ -51,8 +51,8 @@ impl Owner {
     }
 }
 
-/// Bytes of a text that are looked at; the model is given far less.
-const LONGEST: usize = 1 << 20;
+/// Bytes of a file that is looked at; the model is given far less. Larger ones are not read: a project may hold many.
+const LONGEST: u64 = 256 << 10;
 
 /// A text that was found.
 pub struct Text {
@@ -66,12 +66,8 @@ pub struct Text {
 /// Why it is there and cannot be read, for the person.
 pub async fn read(workspace: &Workspace, path: &Path, owner: Owner) -> Result<Option<Text>, String> {
     let Some(location) = locate(workspace, path, owner)? else { return Ok(None) };
-    match workspace.read(&location).await {
-        Ok(snapshot) => {
-            let end = snapshot.text.byte_to_char(snapshot.text.len_bytes().min(LONGEST));
-            let text = snapshot.text.slice(..end).to_string().replace("\r\n", "\n");
-            Ok(Some(Text { location, text }))
-        }
+    match workspace.read_within(&location, LONGEST).await {
+        Ok(snapshot) => Ok(Some(Text { location, text: snapshot.text.to_string().replace("\r\n", "\n") })),
         Err(ReadError::NotFound(_) | ReadError::Directory(_)) => Ok(None),
         Err(error) => Err(format!("{} is not given to the model: {error}.", path.display())),
     }

@@ -124,7 +124,7 @@ pub fn described(skills: &[Skill]) -> String {
 ///
 /// let mut tools = Registry::standard();
 /// tools.add(skill_tool(Places::default()))?;
-/// # Ok::<(), pillion::tool::DuplicateTool>(())
+/// # Ok::<(), pillion::tool::AddError>(())
 /// ```
 pub fn skill_tool(places: Places) -> Arc<dyn Tool> {
     typed(Reader { places })

@@ -1,9 +1,10 @@
 //! Several Pillions as one: a process with a hub can be reached by the others of this user, over a private socket.
 //!
 //! Such a process listens in a folder that only this user can enter, and looks at who comes: the system must say that it
-//! is this user, and no program that a tool has started, which could otherwise allow itself what it wants. Others find
-//! the socket there, introduce themselves by `attach`, and speak the protocol, one message a line, as an attachment like
-//! any other: prompts, events and approvals are the hub's business, and the buffers are those of its editor.
+//! is this user, and no program that a tool has started, of this Pillion or of another, which could otherwise allow itself
+//! what it wants. Others find the socket there, introduce themselves by `attach`, and speak the protocol, one message a
+//! line, as an attachment like any other: prompts, events and approvals are the hub's business, and the buffers are those
+//! of its editor.
 
 #[cfg(unix)]
 mod files;

@@ -220,9 +220,9 @@ impl Lsp {
     fn cancel_progress(&self, connected: &Connected, params: Option<&RawValue>) {
         let params: Value = rpc::read_params(params).unwrap_or_default();
         if let Some(session_id) = connected.editor.plain().session(&params["token"]) {
-            let request =
-                Request::TurnCancel(TurnCancelParams { session_id: session_id.to_string(), background: false });
-            self.sidecar.request(connected.attachment, request, Box::new(|_| {}));
+            let cancel =
+                TurnCancelParams { session_id: session_id.to_string(), background: false, waiting_only: false };
+            self.sidecar.request(connected.attachment, Request::TurnCancel(cancel), Box::new(|_| {}));
         }
     }
 
@@ -272,6 +272,8 @@ impl rpc::Service for Lsp {
         }
         if method == "shutdown" {
             self.phase = Phase::ShutDown;
+            // It has no parameters; tower-lsp refuses the empty ones that some editors send.
+            return self.call(Some(reply), method, None);
         }
         match read_any(params) {
             Ok(params) if self.is_plain() && OFFERS.contains(&method) => self.offer(reply, method, params),

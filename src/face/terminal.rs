@@ -13,3 +13,4 @@ pub mod run;
 pub mod sessions;
 pub mod settings;
 mod show;
+mod signals;

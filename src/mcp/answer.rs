@@ -4,15 +4,9 @@ use rmcp::model::{CallToolResult, ContentBlock, ResourceContents};
 use serde_json::Value;
 
 use crate::{
-    tool::{Output, ToolError},
+    tool::{Output, ToolError, checked_image},
     transcript::{Image, ResultContent},
 };
-
-/// What providers take as images.
-const IMAGES: &[&str] = &["image/png", "image/jpeg", "image/gif", "image/webp"];
-
-/// The largest image that is passed on, in bytes of base64: what providers take.
-const IMAGE_BYTES: usize = 5 << 20;
 
 /// The result of a call.
 ///
@@ -69,16 +63,40 @@ pub fn of_resource(resource: ResourceContents) -> ResultContent {
     }
 }
 
+/// A provider refuses a call for an image that is none, and so each later one of the conversation.
 fn of_image(media_type: String, data: String) -> ResultContent {
-    if !IMAGES.contains(&media_type.as_str()) {
-        return text(format!("[image left out: models take no {media_type}]"));
+    match checked_image(&Image { media_type, data }) {
+        Ok(image) => ResultContent::Image(image),
+        Err(wrong) => text(format!("[image left out: {wrong}]")),
     }
-    if data.len() > IMAGE_BYTES {
-        return text(format!("[image left out: its {} bytes are more than models take]", data.len()));
-    }
-    ResultContent::Image(Image { media_type, data })
 }
 
 fn text(text: impl Into<String>) -> ResultContent {
     ResultContent::Text { text: text.into() }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[track_caller]
+    fn check(media_type: &str, data: &str, expect: ResultContent) {
+        let image = json!({"type": "image", "mimeType": media_type, "data": data});
+        assert_eq!(of_block(serde_json::from_value(image).unwrap()), expect, "{media_type} {data}");
+        let blob = json!({"uri": "test://a", "mimeType": media_type, "blob": data});
+        assert_eq!(of_resource(serde_json::from_value(blob).unwrap()), expect, "{media_type} {data}");
+    }
+
+    #[test]
+    fn an_image_is_what_it_is_and_not_what_it_is_said_to_be() {
+        let png = "iVBORw0KGgo=";
+        for media_type in ["image/png", "image/jpeg", "image/tiff"] {
+            check(media_type, png, ResultContent::Image(Image { media_type: "image/png".into(), data: png.into() }));
+            check(media_type, "bm90IGFuIGltYWdl", text("[image left out: it is neither PNG, JPEG, GIF nor WebP]"));
+        }
+        let broken = "[image left out: its base64 is broken: Invalid symbol 37, offset 0.]";
+        check("image/png", "%%%%", text(broken));
+    }
 }

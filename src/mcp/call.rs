@@ -17,7 +17,10 @@ use rmcp::{
 use tokio::{select, time::Instant};
 use tokio_util::sync::CancellationToken;
 
-use super::secret::told;
+use super::{
+    handler::{SHOWN, clipped},
+    secret::told,
+};
 use crate::tool::{Context, Desk, Progress, ToolError};
 
 /// How many questions of a server may wait for the person at a time, for each call.
@@ -151,7 +154,7 @@ impl Calls {
             None => said.progress.to_string(),
         };
         let line = match said.message.as_deref().map(str::trim).filter(|message| !message.is_empty()) {
-            Some(message) => format!("[{far}] {message}\n"),
+            Some(message) => format!("[{far}] {}\n", clipped(message, SHOWN)),
             None => format!("[{far}]\n"),
         };
         let offset = call.told;

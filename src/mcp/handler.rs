@@ -27,8 +27,8 @@ use crate::{
     workspace::Workspace,
 };
 
-/// What a person is shown at most of what a server wants to say to the model, in characters.
-const SHOWN: usize = 2000;
+/// What a person is shown at most of what a server wants to say, to them or to the model, in characters.
+pub const SHOWN: usize = 2000;
 
 /// One connection's end that listens.
 pub struct Handler {

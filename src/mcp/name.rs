@@ -29,26 +29,34 @@ pub fn of_server(name: &str) -> String {
 
 /// `mcp__server__tool` for each of these, in their order. What must be changed makes way for what need not.
 pub fn of_tools(server: &str, tools: &[&str]) -> Vec<String> {
-    let prefix = format!("mcp__{server}__");
-    let is_plain = |tool: &str| !tool.is_empty() && prefix.len() + tool.len() <= LONGEST && tool == simplified(tool);
+    plain(&format!("mcp__{server}__"), "_-", tools)
+}
+
+/// Names of fields as Anthropic takes them, in their order: those of tools, with dots. All others take any.
+pub fn of_fields(fields: &[&str]) -> Vec<String> {
+    plain("", "_-.", fields)
+}
+
+/// Each with the prefix, made of letters, digits and `others`.
+fn plain(prefix: &str, others: &str, names: &[&str]) -> Vec<String> {
+    let simplified = |name: &str| -> String {
+        let plain = |letter: char| if letter.is_ascii_alphanumeric() || others.contains(letter) { letter } else { '_' };
+        name.chars().map(plain).collect()
+    };
+    let is_plain = |name: &str| !name.is_empty() && prefix.len() + name.len() <= LONGEST && name == simplified(name);
     let mut taken: BTreeSet<String> =
-        tools.iter().filter(|tool| is_plain(tool)).map(|tool| format!("{prefix}{tool}")).collect();
-    let name = |tool: &&str| {
-        if is_plain(tool) {
-            return format!("{prefix}{tool}");
+        names.iter().filter(|name| is_plain(name)).map(|name| format!("{prefix}{name}")).collect();
+    let name = |name: &&str| {
+        if is_plain(name) {
+            return format!("{prefix}{name}");
         }
-        let simple = format!("{prefix}{}", simplified(tool));
+        let simple = format!("{prefix}{}", simplified(name));
         if simple.len() <= LONGEST && simple.len() > prefix.len() && taken.insert(simple.clone()) {
             return simple;
         }
-        format!("{}_{}", &simple[..simple.len().min(LONGEST - 9)], hash(tool))
+        format!("{}_{}", &simple[..simple.len().min(LONGEST - 9)], hash(name))
     };
-    tools.iter().map(name).collect()
-}
-
-fn simplified(name: &str) -> String {
-    let plain = |letter: char| if letter.is_ascii_alphanumeric() || "_-".contains(letter) { letter } else { '_' };
-    name.chars().map(plain).collect()
+    names.iter().map(name).collect()
 }
 
 /// FNV-1a in 32 bits: the same in every version, since rules that the person stored hold such names.

@@ -6,11 +6,14 @@ use async_trait::async_trait;
 use rmcp::model::{GetPromptRequestParams, JsonObject, Prompt, PromptArgument, Role};
 use serde_json::Value;
 
-use super::{answer, name, server::Server, servers::Servers};
+use super::{answer, handler::clipped, name, server::Server, servers::Servers};
 use crate::{
     context::{Command, CommandSource, Listed},
     transcript::{Content, ResultContent},
 };
+
+/// What people see at most of a prompt's description and of its arguments, in characters.
+const SHOWN: usize = 200;
 
 /// `/mcp__server__prompt` followed by its arguments, in their order: each a word or something in double quotes, the last
 /// the rest of the text.
@@ -26,8 +29,8 @@ impl CommandSource for Servers {
             let arguments: Vec<String> = arguments.collect();
             Command {
                 name,
-                description: description.lines().next().unwrap_or_default().to_owned(),
-                arguments: (!arguments.is_empty()).then(|| arguments.join(" ")),
+                description: clipped(description.lines().next().unwrap_or_default(), SHOWN),
+                arguments: (!arguments.is_empty()).then(|| clipped(&arguments.join(" "), SHOWN)),
                 source: server.spec.name.clone(),
             }
         };

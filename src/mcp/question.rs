@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value};
 
+use super::handler::{SHOWN, clipped};
 use crate::tool::{Answered, Choice, Desk, Question, check_shape};
 
 /// How often a field is asked for when the answer does not fit.
@@ -9,6 +10,12 @@ const TRIES: usize = 3;
 
 /// The most fields of a form. Chosen: more is not a question but an interrogation.
 const FIELDS: usize = 20;
+
+/// The longest name of a field or a choice that is shown, in characters.
+const LABEL: usize = 200;
+
+/// The most choices that are shown; of more, one has to be named. Chosen.
+const CHOICES: usize = 100;
 
 /// Asks for each field; `None` if the person declines any of it, or nobody is there.
 pub async fn ask(
@@ -18,7 +25,7 @@ pub async fn ask(
     schema: &Value,
     order: Option<Vec<String>>,
 ) -> Option<Value> {
-    let head = format!("The MCP server `{server}` asks: {}", message.trim());
+    let head = format!("The MCP server `{server}` asks: {}", clipped(message.trim(), SHOWN));
     let none = Map::new();
     let properties = schema["properties"].as_object().unwrap_or(&none);
     let names = order.unwrap_or_else(|| properties.keys().cloned().collect());
@@ -44,8 +51,8 @@ pub async fn ask(
 
 /// The value; an empty one if the person left it out, and nothing if they declined.
 async fn ask_field(desk: &Desk, head: &str, name: &str, field: &Value, is_required: bool) -> Option<Option<Value>> {
-    let title = field["title"].as_str().unwrap_or(name);
-    let mut text = format!("{head}{title}");
+    let title = &clipped(field["title"].as_str().unwrap_or(name), LABEL);
+    let mut text = title.clone();
     if let Some(description) = field["description"].as_str() {
         text += &format!(": {description}");
     }
@@ -55,13 +62,15 @@ async fn ask_field(desk: &Desk, head: &str, name: &str, field: &Value, is_requir
     if let Some(default) = field.get("default").filter(|default| !default.is_null()) {
         text += &format!(" (by default {default})");
     }
+    let text = format!("{head}{}", clipped(&text, SHOWN));
     let options = options(field);
+    let shown = if options.len() > CHOICES { &[] } else { options.as_slice() };
     let mut problem = String::new();
     for _ in 0..TRIES {
         let question = Question {
             text: format!("{text}{problem}"),
-            choices: choices(options.iter().map(|(label, _)| label.as_str())),
-            allows_text: options.is_empty() || !is_required,
+            choices: choices(shown.iter().map(|(label, _)| label.as_str())),
+            allows_text: shown.is_empty() || !is_required,
         };
         let value = match desk.ask(question).await {
             Answered::Choice(chosen) => options.get(chosen)?.1.clone(),
@@ -83,7 +92,10 @@ async fn ask_field(desk: &Desk, head: &str, name: &str, field: &Value, is_requir
         };
         match check_shape(field, &value) {
             Ok(value) => return Some(Some(value)),
-            Err(wrong) => problem = format!("\n(not {value}: {})", wrong.replace("the input", title)),
+            Err(wrong) => {
+                let wrong = format!("not {value}: {}", wrong.replace("the input", title));
+                problem = format!("\n({})", clipped(&wrong, SHOWN));
+            }
         }
     }
     None
@@ -115,5 +127,42 @@ fn shown(value: &Value) -> String {
 }
 
 fn choices<'a>(labels: impl IntoIterator<Item = &'a str>) -> Vec<Choice> {
-    labels.into_iter().map(|label| Choice { label: label.to_owned(), description: None }).collect()
+    labels.into_iter().map(|label| Choice { label: clipped(label, LABEL), description: None }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::tool::Wish;
+
+    #[tokio::test]
+    async fn a_long_form_is_asked_in_short() {
+        let long = "x".repeat(1_000_000);
+        let many: Vec<String> = (0..1000).map(|number| number.to_string()).collect();
+        let schema = json!({"required": ["a", "b"], "properties": {
+            "a": {"title": long, "description": long, "default": long, "enum": [long, "short"]},
+            "b": {"enum": many},
+        }});
+        let (desk, mut wishes) = Desk::new(Default::default());
+        let answers = [Answered::Choice(0), Answered::Text(long.clone()), Answered::Text("700".into())];
+        let person = async {
+            let mut asked = Vec::new();
+            for answered in answers {
+                let Some(Wish::Ask { question, answer }) = wishes.recv().await else { panic!("a question") };
+                let _ = answer.send(answered);
+                asked.push(question);
+            }
+            asked
+        };
+        let (content, asked) = tokio::join!(ask(&desk, "s", &long, &schema, None), person);
+        assert_eq!(content, Some(json!({"a": long, "b": "700"})));
+        let lengths = asked.iter().map(|question| {
+            let labels = question.choices.iter().map(|choice| choice.label.chars().count());
+            (question.text.chars().count() / SHOWN, labels.collect::<Vec<_>>(), question.allows_text)
+        });
+        let expect = [(2, vec![LABEL + 1, 5], false), (0, vec![], true), (1, vec![], true)];
+        assert_eq!(lengths.collect::<Vec<_>>(), expect);
+    }
 }

@@ -6,7 +6,10 @@ use reqwest::Url;
 use rmcp::transport::streamable_http_client::StreamableHttpError;
 
 use super::{Reach, Spec};
-use crate::provider::http::broken;
+use crate::{
+    process::names_secret,
+    provider::http::{broken, secrets_of},
+};
 
 /// Shorter ones are words like `true`, and hiding those would only garble the text.
 const SECRET_CHARS: usize = 8;
@@ -15,22 +18,51 @@ const SECRET_CHARS: usize = 8;
 #[derive(Clone)]
 pub struct Secrets(Arc<[String]>);
 
-impl Secrets {
-    pub fn of(spec: &Spec) -> Self {
-        let mut values = Vec::new();
-        match &spec.reach {
-            Reach::Program { variables, .. } => values.extend(variables.iter().map(|(_, value)| value.clone())),
+impl Spec {
+    /// What its settings hold that looks like a secret, by its place or its name.
+    pub fn secrets(&self) -> Vec<String> {
+        match &self.reach {
+            Reach::Program { arguments, variables, .. } => {
+                let named = variables.iter().filter(|(name, _)| names_secret(name));
+                let before = [None].into_iter().chain(arguments.iter().map(|argument| Some(argument.as_str())));
+                let behind_options = before.zip(arguments).filter_map(|(before, argument)| {
+                    secret_in_argument(before, argument).map(|start| argument[start..].to_owned())
+                });
+                behind_options.chain(named.map(|(_, value)| value.clone())).collect()
+            }
             Reach::Http { url, headers, .. } => {
                 // `Bearer KEY` is quoted with and without its first word.
                 let words = headers.iter().flat_map(|(_, value)| value.split_whitespace().chain([value.as_str()]));
-                values.extend(words.map(str::to_owned));
-                if let Ok(url) = Url::parse(url) {
-                    values.extend(url.password().map(str::to_owned));
-                    values.extend(url.path_segments().into_iter().flatten().map(str::to_owned));
-                    values.extend(url.query_pairs().map(|(_, value)| value.into_owned()));
-                    let encoded = url.query().into_iter().flat_map(|query| query.split(['&', '=']));
-                    values.extend(encoded.map(str::to_owned));
-                }
+                words.map(str::to_owned).chain(secrets_of(url)).collect()
+            }
+        }
+    }
+}
+
+/// Where a secret begins in an argument of a program, if there is one: behind `--token=`, or at the beginning where the
+/// argument `before` is `--token`.
+pub fn secret_in_argument(before: Option<&str>, argument: &str) -> Option<usize> {
+    let is_secret = |option: &str| {
+        let name = option.trim_start_matches('-');
+        name.len() < option.len() && (names_secret(name) || name == "key")
+    };
+    if before.is_some_and(is_secret) {
+        return Some(0);
+    }
+    let (option, _) = argument.split_once('=')?;
+    is_secret(option).then_some(option.len() + 1)
+}
+
+impl Secrets {
+    /// Beside what looks like a secret, all that is set in variables and in the path: what the server says is not much
+    /// the worse for it.
+    pub fn of(spec: &Spec) -> Self {
+        let mut values = spec.secrets();
+        match &spec.reach {
+            Reach::Program { variables, .. } => values.extend(variables.iter().map(|(_, value)| value.clone())),
+            Reach::Http { url, .. } => {
+                let url = Url::parse(url).ok();
+                values.extend(url.iter().filter_map(Url::path_segments).flatten().map(str::to_owned));
             }
         }
         values.retain(|value| value.chars().count() >= SECRET_CHARS);

@@ -5,10 +5,7 @@ use std::{pin::pin, sync::Arc, time::Duration};
 use futures::{FutureExt, future::BoxFuture};
 use rmcp::{
     Peer, RoleClient,
-    model::{
-        ClientRequest, GetPromptRequestParams, GetPromptResponse, GetPromptResult, PaginatedRequestParams, Prompt,
-        Resource, ResourceTemplate, ServerResult,
-    },
+    model::{ClientRequest, GetPromptRequestParams, GetPromptResponse, GetPromptResult, ServerResult},
     service::{ClientInitializeError, ClientLifecycleMode, RunningService, ServiceError, serve_client_with_lifecycle},
 };
 use tokio::{
@@ -20,9 +17,11 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     Reach, Spec, State, Status,
+    bounded::Bounded,
     call::Calls,
     handler::Handler,
     http,
+    offer::{self, Offer},
     secret::{Secrets, told},
     servers::{Ground, Notice},
     stdio::{LastWords, Stdio},
@@ -55,9 +54,6 @@ const STEADY: Duration = Duration::from_secs(60);
 /// The least time between two looks at what a server offers, however often it says that this has changed.
 const LOOKS: Duration = Duration::from_millis(100);
 
-/// The most pages of a list that are asked for.
-const PAGES: usize = 50;
-
 pub struct Server {
     pub spec: Spec,
     secrets: Secrets,
@@ -84,14 +80,6 @@ struct Link {
     peer: Peer<RoleClient>,
     calls: Arc<Calls>,
     gone: CancellationToken,
-}
-
-/// What a server offers beside tools.
-#[derive(Default)]
-pub struct Offer {
-    pub prompts: Vec<Prompt>,
-    pub resources: Vec<Resource>,
-    pub templates: Vec<ResourceTemplate>,
 }
 
 /// Why a connection is no more.
@@ -241,11 +229,16 @@ impl Server {
             sampling: self.spec.sampling,
             gone: gone.clone(),
         };
-        let (starting, last_words) = match self.start(handler) {
+        let flooded = CancellationToken::new();
+        let (starting, last_words) = match self.start(handler, flooded.clone()) {
             Ok(started) => started,
             Err(error) => return End::Failed(Failure { error, is_final: true }),
         };
-        let said = || last_words.as_ref().and_then(|last_words| last_words.told());
+        let said = || {
+            let flood = "it went on asking without taking the answers, and was ended";
+            let flood = flooded.is_cancelled().then(|| flood.to_owned());
+            flood.or_else(|| last_words.as_ref().and_then(|last_words| last_words.told()))
+        };
         let started = select! {
             biased;
             () = self.stop.cancelled() => return End::Stopped,
@@ -287,7 +280,7 @@ impl Server {
                         () = self.stop.cancelled() => continue,
                         listed = timeout(LIST, async {
                             tokio::time::sleep_until(next_look).await;
-                            list(&peer).await
+                            offer::list(&peer).await
                         }) => listed,
                     };
                     next_look = Instant::now() + LOOKS;
@@ -314,15 +307,19 @@ impl Server {
         }
     }
 
-    /// Begins to start it.
+    /// Begins to start it; `flooded` is cancelled when it asks too much.
     ///
     /// # Errors
     /// If there is no use in trying again, with what is wrong.
-    fn start(&self, handler: Handler) -> Result<(Starting, Option<Arc<LastWords>>), String> {
+    fn start(
+        &self,
+        handler: Handler,
+        flooded: CancellationToken,
+    ) -> Result<(Starting, Option<Arc<LastWords>>), String> {
         let (program, arguments, variables, directory) = match &self.spec.reach {
             Reach::Http { url, headers, route } => {
                 let transport = http::transport(url, headers, route)?;
-                return Ok((serve(handler, transport), None));
+                return Ok((serve(handler, Bounded::new(transport, flooded)), None));
             }
             Reach::Program { program, arguments, variables, directory } => (program, arguments, variables, directory),
         };
@@ -336,7 +333,7 @@ impl Server {
         let stdio = Stdio::start(&self.spec.name, self.secrets.clone(), command)
             .map_err(|error: ProcessError| error.to_string())?;
         let last_words = stdio.last_words();
-        Ok((serve(handler, stdio), Some(last_words)))
+        Ok((serve(handler, Bounded::new(stdio, flooded)), Some(last_words)))
     }
 }
 
@@ -373,52 +370,6 @@ fn failed(error: &ServiceError) -> String {
         ServiceError::TransportSend(error) => told(&*error.error),
         error => error.to_string(),
     }
-}
-
-/// All that a server offers.
-async fn list(peer: &Peer<RoleClient>) -> Result<(Vec<rmcp::model::Tool>, Offer), ServiceError> {
-    let info = peer.peer_info();
-    let has = info.as_ref().map(|info| &info.capabilities);
-    let mut tools = Vec::new();
-    let mut offer = Offer::default();
-    if has.is_some_and(|has| has.tools.is_some()) {
-        tools = pages(|page| peer.list_tools(page).map(|listed| listed.map(|l| (l.tools, l.next_cursor)))).await?;
-    }
-    if has.is_some_and(|has| has.prompts.is_some()) {
-        offer.prompts =
-            pages(|page| peer.list_prompts(page).map(|listed| listed.map(|l| (l.prompts, l.next_cursor)))).await?;
-    }
-    if has.is_some_and(|has| has.resources.is_some()) {
-        offer.resources =
-            pages(|page| peer.list_resources(page).map(|listed| listed.map(|l| (l.resources, l.next_cursor)))).await?;
-        let templates = pages(|page| {
-            peer.list_resource_templates(page).map(|listed| listed.map(|l| (l.resource_templates, l.next_cursor)))
-        });
-        // Many servers that have resources know no templates.
-        offer.templates = match templates.await {
-            Err(ServiceError::McpError(_)) => Vec::new(),
-            templates => templates?,
-        };
-    }
-    Ok((tools, offer))
-}
-
-async fn pages<T, P>(page: impl Fn(Option<PaginatedRequestParams>) -> P) -> Result<Vec<T>, ServiceError>
-where
-    P: Future<Output = Result<(Vec<T>, Option<String>), ServiceError>>,
-{
-    let mut all = Vec::new();
-    let mut cursor = None;
-    for _ in 0..PAGES {
-        let asked = cursor.map(|cursor| PaginatedRequestParams::default().with_cursor(Some(cursor)));
-        let (items, next) = page(asked).await?;
-        all.extend(items);
-        cursor = next.filter(|cursor| !cursor.is_empty());
-        if cursor.is_none() {
-            break;
-        }
-    }
-    Ok(all)
 }
 
 impl Now {

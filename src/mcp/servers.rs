@@ -2,27 +2,32 @@
 
 use std::{
     collections::HashSet,
-    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError, Weak,
+        atomic::{AtomicUsize, Ordering},
+    },
 };
 
 use tokio::{sync::watch, task::JoinHandle};
 use tokio_util::sync::DropGuard;
 
-use super::{
-    Spec, State, Status, name,
-    resource::Resources,
-    server::{Offer, Server},
-};
+use super::{Spec, State, Status, name, offer::Offer, resource::Resources, server::Server};
 use crate::{
     tool::{Changes, Source, Tool, typed},
     workspace::Workspace,
 };
+
+/// The most tools that all servers offer together. OpenAI takes 128, and refuses the call for one more; Pillion has some
+/// of its own.
+const TOOLS: usize = 100;
 
 /// MCP servers that run side by side. Dropping it ends them in the background; [`Servers::shut_down`] waits for it.
 pub struct Servers {
     ground: Arc<Ground>,
     running: Mutex<Vec<Running>>,
     resources: Arc<dyn Tool>,
+    /// How many tools there was no room for when it was last looked.
+    left_out: AtomicUsize,
 }
 
 /// Something a person should know.
@@ -54,6 +59,7 @@ impl Servers {
             ground: Arc::new(ground),
             running: Mutex::default(),
             resources: typed(Resources(me.clone())),
+            left_out: AtomicUsize::new(0),
         })
     }
 
@@ -103,7 +109,14 @@ impl Servers {
 
     /// What has become of each, in the order in which they were set.
     pub fn list(&self) -> Vec<Status> {
-        self.lock().iter().map(|running| running.server.status()).collect()
+        let mut room = TOOLS;
+        let status = |running: &Running| {
+            let mut status = running.server.status();
+            status.tools = status.tools.min(room);
+            room -= status.tools;
+            status
+        };
+        self.lock().iter().map(status).collect()
     }
 
     /// Ends all of them, with what they started, and returns when they have ended.
@@ -126,6 +139,20 @@ impl Servers {
         self.lock().iter().map(|running| &running.server).find(|server| server.spec.name == name).cloned()
     }
 
+    /// Tells of tools that there is no room for, once there are more of them than before.
+    fn tell_left_out(&self, tools: &[(String, Arc<dyn Tool>)]) {
+        let known = self.left_out.swap(tools.len(), Ordering::Relaxed);
+        let Some((server, first)) = tools.first().filter(|_| known < tools.len()) else { return };
+        let message = format!(
+            "MCP servers offer more tools than models take: {} are left out, from `{}` on. Choose by `tools` or \
+             `hidden_tools` of a server which are offered.",
+            tools.len(),
+            first.spec().name
+        );
+        tracing::warn!("{message}");
+        (self.ground.notify)(Notice { server: server.clone(), message });
+    }
+
     fn lock(&self) -> MutexGuard<'_, Vec<Running>> {
         self.running.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -138,7 +165,13 @@ impl Source for Servers {
 
     fn tools(&self) -> Vec<Arc<dyn Tool>> {
         let running = self.lock();
-        let mut tools: Vec<_> = running.iter().flat_map(|running| running.server.tools()).collect();
+        let of = |Running { server, .. }: &Running| {
+            let name = server.spec.name.clone();
+            server.tools().into_iter().map(move |tool| (name.clone(), tool))
+        };
+        let mut tools: Vec<_> = running.iter().flat_map(of).collect();
+        let left_out = tools.split_off(tools.len().min(TOOLS));
+        let mut tools: Vec<_> = tools.into_iter().map(|(_, tool)| tool).collect();
         let has_resources = running.iter().any(|running| {
             let offer = running.server.offer();
             !offer.resources.is_empty() || !offer.templates.is_empty()
@@ -146,6 +179,8 @@ impl Source for Servers {
         if has_resources {
             tools.push(self.resources.clone());
         }
+        drop(running);
+        self.tell_left_out(&left_out);
         tools
     }
 

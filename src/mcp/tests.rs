@@ -100,6 +100,8 @@ fn what_a_server_was_given_is_hidden_in_what_it_says() {
         variables.extend([("TOKEN".into(), "sk-0123456789".into()), ("DEBUG".into(), "1".into())]);
     }
     assert_eq!(Secrets::of(&near).hide("invalid key sk-0123456789, 1 try"), "invalid key ***, 1 try");
+    let told = Spec::program("a", "b", ["--port", "8080", "--token", "ghp_1", "--api-key=sk=1", "token", "--key", "k"]);
+    assert_eq!(told.secrets(), ["ghp_1", "sk=1", "k"]);
 }
 
 #[tokio::test(start_paused = true)]

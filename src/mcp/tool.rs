@@ -4,18 +4,15 @@ use std::{borrow::Cow, sync::Arc};
 
 use async_trait::async_trait;
 use rmcp::model::{CallToolRequest, CallToolRequestParams, ClientRequest, ServerResult, ToolAnnotations};
-use serde_json::{Value, json};
+use serde_json::Value;
 
-use super::{answer, handler::clipped, name, server::Server};
+use super::{answer, handler::clipped, name, schema::Input, server::Server};
 use crate::tool::{Class, Context, Output, Proposal, TimeLimit, Tool, ToolError, ToolSpec};
 
 /// The longest description that a model is told, in characters, and the largest schema, in bytes: both are paid for with
 /// each model call.
 const DESCRIPTION: usize = 4000;
 const SCHEMA: usize = 32 << 10;
-
-/// The most tools of one server. Chosen.
-const TOOLS: usize = 200;
 
 pub struct McpTool {
     server: Arc<Server>,
@@ -25,15 +22,12 @@ pub struct McpTool {
     /// What the server says of it, for the person.
     hints: String,
     spec: ToolSpec,
+    input: Input,
 }
 
 /// What is offered of a server's tools.
 pub fn offered(server: &Arc<Server>, tools: Vec<rmcp::model::Tool>) -> Vec<Arc<dyn Tool>> {
     let mut tools: Vec<_> = tools.into_iter().filter(|tool| server.spec.offers(&tool.name)).collect();
-    if tools.len() > TOOLS {
-        tracing::warn!(server = server.spec.name, "of its {} tools only {TOOLS} are offered", tools.len());
-        tools.truncate(TOOLS);
-    }
     let mut seen = std::collections::HashSet::new();
     tools.retain(|tool| seen.insert(tool.name.clone()));
     let names: Vec<&str> = tools.iter().map(|tool| &*tool.name).collect();
@@ -49,13 +43,8 @@ pub fn offered(server: &Arc<Server>, tools: Vec<rmcp::model::Tool>) -> Vec<Arc<d
 }
 
 fn make(server: &Arc<Server>, tool: rmcp::model::Tool, name: String) -> Option<Arc<dyn Tool>> {
-    let mut schema = (*tool.input_schema).clone();
-    schema.remove("$schema");
-    // Providers refuse any other; some servers leave it out where there are no fields.
-    schema.insert("type".to_owned(), json!("object"));
-    schema.entry("properties").or_insert_with(|| json!({}));
-    let input_schema = Value::Object(schema);
-    if input_schema.to_string().len() > SCHEMA {
+    let input = Input::new((*tool.input_schema).clone());
+    if input.schema.to_string().len() > SCHEMA {
         return None;
     }
     let description = clipped(tool.description.as_deref().unwrap_or_default().trim(), DESCRIPTION);
@@ -66,7 +55,8 @@ fn make(server: &Arc<Server>, tool: rmcp::model::Tool, name: String) -> Option<A
         hints: hints(&annotations),
         name: tool.name,
         server: server.clone(),
-        spec: ToolSpec { name, description, input_schema },
+        spec: ToolSpec { name, description, input_schema: input.schema.clone() },
+        input,
     }))
 }
 
@@ -112,7 +102,7 @@ impl Tool for McpTool {
     async fn run(&self, input: Value, context: &Context) -> Result<Output, ToolError> {
         let mut params = CallToolRequestParams::new(self.name.clone());
         if let Value::Object(input) = input {
-            params = params.with_arguments(input);
+            params = params.with_arguments(self.input.of_server(input));
         }
         let request = ClientRequest::CallToolRequest(CallToolRequest::new(params));
         match self.server.request(request, context).await? {

@@ -2,7 +2,7 @@
 
 use std::{
     fmt,
-    path::{Component, Path},
+    path::{Component, Path, PathBuf},
     str::FromStr,
 };
 
@@ -20,102 +20,45 @@ pub struct RuleError(String);
 /// ones count too, and `$` and parentheses count alone.
 const SHELL_OPERATORS: &[char] = &[';', '|', '&', '`', '$', '(', ')', '<', '>', '\n', '\r', '\0'];
 
-/// Commands whose arguments can be made to run or destroy anything, so that leaving the arguments open allows all. Not
-/// complete, and need not be: it only keeps what is *suggested* narrow.
-const OPEN_ENDED: &[&str] = &[
-    "awk",
-    "bash",
-    "builtin",
-    "bun",
-    "busybox",
-    "cargo-watch",
-    "cat",
-    "chmod",
-    "chown",
-    "cmd",
-    "command",
-    "cp",
-    "crontab",
-    "curl",
-    "dash",
-    "dd",
-    "deno",
-    "doas",
-    "docker",
-    "entr",
-    "env",
-    "eval",
-    "exec",
-    "fd",
-    "fdfind",
-    "find",
-    "fish",
-    "gdb",
-    "hg",
-    "install",
-    "kill",
-    "ksh",
-    "lldb",
-    "ln",
-    "make",
-    "mkfifo",
-    "mv",
-    "nc",
-    "ncat",
-    "nice",
-    "node",
-    "nohup",
-    "npx",
-    "parallel",
-    "perl",
-    "php",
-    "pip",
-    "pkill",
-    "podman",
-    "powershell",
-    "pwsh",
-    "python",
-    "python3",
-    "rg",
-    "rm",
-    "rmdir",
-    "rsync",
-    "ruby",
-    "scp",
-    "screen",
-    "sed",
-    "setsid",
-    "sftp",
-    "sh",
-    "socat",
-    "ssh",
-    "strace",
-    "su",
-    "sudo",
-    "tar",
-    "tee",
-    "time",
-    "timeout",
-    "tmux",
-    "unzip",
-    "uvx",
-    "vi",
-    "vim",
-    "watch",
-    "wget",
-    "xargs",
-    "zip",
-    "zsh",
+/// Words in which a shell would put the names of files.
+const WILDCARDS: &[char] = &['*', '?', '['];
+
+/// Programs that only look, and show no file's text, whatever they are told.
+const HARMLESS: &[&str] = &["basename", "df", "dirname", "ls", "pwd", "stat"];
+
+/// What programs may be told with any arguments, but for those that [`commandeers`] knows: it builds, tests, or shows what
+/// stands in the project. With anything else, open arguments may run, read or overwrite what nobody thought of.
+const KNOWN: &[(&str, &[&str])] = &[
+    ("cargo", &["bench", "build", "check", "clippy", "doc", "fmt", "nextest", "test", "tree"]),
+    ("git", &["add", "blame", "commit", "diff", "log", "ls-files", "show", "status"]),
+    ("go", &["build", "test", "vet"]),
+    ("npm", &["test"]),
+    ("pnpm", &["test"]),
+    ("yarn", &["test"]),
 ];
 
-/// Programs that only look, whatever they are told.
-const HARMLESS: &[&str] = &["basename", "df", "dirname", "du", "ls", "pwd", "stat"];
-
-/// What git may be told with any arguments: its other commands have some that run programs or overwrite work.
-const GIT: &[&str] = &["add", "blame", "commit", "diff", "log", "ls-files", "show", "status"];
-
-/// Options of otherwise harmless commands that name a program to run or a file to write.
-const COMMANDEERING: &[&str] = &["--config", "--exec", "--ext-diff", "--open-files-in-pager", "--output"];
+/// Options of otherwise harmless commands that name a program to run, a file to write, or one to show the text of.
+const COMMANDEERING: &[&str] = &[
+    "--config",
+    "--contents",
+    "--exec",
+    "--ext-diff",
+    "--file",
+    "--files0-from",
+    "--ignore-revs-file",
+    "--no-index",
+    "--node-options",
+    "--open-files-in-pager",
+    "--output",
+    "--pathspec-from-file",
+    "--script-shell",
+    "--toolexec",
+    "--vettool",
+    "-exec",
+    "-o",
+    "-toolexec",
+    "-vettool",
+];
 
 /// Whether each thing the call touches is covered by some rule.
 pub(super) fn allows(rules: &[Rule], call: &Call) -> bool {
@@ -156,7 +99,7 @@ fn covers_command(pattern: &str, command: &str, call: &Call) -> bool {
     let Some(rest) = command.strip_prefix(prefix) else {
         return false;
     };
-    (rest.is_empty() || rest.starts_with(' ')) && !command.contains(SHELL_OPERATORS) && !commandeers(rest)
+    (rest.is_empty() || rest.starts_with(' ')) && !command.contains(SHELL_OPERATORS) && !commandeers(rest, call.roots)
 }
 
 fn covers_host(pattern: &str, host: &str) -> bool {
@@ -169,15 +112,35 @@ fn covers_host(pattern: &str, host: &str) -> bool {
     }
 }
 
-/// Whether one of these words may turn a harmless command to another use. Quotes hide nothing, nor do the abbreviations
-/// that programs take, and braces, of which a shell makes words, count as one.
-fn commandeers(words: &str) -> bool {
+/// Whether one of these words may turn a harmless command to another use: as an option, as a path that leads out of the
+/// roots, or as a pattern that a shell makes such words of. Quotes hide nothing, nor do the abbreviations that programs
+/// take, and braces, of which a shell makes words, count as one.
+fn commandeers(words: &str, roots: &[PathBuf]) -> bool {
     let plain = words.replace(['\'', '"', '\\'], "");
     plain.split_whitespace().any(|word| {
         let name = word.split('=').next().unwrap_or_default();
         let is_option = |option: &&str| word.starts_with(*option) || (name.len() > 2 && option.starts_with(name));
-        word == "-c" || word.starts_with("-O") || word.contains('{') || COMMANDEERING.iter().any(is_option)
+        // Of git commit, also among other letters: the file that has the message.
+        let takes_text = name.starts_with('-') && !name.starts_with("--") && name.contains('F');
+        let names_other = word == "-c" || word.starts_with("-O") || takes_text || COMMANDEERING.iter().any(is_option);
+        names_other || word.contains('{') || matches_other(word) || leads_out(word, roots)
     })
+}
+
+/// Whether a shell may find an option for this pattern, or a folder above. A file can have any name.
+fn matches_other(word: &str) -> bool {
+    let climbs = |part: &str| part.starts_with('.') && part.contains(WILDCARDS);
+    word.contains(WILDCARDS) && (word.starts_with('-') || word.starts_with(WILDCARDS) || word.split('/').any(climbs))
+}
+
+/// Whether the word, or what it gives an option, may be the path of something outside the roots.
+fn leads_out(word: &str, roots: &[PathBuf]) -> bool {
+    let leads_out = |path: &str| {
+        let climbs = path == ".." || path.ends_with("/..") || path.contains("../");
+        let is_elsewhere = is_absolute(path) && tool::below_root(Path::new(path), roots).is_none();
+        climbs || is_elsewhere || path.starts_with('~')
+    };
+    leads_out(word) || word.split_once('=').is_some_and(|(_, value)| leads_out(value))
 }
 
 /// Whether the pattern is this one path, without a wildcard.
@@ -225,7 +188,7 @@ pub(super) fn suggest(call: &Call) -> Vec<Rule> {
     let rules: Vec<Rule> = match call.command {
         // It would be read as the prefix of others.
         Some(command) if command.trim_matches(' ').ends_with(" *") => Vec::new(),
-        Some(command) => vec![rule(Some(command_pattern(command.trim_matches(' '))))],
+        Some(command) => vec![rule(Some(command_pattern(command.trim_matches(' '), call.roots)))],
         None if call.paths.is_empty() => vec![rule(call.host.map(str::to_owned))],
         None => call
             .paths
@@ -241,23 +204,18 @@ pub(super) fn suggest(call: &Call) -> Vec<Rule> {
 }
 
 /// `cargo test *` for `cargo test --lib`, `ls *` for `ls -l`; the command itself where open arguments would allow too much.
-fn command_pattern(command: &str) -> String {
+fn command_pattern(command: &str, roots: &[PathBuf]) -> String {
     let mut words = command.split(' ');
-    let is_plain = |word: &&str| {
-        word.starts_with(|c: char| c.is_ascii_alphabetic())
-            && word.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_'))
-    };
-    let Some(program) = words.next().filter(is_plain) else {
-        return command.to_owned();
-    };
-    if OPEN_ENDED.contains(&program) || command.contains(SHELL_OPERATORS) || commandeers(command) {
-        return command.to_owned();
-    }
-    match words.next() {
-        Some(subcommand) if program == "git" && !GIT.contains(&subcommand) => command.to_owned(),
-        Some(subcommand) if is_plain(&subcommand) => format!("{program} {subcommand} *"),
-        _ if HARMLESS.contains(&program) => format!("{program} *"),
-        _ => command.to_owned(),
+    let (program, subcommand) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
+    let knows = |(known, subcommands): &(&str, &[&str])| *known == program && subcommands.contains(&subcommand);
+    if command.contains(SHELL_OPERATORS) || commandeers(command, roots) {
+        command.to_owned()
+    } else if HARMLESS.contains(&program) {
+        format!("{program} *")
+    } else if KNOWN.iter().any(knows) {
+        format!("{program} {subcommand} *")
+    } else {
+        command.to_owned()
     }
 }
 

@@ -168,6 +168,48 @@ fn a_prefix_covers_no_option_that_names_a_program_or_a_file() {
     }
     assert_eq!(bash(rules, "cargo test --config x.runner='sh'"), Decision::Ask);
     assert_eq!(bash(&["bash(git log --output=x)"], "git log --output=x"), Decision::Allow, "the very command");
+    for command in [
+        "go test -exec sh",
+        "go build -toolexec=sh",
+        "go test -o x",
+        "git diff --no-index a b",
+        "git blame --contents a b",
+        "git blame --ignore-revs-file a",
+        "git commit -F a",
+        "git commit -aFa",
+        "git commit --file=a",
+        "git add --pathspec-from-file=a",
+        "du --files0-from=a",
+        "sort a -o b",
+        "npm test --script-shell=sh",
+    ] {
+        let rule = format!("bash({} *)", command.split(" -").next().unwrap());
+        assert_eq!(bash(&[&rule], command), Decision::Ask, "{command}");
+    }
+    assert_eq!(bash(&["bash(go test *)"], "go test -run=TestFold ./..."), Decision::Allow);
+}
+
+#[test]
+fn a_prefix_covers_no_wildcard_that_may_become_an_option() {
+    let rules = &["bash(git log *)"];
+    for word in ["*/hooks/*", "?-output=x", "[-]-output=x", "--outpu?=x", "'*'", ".?/secret", "src/.*/.?/secret"] {
+        assert_eq!(bash(rules, &format!("git log -1 {word}")), Decision::Ask, "{word}");
+    }
+    for word in ["src/*.rs", "./*", "HEAD~2..", "a?"] {
+        assert_eq!(bash(rules, &format!("git log -1 {word}")), Decision::Allow, "{word}");
+    }
+}
+
+#[test]
+fn a_prefix_covers_no_path_that_leads_out_of_the_roots() {
+    let rules = &["bash(git diff *)"];
+    let inside = absolute("project/src").display().to_string().replace('\\', "/");
+    for words in ["/dev/null ../secret", "a ..", "a src/../../secret", "--x=/etc/passwd", "~/.ssh/id", "--x=../y"] {
+        assert_eq!(bash(rules, &format!("git diff {words}")), Decision::Ask, "{words}");
+    }
+    for words in ["main..topic", "main...", "src/a.rs", &inside] {
+        assert_eq!(bash(rules, &format!("git diff {words}")), Decision::Allow, "{words}");
+    }
 }
 
 #[test]
@@ -233,11 +275,38 @@ fn suggestions_are_as_narrow_as_is_of_use() {
     assert_eq!(command("git -C x diff"), ["bash(git -C x diff)"]);
     assert_eq!(command("git log --output=x"), ["bash(git log --output=x)"]);
     assert_eq!(command("make"), ["bash(make)"]);
-    for narrow in ["cat Makefile", "git rebase main", "git config user.name", "rg todo", "tar xf a.tar", "tail -n 9 x"]
-    {
+    for narrow in [
+        "cat Makefile",
+        "git rebase main",
+        "git config user.name",
+        "rg todo",
+        "tar xf a.tar",
+        "tail -n 9 x",
+        "tail Makefile",
+        "less README",
+        "sort names",
+        "du src",
+        "gawk foo",
+        "sqlite3 db",
+        "nvim foo",
+        "flock x touch",
+        "uv run x",
+        "npm exec x",
+        "cargo run",
+        "cargo install x",
+        "git diff --no-index a b",
+        "git log */x",
+    ] {
         assert_eq!(command(narrow), [format!("bash({narrow})")], "open arguments would read, write or run anything");
     }
-    assert_eq!(command("git status --short"), ["bash(git status *)"]);
+    for (wide, rule) in [
+        ("git status --short", "bash(git status *)"),
+        ("npm test", "bash(npm test *)"),
+        ("go vet ./...", "bash(go vet *)"),
+        ("ls src", "bash(ls *)"),
+    ] {
+        assert_eq!(command(wide), [rule]);
+    }
     for wild in ["rm -rf *", "rm -rf * ", "ls *"] {
         assert!(command(wild).is_empty(), "{wild}: as a rule it would be a prefix");
     }

@@ -18,6 +18,11 @@ pub fn secrets() -> Vec<String> {
 const ENDINGS: &[&str] = &["_KEY", "_TOKEN", "_SECRET", "PASSWORD", "_PASSWD", "_PAT", "_CREDENTIALS"];
 const WHOLE: &[&str] = &["API_KEY", "TOKEN", "SECRET"];
 
+/// Whether a variable, or an option of a program, of this name holds a secret.
+pub fn names_secret(name: &str) -> bool {
+    is_secret(&name.replace('-', "_"), &[])
+}
+
 fn is_secret(name: &str, named: &[String]) -> bool {
     let upper = name.to_ascii_uppercase();
     ENDINGS.iter().any(|ending| upper.ends_with(ending))

@@ -65,6 +65,19 @@ impl Parents {
     }
 }
 
+/// True if the process goes by the name of this program. Of a process that hides its memory, as Pillion does, the system
+/// shows little more than the command line, which is whole from its start and which none of its children can change.
+#[cfg(target_os = "linux")]
+pub(super) fn is_pillion(pid: Pid) -> bool {
+    let Ok(line) = std::fs::read(format!("/proc/{pid}/cmdline")) else { return false };
+    is_name_of_pillion(line.split(|byte| *byte == 0).next().unwrap_or_default())
+}
+
+/// `pillion`, or as it is called where there are several: `pillion-0.2`, `pillion-linux-x64`.
+fn is_name_of_pillion(program: &[u8]) -> bool {
+    program.rsplit(|byte| *byte == b'/').next().unwrap_or_default().starts_with(env!("CARGO_PKG_NAME").as_bytes())
+}
+
 /// True if the process has `mark` in the value of `PILLION_CALL` it was started with.
 #[cfg(target_os = "linux")]
 pub(super) fn is_marked(pid: Pid, mark: impl Fn(&str) -> bool) -> bool {
@@ -125,6 +138,13 @@ fn parse_line(line: &str) -> Option<Entry> {
     let (number, parent, group) = (pid()??, pid()?, pid()?);
     let zombie = fields.next()?.starts_with('Z');
     Some(Entry { pid: number, parent, group, session: group, zombie, started: 0 })
+}
+
+#[cfg(not(target_os = "linux"))]
+pub(super) fn is_pillion(pid: Pid) -> bool {
+    let pid = pid.as_raw_nonzero().to_string();
+    let named = std::process::Command::new("ps").args(["-p", &pid, "-o", "comm="]).output();
+    named.is_ok_and(|named| is_name_of_pillion(named.stdout.trim_ascii()))
 }
 
 /// The environment and the pipes of others are not shown here.

@@ -24,7 +24,7 @@ pub struct SessionEventNotification {
 /// What happened. The last event of a turn is `turnEnded`, exactly once, and nothing of the turn follows it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "type", rename_all = "camelCase", rename_all_fields = "camelCase")]
-#[expect(clippy::large_enum_variant, reason = "events are told one by one, and none is kept")]
+#[allow(clippy::large_enum_variant, reason = "events are told one by one, and none is kept")]
 pub enum SessionEvent {
     /// A turn began with this prompt.
     TurnStarted {
@@ -33,6 +33,9 @@ pub enum SessionEvent {
         /// What the client that sent it calls itself.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         by: Option<String>,
+        /// As in `turn/start`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        output_schema: Option<Value>,
     },
     /// The person said this to the running turn.
     TurnSteered {

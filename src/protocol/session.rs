@@ -129,7 +129,8 @@ pub struct SessionLoadParams {
     /// Replays the events from this number on (1 for all), before any new one. Without it nothing is replayed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub from_seq: Option<u64>,
-    /// The folders it works in from now on, for as long as it is open; as they are when absent.
+    /// The folders it works in from now on, for as long as it is open; as they are when absent. All watchers get a
+    /// `notice` of a move, and what was allowed elsewhere asks again. Refused while a turn runs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub roots: Option<Vec<String>>,
     /// As in `session/new`, which keeps none of them. Absent leaves those of a session that is open.

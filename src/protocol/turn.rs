@@ -42,6 +42,9 @@ pub struct TurnCancelParams {
     /// Whether to end what runs in the background of the session, too.
     #[serde(default)]
     pub background: bool,
+    /// Whether only to take back what this client has waiting (see `queue` of `turn/start`): what runs goes on.
+    #[serde(default)]
+    pub waiting_only: bool,
 }
 
 /// Whether there was a turn to stop.

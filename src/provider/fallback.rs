@@ -65,6 +65,11 @@ impl Models {
         self.choices.get(self.now.load(Ordering::Relaxed))
     }
 
+    /// The one that is asked now, and those that would be asked after it.
+    pub fn left(&self) -> &[Choice] {
+        self.choices.get(self.now.load(Ordering::Relaxed)..).unwrap_or_default()
+    }
+
     /// The answer of the model that it is now; `request` gets its name. Each is tried as `policy` says. One that is too
     /// busy after that, or limits how often it may be asked, gives way to the next with a [`StreamEvent::Fallback`]. What
     /// it yielded before is withdrawn by a [`StreamEvent::Superseded`].

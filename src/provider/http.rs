@@ -3,6 +3,7 @@
 mod caller;
 mod client;
 mod route;
+mod secret;
 
 use std::{collections::VecDeque, future::poll_fn, task::Poll, time::Duration};
 
@@ -16,6 +17,7 @@ pub(crate) use self::client::client;
 pub use self::{
     client::{is_on_this_machine, warm},
     route::{Certificates, Proxy, Route},
+    secret::{secrets_of, without_secrets},
 };
 use super::{ErrorClass, ProviderError, StreamEvent, answer::Answer, error::Failure, key::KeySource, sse};
 

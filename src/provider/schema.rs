@@ -84,7 +84,7 @@ fn nullable(mut schema: Value) -> Value {
 }
 
 /// Calls `each` for the schema and all schemas in it, the inner ones first.
-fn visit(schema: &mut Value, each: &mut impl FnMut(&mut Map<String, Value>)) {
+pub(crate) fn visit(schema: &mut Value, each: &mut impl FnMut(&mut Map<String, Value>)) {
     let Some(fields) = schema.as_object_mut() else { return };
     for (key, value) in &mut *fields {
         match (key.as_str(), value) {

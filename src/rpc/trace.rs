@@ -1,7 +1,8 @@
 //! Writing down what goes over a connection, so that a bug report is a file that can be played again.
 //!
 //! One message a line: `{"from": "client", "message": {...}}`, in the order in which they went by. Secrets are left out:
-//! whatever [`Trace::hide`] was told, and what stands in fields that are named after one.
+//! whatever the trace was told to hide, what stands in fields and arguments that are named after one, all headers and
+//! variables, and of addresses the user and the query.
 
 use std::{
     io::{self, Write},
@@ -151,14 +152,15 @@ fn cut(framing: Framing, begun: &mut Vec<u8>) -> Option<Vec<u8>> {
     }
 }
 
-/// Empties what is named after a secret: members, values of pairs, and options of commands.
+/// Empties what holds secrets: what is named after one, all headers and variables, and of addresses the user and the query.
 fn strip(value: &mut Value) {
     match value {
+        Value::String(text) => hide_in_address(text),
         Value::Array(items) => {
-            let mut is_secret = false;
+            let mut next = Next::Any;
             for item in items {
                 match item {
-                    Value::String(text) => is_secret = strip_argument(text, is_secret),
+                    Value::String(text) => next = strip_argument(text, next),
                     _ => strip(item),
                 }
             }
@@ -169,6 +171,7 @@ fn strip(value: &mut Value) {
             for (name, value) in members {
                 match value {
                     Value::String(text) if names_secret_member(name) || (is_pair && name == "value") => hide(text),
+                    _ if matches!(name.as_str(), "headers" | "env") => strip_pairs(value),
                     _ => strip(value),
                 }
             }
@@ -177,22 +180,86 @@ fn strip(value: &mut Value) {
     }
 }
 
-/// An argument after one that may have named it; whether it names the next.
-fn strip_argument(text: &mut String, is_secret: bool) -> bool {
-    if is_secret {
-        hide(text);
-        return false;
-    }
-    let Some(option) = text.strip_prefix('-') else { return false };
-    match option.split_once('=') {
-        None => names_secret(option),
-        Some((name, _)) => {
-            if names_secret(name) {
-                text.truncate(text.find('=').map_or(0, |at| at + 1));
-                text.push_str(HIDDEN);
+/// Empties headers or variables, in each form they come in: what they hold is nobody's business.
+fn strip_pairs(value: &mut Value) {
+    match value {
+        Value::String(text) => hide(text),
+        Value::Object(pairs) => pairs.values_mut().for_each(strip_pairs),
+        Value::Array(pairs) => {
+            for pair in pairs {
+                match pair {
+                    Value::String(text) => _ = strip_argument(text, Next::Pair),
+                    _ => pair.get_mut("value").into_iter().for_each(strip_pairs),
+                }
             }
-            false
         }
+        _ => {}
+    }
+}
+
+/// What an argument is, as the one before it says.
+#[derive(Clone, Copy, PartialEq)]
+enum Next {
+    Any,
+    /// A secret.
+    Secret,
+    /// A header or a variable: `Name: value` or `NAME=value`.
+    Pair,
+}
+
+/// Empties an argument, or what it holds behind a name. Returns what the next one is.
+fn strip_argument(text: &mut String, this: Next) -> Next {
+    if this == Next::Secret {
+        hide(text);
+        return Next::Any;
+    }
+    let mut is_pair = this == Next::Pair;
+    let mut start = 0;
+    // `--header=Authorization: Bearer ...`: a name may stand behind another.
+    while let Some(length) = text[start..].find(['=', ':']) {
+        let end = start + length;
+        let name = text[start..end].trim_start_matches('-');
+        if name.contains(char::is_whitespace) {
+            return Next::Any;
+        }
+        if text[end..].starts_with("://") {
+            let mut address = text.split_off(start);
+            hide_in_address(&mut address);
+            *text += &address;
+            return Next::Any;
+        }
+        if is_pair || names_secret(name) {
+            text.truncate(end + 1);
+            *text += HIDDEN;
+            return Next::Any;
+        }
+        is_pair = names_pair(name);
+        start = end + 1;
+    }
+    match text.strip_prefix('-').map(|option| option.trim_start_matches('-')) {
+        Some(option) if start == 0 && names_secret(option) => Next::Secret,
+        Some(option) if start == 0 && names_pair(option) => Next::Pair,
+        _ => Next::Any,
+    }
+}
+
+/// Hides who asks, and the query, in `scheme://user:password@host/path?query#part`. Files have neither.
+fn hide_in_address(text: &mut String) {
+    let Some(start) = text.find("://").map(|end| end + 3) else { return };
+    let is_address = text.starts_with(|first: char| first.is_ascii_alphabetic())
+        && text[..start - 3].chars().all(|char| char.is_ascii_alphanumeric() || "+-.".contains(char))
+        && !text.starts_with("file:")
+        && !text.contains(char::is_whitespace);
+    if !is_address {
+        return;
+    }
+    let part = text.find('#').unwrap_or(text.len());
+    if let Some(query) = text[..part].find('?') {
+        text.replace_range(query + 1..part, HIDDEN);
+    }
+    let host = text[start..].find(['/', '?', '#']).map_or(text.len(), |end| start + end);
+    if let Some(at) = text[start..host].rfind('@') {
+        text.replace_range(start..start + at, HIDDEN);
     }
 }
 
@@ -200,6 +267,11 @@ const HIDDEN: &str = "***";
 
 fn hide(text: &mut String) {
     HIDDEN.clone_into(text);
+}
+
+/// Whether an option is followed by a header or a variable.
+fn names_pair(option: &str) -> bool {
+    matches!(option, "header" | "headers" | "H" | "env" | "e")
 }
 
 /// As [`names_secret`], but for what LSP calls the number of a progress.
@@ -241,25 +313,45 @@ mod tests {
             "workDoneToken": "1", "token": "2", "inputTokens": 3, "access_token": "x", "title": "a secret", "key": "k",
             "mcpServers": [{
                 "name": "hub", "command": "hub", "args": ["--token", "x", "--api-key=x", "--port", "80", "token"],
-                "env": [{"name": "GITHUB_TOKEN", "value": "x"}, {"name": "HUB_KEY", "value": "x"}, {"name": "TZ", "value": "UTC"}],
-                "headers": [{"name": "Authorization", "value": "Bearer x"}],
+                "env": [{"name": "GITHUB_TOKEN", "value": "x"}, {"name": "TZ", "value": "x"}],
+                "headers": [{"name": "Authorization", "value": "Bearer x"}, {"name": "X-Custom", "value": "x"}],
             }],
-            "env": {"GITHUB_PAT": "x", "HOME": "/home/ada"},
+            "mcp": {"hub": {"env": {"GITHUB_PAT": "x", "HOME": "x"}, "headers": {"X-Auth": "x"}}},
+            "pair": {"name": "HUB_KEY", "value": "x"}, "container": {"env": ["DB=x"]},
         });
         strip(&mut message);
         let expect = json!({
             "workDoneToken": "1", "token": "2", "inputTokens": 3, "access_token": "***", "title": "a secret", "key": "k",
             "mcpServers": [{
                 "name": "hub", "command": "hub", "args": ["--token", "***", "--api-key=***", "--port", "80", "token"],
-                "env": [
-                    {"name": "GITHUB_TOKEN", "value": "***"}, {"name": "HUB_KEY", "value": "***"},
-                    {"name": "TZ", "value": "UTC"},
-                ],
-                "headers": [{"name": "Authorization", "value": "***"}],
+                "env": [{"name": "GITHUB_TOKEN", "value": "***"}, {"name": "TZ", "value": "***"}],
+                "headers": [{"name": "Authorization", "value": "***"}, {"name": "X-Custom", "value": "***"}],
             }],
-            "env": {"GITHUB_PAT": "***", "HOME": "/home/ada"},
+            "mcp": {"hub": {"env": {"GITHUB_PAT": "***", "HOME": "***"}, "headers": {"X-Auth": "***"}}},
+            "pair": {"name": "HUB_KEY", "value": "***"}, "container": {"env": ["DB=***"]},
         });
         assert_eq!(message, expect);
+    }
+
+    #[test]
+    fn arguments_with_a_name_and_addresses_are_emptied() {
+        let check = |argument: &str, expect: &str| {
+            let mut arguments = json!(argument.split('|').collect::<Vec<_>>());
+            strip(&mut arguments);
+            assert_eq!(arguments, json!(expect.split('|').collect::<Vec<_>>()));
+        };
+        check("--header|Authorization: Bearer x", "--header|Authorization:***");
+        check("--header=X-Custom: x|-y", "--header=X-Custom:***|-y");
+        check("-e|GITHUB_TOKEN=x|--env|DB=x|--env=DB=x", "-e|GITHUB_TOKEN=***|--env|DB=***|--env=DB=***");
+        check("GITHUB_TOKEN=x|API-Key: x|MODE=fast|a: b", "GITHUB_TOKEN=***|API-Key:***|MODE=fast|a: b");
+        check("let token = 1|-p|8080:80|--|-", "let token = 1|-p|8080:80|--|-");
+        check("https://u:x@h:1/p?k=x#part", "https://***@h:1/p?***#part");
+        check("--url=https://h/p?k=x|https://h/p@v2", "--url=https://h/p?***|https://h/p@v2");
+        check("postgres://u:x@h", "postgres://***@h");
+        check("file:///home/ada/a?b@c|see https://u@h/?a", "file:///home/ada/a?b@c|see https://u@h/?a");
+        let mut settings = json!({ "base_url": "https://u:x@h/v1?k=x", "text": "let url = \"https://h/?a\";" });
+        strip(&mut settings);
+        assert_eq!(settings, json!({ "base_url": "https://***@h/v1?***", "text": "let url = \"https://h/?a\";" }));
     }
 
     #[tokio::test]

@@ -1,18 +1,20 @@
 //! What waits for a person: calls at the gate, and questions.
 
+use std::sync::PoisonError;
+
 use tokio::{sync::oneshot, task::AbortHandle};
 
 use super::{AttachmentId, Hub, Session, Signal};
 use crate::{
-    agent::Answer,
-    permission::Rule,
+    agent::{Answer, ApprovalRequest},
+    permission::{self, Decision, Rule},
     protocol::{Approval, ApprovalDecision, ApprovalOutcome, Question, QuestionAnswer, QuestionOutcome, SessionEvent},
     tool::Answered,
 };
 
 /// What is put before a person.
 #[derive(Clone, Debug)]
-#[expect(clippy::large_enum_variant, reason = "a person is asked a few things at a time")]
+#[allow(clippy::large_enum_variant, reason = "a person is asked a few things at a time")]
 pub enum Inquiry {
     Approval(Approval),
     Question(Question),
@@ -34,7 +36,8 @@ pub struct Waiting {
 }
 
 enum WayBack {
-    Approval(oneshot::Sender<Answer>),
+    /// With what the policy is asked about.
+    Approval(Box<ApprovalRequest>, oneshot::Sender<Answer>),
     Question(oneshot::Sender<Answered>),
 }
 
@@ -48,8 +51,8 @@ impl Inquiry {
 }
 
 impl Waiting {
-    pub fn approval(approval: Approval, answer: oneshot::Sender<Answer>) -> Self {
-        Self { inquiry: Inquiry::Approval(approval), way_back: WayBack::Approval(answer), asking: Vec::new() }
+    pub fn approval(approval: Approval, request: Box<ApprovalRequest>, answer: oneshot::Sender<Answer>) -> Self {
+        Self { inquiry: Inquiry::Approval(approval), way_back: WayBack::Approval(request, answer), asking: Vec::new() }
     }
 
     pub fn question(question: Question, answer: oneshot::Sender<Answered>) -> Self {
@@ -113,17 +116,32 @@ impl Session {
         self.turn.iter().flat_map(|turn| &turn.waiting).map(|waiting| &waiting.inquiry)
     }
 
-    pub fn is_asking(&self, id: &str) -> bool {
-        self.inquiries().any(|inquiry| inquiry.id() == id)
+    /// An approval that is open.
+    pub fn approval(&self, approval_id: &str) -> Option<&Approval> {
+        self.inquiries().find_map(|inquiry| match inquiry {
+            Inquiry::Approval(approval) if approval.approval_id == approval_id => Some(approval),
+            Inquiry::Approval(_) | Inquiry::Question(_) => None,
+        })
     }
 
     /// The rules an approval offers, as the person saw them.
     pub fn rules_of(&self, approval_id: &str) -> Vec<Rule> {
-        let rules = self.inquiries().filter_map(|inquiry| match inquiry {
-            Inquiry::Approval(approval) if approval.approval_id == approval_id => Some(&approval.rules),
-            Inquiry::Approval(_) | Inquiry::Question(_) => None,
+        let rules = self.approval(approval_id).into_iter().flat_map(|approval| &approval.rules);
+        rules.filter_map(|rule| rule.parse().ok()).collect()
+    }
+
+    /// The open approvals, by their ids, of calls that the policy allows as it is now.
+    pub(super) fn allowed(&self) -> Vec<String> {
+        let policy = self.policy.read().unwrap_or_else(PoisonError::into_inner);
+        let roots = self.workspace.resolved_roots();
+        let waiting = self.turn.iter().flat_map(|turn| &turn.waiting);
+        let allowed = waiting.filter(|waiting| match &waiting.way_back {
+            WayBack::Approval(request, _) => {
+                permission::decide(&policy, &request.at_the_gate(&roots)) == Decision::Allow
+            }
+            WayBack::Question(_) => false,
         });
-        rules.flatten().filter_map(|rule| rule.parse().ok()).collect()
+        allowed.map(|waiting| waiting.inquiry.id().to_owned()).collect()
     }
 
     /// The choices of an open question.
@@ -137,7 +155,7 @@ impl Session {
     /// Resolves an open approval: the call goes on, the log has it, and every client closes what showed it. False if
     /// it was resolved before.
     pub fn resolve(&mut self, approval_id: &str, answer: Answer, outcome: ApprovalOutcome) -> bool {
-        let Some(WayBack::Approval(way_back)) = self.close(approval_id, |way| matches!(way, WayBack::Approval(_)))
+        let Some(WayBack::Approval(_, way_back)) = self.close(approval_id, |way| matches!(way, WayBack::Approval(..)))
         else {
             return false;
         };
@@ -211,7 +229,7 @@ impl Session {
     /// Closes what nobody waits for any more: its call has ended.
     pub fn withdraw_unwanted(&mut self) {
         self.cancel_those(|waiting| match &waiting.way_back {
-            WayBack::Approval(answer) => answer.is_closed(),
+            WayBack::Approval(_, answer) => answer.is_closed(),
             WayBack::Question(answer) => answer.is_closed(),
         });
     }

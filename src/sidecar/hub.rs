@@ -19,7 +19,10 @@ use std::{
 
 use serde::Serialize;
 use serde_json::{Value, value::to_raw_value};
-use tokio::sync::{mpsc, oneshot};
+use tokio::{
+    sync::{mpsc, oneshot},
+    task::JoinSet,
+};
 
 use super::{Attachment, AttachmentId, Ending, Event, Reply, RequestError};
 use crate::{
@@ -69,6 +72,8 @@ pub struct Hub {
     next_question: u64,
     /// Mistakes in the configuration that nobody was told of yet.
     warnings: Vec<String>,
+    /// Rules on their way to the disk.
+    storing: JoinSet<()>,
     /// Nothing new is started any more.
     is_ending: bool,
     /// Those who wait for the last turn to end.
@@ -96,6 +101,7 @@ impl Hub {
             deleting: Vec::new(),
             next_question: 1,
             warnings: Vec::new(),
+            storing: JoinSet::new(),
             is_ending: false,
             shutting_down: Vec::new(),
         }
@@ -162,7 +168,7 @@ impl Hub {
                 }
             }
             Signal::Ask { session_id, turn_id, request, answer } => {
-                self.ask(&session_id, &turn_id, *request, answer);
+                self.ask(&session_id, &turn_id, request, answer);
                 self.let_in(&session_id);
             }
             Signal::Question { session_id, turn_id, request, answer } => {
@@ -237,10 +243,8 @@ impl Hub {
                 let created = self.new_session(from, params);
                 let session_id = created.as_ref().ok().map(|info| info.session_id.clone());
                 answer(reply, created);
-                if let Some(session) = session_id.and_then(|id| self.sessions.get_mut(id.as_str())) {
-                    for warning in self.warnings.drain(..) {
-                        session.notice(NoticeLevel::Warning, warning);
-                    }
+                if let Some(session_id) = session_id {
+                    self.tell_warnings(&session_id);
                 }
             }
             Request::SessionList(params) => self.list(params, reply),
@@ -269,7 +273,7 @@ impl Hub {
             Request::EventList(params) => self.list_events(params, reply),
             Request::ApprovalList(params) => answer(reply, self.list_inquiries(&params)),
             Request::ApprovalRespond(params) => {
-                let owner = self.sessions.values().find(|session| session.is_asking(&params.approval_id));
+                let owner = self.sessions.values().find(|session| session.approval(&params.approval_id).is_some());
                 match owner.map(|session| session.id.clone()) {
                     Some(session_id) => {
                         answer(reply, Ok(ApprovalRespondResponse { accepted: true }));
@@ -289,7 +293,7 @@ impl Hub {
                 answer(reply, moved);
             }
             Request::QuestionRespond(params) => {
-                let owner = self.sessions.values().find(|session| session.is_asking(&params.question_id));
+                let owner = self.sessions.values().find(|session| session.question(&params.question_id).is_some());
                 let accepted = match owner.map(|session| session.id.clone()) {
                     Some(session_id) => self.answer_question(&session_id, &params.question_id, params.answer),
                     None => Ok(false),

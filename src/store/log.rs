@@ -21,17 +21,15 @@ use crate::{agent::Settled, transcript::Message, workspace::Landed};
 
 /// A session's log, locked for this process until it is dropped.
 ///
-/// What was appended is in the system's hands when the call returns: it outlives this process, however that ends.
+/// What was appended is in the system's hands when the call returns: it outlives this process, however that ends. What
+/// did not fit on the disk is held back, in its order, and written before what is appended next, or when this is
+/// dropped: a log is always what happened until some moment, without gaps.
 #[derive(Debug)]
 pub struct Log {
     file: Arc<File>,
-    /// Where the last whole record ends.
-    end: u64,
-    /// Something may stand after `end`: a record that did not fit on the disk.
-    torn: bool,
     state: State,
-    /// The line being made; kept for its room.
-    line: Vec<u8>,
+    /// What is not in the file yet: the line being made, after those that did not fit. Kept for its room.
+    unwritten: Vec<u8>,
     /// A sync was asked for and has not begun.
     sync_waits: Arc<AtomicBool>,
     /// The folder of a new log, until the disk knows that the log is in it.
@@ -40,7 +38,7 @@ pub struct Log {
 
 impl Log {
     pub(super) fn create(file: File, folder: &Path, meta: &Meta) -> io::Result<Self> {
-        let mut log = Self::at(file, 0, State::new(meta.settings.clone()));
+        let mut log = Self::at(file, State::new(meta.settings.clone()));
         log.folder = Some(folder.to_owned());
         log.append(&Line::Meta(&MetaLine::from(meta)))?;
         Ok(log)
@@ -48,48 +46,48 @@ impl Log {
 
     /// Goes on at `end`; what stands after it is cut off. A log that ends well is not touched.
     pub(super) fn resume(mut file: File, end: &End, state: State) -> io::Result<Self> {
-        let length = file.seek(SeekFrom::End(0))?;
-        let mut log = Self::at(file, end.offset, state);
-        if length != end.offset {
-            log.mend()?;
+        if file.seek(SeekFrom::End(0))? != end.offset {
+            file.set_len(end.offset)?;
+            file.seek(SeekFrom::Start(end.offset))?;
         }
+        let mut log = Self::at(file, state);
         if end.without_line_end {
-            log.line.push(b'\n');
+            log.unwritten.push(b'\n');
             log.write()?;
         }
         Ok(log)
     }
 
-    fn at(file: File, end: u64, state: State) -> Self {
-        let (line, sync_waits) = (Vec::new(), Arc::default());
-        Self { file: Arc::new(file), end, torn: false, state, line, sync_waits, folder: None }
+    fn at(file: File, state: State) -> Self {
+        Self { file: Arc::new(file), state, unwritten: Vec::new(), sync_waits: Arc::default(), folder: None }
     }
 
     /// Appends an event as it was encoded. `seq` goes up by one from call to call.
     ///
     /// # Errors
-    /// The event is not in the log then; later ones may be.
+    /// The event is held back, as all that cannot be written. Where too much is held back already, it is lost.
     pub fn append_event(&mut self, seq: u64, event: &RawValue) -> io::Result<()> {
-        self.line.clear();
-        write!(self.line, "{{\"seq\":{seq},\"event\":")?;
-        let start = self.line.len();
-        self.line.extend_from_slice(event.get().as_bytes());
-        // A line end in JSON can only be white space between its parts.
-        for byte in self.line[start..].iter_mut().filter(|byte| **byte == b'\n') {
-            *byte = b' ';
-        }
-        self.line.extend_from_slice(b"}\n");
-        if self.state.note(seq, event) {
-            serde_json::to_writer(&mut self.line, &Line::State(&self.state))?;
-            self.line.push(b'\n');
-        }
-        self.write()
+        self.add(|line, state| {
+            write!(line, "{{\"seq\":{seq},\"event\":")?;
+            let start = line.len();
+            line.extend_from_slice(event.get().as_bytes());
+            // A line end in JSON can only be white space between its parts.
+            for byte in line[start..].iter_mut().filter(|byte| **byte == b'\n') {
+                *byte = b' ';
+            }
+            line.extend_from_slice(b"}\n");
+            if state.note(seq, event) {
+                serde_json::to_writer(&mut *line, &Line::State(state))?;
+                line.push(b'\n');
+            }
+            Ok(())
+        })
     }
 
     /// Appends what the transcript grew by.
     ///
     /// # Errors
-    /// The message is not in the log then; later ones may be.
+    /// As [`Log::append_event`].
     pub fn append_message(&mut self, message: &Message) -> io::Result<()> {
         self.append(&Line::Message(message))
     }
@@ -97,7 +95,7 @@ impl Log {
     /// Appends what the transcript is from here on. What was appended before stays in the log.
     ///
     /// # Errors
-    /// It is not in the log then, which goes on with what was there before.
+    /// As [`Log::append_event`].
     pub fn append_transcript(&mut self, messages: &[Message]) -> io::Result<()> {
         self.append(&Line::Transcript(messages))
     }
@@ -105,7 +103,7 @@ impl Log {
     /// Appends the result of a call, before it is part of a message.
     ///
     /// # Errors
-    /// It is not in the log then.
+    /// As [`Log::append_event`].
     pub fn append_settled(&mut self, settled: &Settled) -> io::Result<()> {
         self.append(&Line::Settled(settled))
     }
@@ -113,7 +111,7 @@ impl Log {
     /// Appends what was changed, or taken back.
     ///
     /// # Errors
-    /// It is not in the log then.
+    /// As [`Log::append_event`].
     pub fn append_landed(&mut self, landed: &Landed) -> io::Result<()> {
         self.append(&Line::Landed(landed))
     }
@@ -121,7 +119,7 @@ impl Log {
     /// Appends the settings as they are from here on.
     ///
     /// # Errors
-    /// They are not in the log then.
+    /// As [`Log::append_event`].
     pub fn append_settings(&mut self, settings: &Settings) -> io::Result<()> {
         self.state.settings.clone_from(settings);
         self.append(&Line::Settings(settings))
@@ -147,34 +145,38 @@ impl Log {
     }
 
     fn append(&mut self, line: &Line<'_>) -> io::Result<()> {
-        self.line.clear();
-        serde_json::to_writer(&mut self.line, line)?;
-        self.line.push(b'\n');
+        self.add(|made, _| {
+            serde_json::to_writer(&mut *made, line)?;
+            made.push(b'\n');
+            Ok(())
+        })
+    }
+
+    /// Puts a line behind what is not written yet, and writes all of it.
+    fn add(&mut self, make: impl FnOnce(&mut Vec<u8>, &mut State) -> io::Result<()>) -> io::Result<()> {
+        /// The most that is held back, in bytes. Chosen: it takes a long day to say so much.
+        const HELD_BACK: usize = 64 << 20;
+        if self.unwritten.len() > HELD_BACK {
+            self.write()?;
+        }
+        let start = self.unwritten.len();
+        make(&mut self.unwritten, &mut self.state).inspect_err(|_| self.unwritten.truncate(start))?;
         self.write()
     }
 
+    /// Writes as much as fits. A line of which only a part did ends in the file when the rest of it follows.
     fn write(&mut self) -> io::Result<()> {
         /// Room for ordinary lines is kept, an image's is not. Chosen by taste.
         const ROOM_KEPT: usize = 1 << 20;
-        if self.torn {
-            self.mend()?;
+        while !self.unwritten.is_empty() {
+            match (&*self.file).write(&self.unwritten) {
+                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                Ok(written) => drop(self.unwritten.drain(..written)),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
         }
-        let written = (&*self.file).write_all(&self.line);
-        match written {
-            Ok(()) => self.end += self.line.len() as u64,
-            Err(_) => self.torn = true,
-        }
-        if self.line.capacity() > ROOM_KEPT {
-            self.line = Vec::new();
-        }
-        written
-    }
-
-    /// Cuts off what stands after the last whole record.
-    fn mend(&mut self) -> io::Result<()> {
-        self.file.set_len(self.end)?;
-        (&*self.file).seek(SeekFrom::Start(self.end))?;
-        self.torn = false;
+        self.unwritten.shrink_to(ROOM_KEPT);
         Ok(())
     }
 }
@@ -193,6 +195,8 @@ pub(super) fn sync_folder(_: &Path) -> io::Result<()> {
 
 impl Drop for Log {
     fn drop(&mut self) {
+        // A last try. Who had to know that it failed was told when it failed first.
+        let _ = self.write();
         lock::release(&self.file);
     }
 }

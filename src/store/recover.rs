@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use serde_json::value::RawValue;
+use serde_json::{Value, value::RawValue};
 
 use super::{
     StoreError,
@@ -75,6 +75,8 @@ pub struct WaitingTurn {
     pub questions: Vec<String>,
     /// What the person said that it has not taken yet.
     pub steering: Vec<Vec<ContentBlock>>,
+    /// The shape that its answer is to have.
+    pub output_schema: Option<Value>,
 }
 
 /// Where the log ends, for the next append.
@@ -167,6 +169,7 @@ struct Turn {
     prompt: Option<Vec<ContentBlock>>,
     /// What else the person said, until it is a message.
     steering: Vec<Vec<ContentBlock>>,
+    output_schema: Option<Value>,
     /// What the model said since its last message.
     text: String,
     /// Calls that clients know of.
@@ -227,8 +230,8 @@ impl Fold {
         }
         // An event of a newer Pillion is kept for clients and means nothing here.
         let Ok(event) = serde_json::from_str::<SessionEvent>(event.get()) else { return };
-        if let SessionEvent::TurnStarted { turn_id, prompt, .. } = event {
-            self.turn = Some(Turn { id: turn_id, prompt: Some(prompt), ..Turn::default() });
+        if let SessionEvent::TurnStarted { turn_id, prompt, output_schema, .. } = event {
+            self.turn = Some(Turn { id: turn_id, prompt: Some(prompt), output_schema, ..Turn::default() });
             return;
         }
         // Background tasks outlive turns.
@@ -367,8 +370,8 @@ impl Turn {
             && !calls.iter().any(OpenCall::is_broken)
             && last.tool_calls().eq(calls.iter().map(|open| &open.call))
             && transcript::is_whole(before);
-        let Self { id, open, approvals, questions, steering, .. } = self.clone();
-        waits.then_some(WaitingTurn { id, open, approvals, questions, steering })
+        let Self { id, open, approvals, questions, steering, output_schema, .. } = self.clone();
+        waits.then_some(WaitingTurn { id, open, approvals, questions, steering, output_schema })
     }
 
     /// Appends what the transcript lacks; gives the events that close what is open.

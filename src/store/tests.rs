@@ -45,7 +45,7 @@ fn prompt(text: &str) -> Vec<ContentBlock> {
 }
 
 fn started(turn: &str, text: &str) -> SessionEvent {
-    SessionEvent::TurnStarted { turn_id: turn.into(), prompt: prompt(text), by: None }
+    SessionEvent::TurnStarted { turn_id: turn.into(), prompt: prompt(text), by: None, output_schema: None }
 }
 
 fn delta(text: &str) -> SessionEvent {
@@ -671,7 +671,7 @@ fn prompts_are_recognised_as_the_messages_they_become() {
         ContentBlock::Text { text: "explain".into() },
     ];
     let entries = [
-        event(SessionEvent::TurnStarted { turn_id: "t".into(), prompt: blocks.clone(), by: None }),
+        event(SessionEvent::TurnStarted { turn_id: "t".into(), prompt: blocks.clone(), by: None, output_schema: None }),
         Entry::Message(unresolved_prompt(&blocks)),
     ];
     let recovered = recovered(&entries);

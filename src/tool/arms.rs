@@ -9,6 +9,7 @@ use crate::workspace::Location;
 const FOLDERS: &[&str] = &[
     ".git",
     ".hg",
+    ".githooks",
     ".vscode",
     ".idea",
     ".zed",
@@ -21,6 +22,20 @@ const FOLDERS: &[&str] = &[
     ".config",
     ".vim",
     ".nvim",
+    ".emacs.d",
+    ".mise",
+    ".yarn",
+    // Other agents' hooks, servers and skills; the last is read by this one too.
+    ".claude",
+    ".codex",
+    ".continue",
+    ".cursor",
+    ".gemini",
+    ".kiro",
+    ".opencode",
+    ".roo",
+    ".windsurf",
+    ".agents",
 ];
 
 const FILES: &[&str] = &[
@@ -30,6 +45,10 @@ const FILES: &[&str] = &[
     ".nvim.lua",
     ".vimrc",
     ".lazy.lua",
+    ".lvimrc",
+    ".emacs",
+    ".gdbinit",
+    ".lldbinit",
     ".bashrc",
     ".bash_profile",
     ".profile",
@@ -48,8 +67,19 @@ const FILES: &[&str] = &[
     ".dir-locals-2.el",
     ".devcontainer.json",
     ".mise.toml",
+    ".mise.local.toml",
     "mise.toml",
+    "mise.local.toml",
+    "opencode.json",
+    "opencode.jsonc",
+    ".pnpmfile.cjs",
+    ".yarnrc",
+    ".yarnrc.yml",
     ".pre-commit-config.yaml",
+    "lefthook.yml",
+    "lefthook.yaml",
+    ".lefthook.yml",
+    ".lefthook.yaml",
     "rust-toolchain.toml",
     "rust-toolchain",
 ];
@@ -84,8 +114,17 @@ mod tests {
     fn what_other_programs_run_is_known_by_its_names() {
         let root = PathBuf::from(if cfg!(windows) { "C:\\a\\.config" } else { "/a/.config" });
         let roots = [root.clone()];
-        for name in [".git/hooks/pre-commit", "x/.VSCode/tasks.json", ".git", "x/.envrc", ".Mcp.json", ".cargo/config"]
-        {
+        for name in [
+            ".git/hooks/pre-commit",
+            "x/.VSCode/tasks.json",
+            ".git",
+            "x/.envrc",
+            ".Mcp.json",
+            ".cargo/config",
+            ".claude/settings.json",
+            ".agents/skills/x/SKILL.md",
+            "Lefthook.yml",
+        ] {
             assert!(arms(&root.join(name), &roots), "{name}");
         }
         for name in ["src/main.rs", ".gitignore", ".github/x.md", "git/x", ".envrc/x", "x.envrc"] {

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{Class, Context, Output, Proposal, ToolError, Typed, arms, relocate::names, stopped};
+use super::{Context, Output, Proposal, ToolError, Typed, changed, relocate::names, stopped};
 use crate::workspace::{Bins, Holdings, Location};
 
 pub struct Delete {
@@ -34,17 +34,19 @@ impl Typed for Delete {
     type Input = Input;
 
     async fn propose(&self, input: &Input, context: &Context) -> Result<Proposal, ToolError> {
-        let Prepared { entry, holdings } = prepare(input, context).await?;
-        let kind = if holdings.is_folder { "folder " } else { "" };
-        let risks: Vec<String> = [told(&holdings), arms::risk(&entry, context)].into_iter().flatten().collect();
-        let proposal = Proposal {
-            class: Class::Edit,
-            paths: vec![entry.path.clone()],
-            outside: !entry.inside,
-            risk: (!risks.is_empty()).then(|| risks.join(" ")),
-            ..Proposal::harmless(format!("Delete {kind}{}", entry.shown))
+        let entry = locate(input, context)?;
+        let title = |kind| format!("Delete {kind}{}", entry.shown);
+        let prepared = Prepared::new(entry.clone(), input, context).await;
+        let proposal = match &prepared {
+            Ok(Prepared { holdings, .. }) => {
+                let title = title(if holdings.is_folder { "folder " } else { "" });
+                let proposal = changed::proposal(title, &[&entry], context);
+                let risks: Vec<String> = [told(holdings), proposal.risk].into_iter().flatten().collect();
+                Proposal { risk: (!risks.is_empty()).then(|| risks.join(" ")), ..proposal }
+            }
+            Err(error) => changed::withheld(error, title(""), &[&entry], context)?,
         };
-        context.prepared.keep(Prepared { entry, holdings });
+        context.prepared.keep(prepared);
         Ok(proposal)
     }
 
@@ -52,10 +54,8 @@ impl Typed for Delete {
         if context.cancel.is_cancelled() {
             return Err(stopped());
         }
-        let Prepared { entry, holdings } = match context.prepared.take::<Prepared>() {
-            Some(prepared) => prepared,
-            None => prepare(&input, context).await?,
-        };
+        let prepare = async { Prepared::new(locate(&input, context)?, &input, context).await };
+        let Prepared { entry, holdings } = changed::prepared(context, prepare).await?;
         let gone = context.workspace.discard(&entry, &holdings, &self.bins).await.map_err(failed)?;
         context.ledger.note_delete(&entry, &gone).await;
         let mut text = match &gone.kept {
@@ -71,18 +71,23 @@ impl Typed for Delete {
     }
 }
 
-async fn prepare(input: &Input, context: &Context) -> Result<Prepared, ToolError> {
-    let entry = context.workspace.resolve_entry(&input.path).map_err(failed)?;
-    let holdings = context.workspace.holdings(&entry).await.map_err(failed)?;
-    let is_empty = holdings.files == 0 && holdings.folders == 0;
-    if !is_empty && !input.recursive.unwrap_or(false) {
-        return Err(ToolError::new(format!(
-            "{} is a folder with {} in it. Nothing was deleted. If all of it is to go, set `recursive`",
-            entry.shown,
-            counted(&holdings)
-        )));
+fn locate(input: &Input, context: &Context) -> Result<Location, ToolError> {
+    context.workspace.resolve_entry(&input.path).map_err(failed)
+}
+
+impl Prepared {
+    async fn new(entry: Location, input: &Input, context: &Context) -> Result<Self, ToolError> {
+        let holdings = context.workspace.holdings(&entry).await.map_err(failed)?;
+        let is_empty = holdings.files == 0 && holdings.folders == 0;
+        if !is_empty && !input.recursive.unwrap_or(false) {
+            return Err(ToolError::new(format!(
+                "{} is a folder with {} in it. Nothing was deleted. If all of it is to go, set `recursive`",
+                entry.shown,
+                counted(&holdings)
+            )));
+        }
+        Ok(Self { entry, holdings })
     }
-    Ok(Prepared { entry, holdings })
 }
 
 /// What the person should know of what goes; nothing if it is just the file they see.

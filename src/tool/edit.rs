@@ -9,7 +9,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use self::replacing::{Miss, Replacing};
-use super::{Class, Context, Output, Proposal, ToolError, Typed, arms, changed, lines, stopped};
+use super::{Context, Output, Proposal, ToolError, Typed, changed, lines, stopped};
 use crate::workspace::{EditError, FileDiff, Hunk, Location, Plan, ReadError, Snapshot, TextEdit};
 
 pub struct Edit;
@@ -52,17 +52,16 @@ impl Typed for Edit {
     type Input = Input;
 
     async fn propose(&self, input: &Input, context: &Context) -> Result<Proposal, ToolError> {
-        let planned = Planned::new(input, context).await?;
-        let proposal = Proposal {
-            class: Class::Edit,
-            title: format!("{} {}", if planned.base.is_some() { "Edit" } else { "Create" }, planned.location.shown),
-            paths: vec![planned.location.path.clone()],
-            outside: !planned.location.inside,
-            command: None,
-            host: None,
-            diff: Some(planned.plan.diff().clone()),
-            risk: arms::risk(&planned.location, context),
-            alone: false,
+        let location = input.location(context)?;
+        let title = |does| format!("{does} {}", location.shown);
+        let planned = Planned::new(location.clone(), input.replacements()?, context).await;
+        let proposal = match &planned {
+            Ok(Planned { base, plan, .. }) => {
+                let title = title(if base.is_some() { "Edit" } else { "Create" });
+                let diff = Some(plan.diff().clone());
+                Proposal { diff, ..changed::proposal(title, &[&location], context) }
+            }
+            Err(error) => changed::withheld(error, title("Edit"), &[&location], context)?,
         };
         context.prepared.keep(planned);
         Ok(proposal)
@@ -72,11 +71,8 @@ impl Typed for Edit {
         if context.cancel.is_cancelled() {
             return Err(stopped());
         }
-        let planned = match context.prepared.take::<Planned>() {
-            Some(planned) => planned,
-            None => Planned::new(&input, context).await?,
-        };
-        let Planned { location, base, plan, count } = planned;
+        let prepare = async { Planned::new(input.location(context)?, input.replacements()?, context).await };
+        let Planned { location, base, plan, count } = changed::prepared(context, prepare).await?;
         let proposed = plan.diff().clone();
         let applied = match changed::apply(plan, context).await {
             Ok(applied) => applied,
@@ -106,6 +102,10 @@ fn leading(hunk: &str) -> usize {
 }
 
 impl Input {
+    fn location(&self, context: &Context) -> Result<Location, ToolError> {
+        context.workspace.resolve(&self.path).map_err(|error| ToolError::new(error.to_string()))
+    }
+
     fn replacements(&self) -> Result<Vec<Replacement>, ToolError> {
         let replacements = match (&self.old_string, &self.new_string) {
             (None, None) => self.edits.clone(),
@@ -138,10 +138,8 @@ struct Planned {
 }
 
 impl Planned {
-    async fn new(input: &Input, context: &Context) -> Result<Self, ToolError> {
-        let replacements = input.replacements()?;
+    async fn new(location: Location, replacements: Vec<Replacement>, context: &Context) -> Result<Self, ToolError> {
         let workspace = &context.workspace;
-        let location = workspace.resolve(&input.path).map_err(|error| ToolError::new(error.to_string()))?;
         let shown = location.shown.clone();
         let base = match workspace.read(&location).await {
             Ok(base) => Some(base),

@@ -31,6 +31,7 @@ pub(super) struct Scope {
 pub(super) struct Buffer {
     pub text: Rope,
     pub unsaved: bool,
+    pub overtaken: bool,
     shown: String,
 }
 
@@ -103,7 +104,8 @@ impl Scope {
                 false => everything || starts.iter().any(|start| path == start.path),
             };
             if covered {
-                buffers.insert(path, Buffer { text: buffer.text, unsaved: buffer.unsaved, shown });
+                let (text, unsaved, overtaken) = (buffer.text, buffer.unsaved, buffer.overtaken);
+                buffers.insert(path, Buffer { text, unsaved, overtaken, shown });
             }
         }
         Self { starts, buffers, filter }

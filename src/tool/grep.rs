@@ -156,7 +156,16 @@ impl Search {
         files::exist(&self.scope)?;
         self.search_files(context, &collected);
         let collected = collected.into_inner().unwrap_or_else(|poisoned| poisoned.into_inner());
-        Ok(collected.text(|path| self.scope.shown(path)))
+        let mut text = collected.text(|path| self.scope.shown(path));
+        let accepts = |path: &std::path::Path| self.scope.filter.accepts(self.scope.start_of(path), path);
+        let overtaken = self.scope.buffers.iter().filter(|(path, buffer)| buffer.overtaken && accepts(path));
+        let mut overtaken: Vec<String> = overtaken.map(|(path, _)| self.scope.shown(path)).collect();
+        if !overtaken.is_empty() {
+            overtaken.sort_unstable();
+            let these = overtaken.join(", ");
+            text += &format!("\n[on the disk these have another text, which the editor does not show: {these}]");
+        }
+        Ok(text)
     }
 
     fn search_files(&self, context: &Context, collected: &Mutex<Collected>) {

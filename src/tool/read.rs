@@ -135,8 +135,16 @@ fn page(snapshot: &Snapshot, location: &Location, input: &Input, room: usize) ->
     if ends && total > 0 && !matches!(snapshot.text.char(snapshot.text.len_chars() - 1), '\n' | '\r') {
         notes.push("no line end at the end".to_owned());
     }
+    notes.extend(snapshot.encoding.map(str::to_owned));
     if snapshot.unsaved {
         notes.push("the editor shows this, with changes that are not saved yet".to_owned());
+    }
+    if snapshot.overtaken {
+        notes.push(format!(
+            "on the disk {} has another text, which the editor does not show: see it with bash, and have the person \
+             reload the file or save it",
+            location.shown
+        ));
     }
     let whole = page.first == 0 && ends && !page.clipped && page.column == 0;
     Ok((with_notes(page.text, &notes), whole))

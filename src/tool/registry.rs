@@ -48,7 +48,7 @@ pub enum Collision {
     First,
     /// This one takes its place.
     Last,
-    /// This one is named `source__tool`; it is left out if that is taken, too, or longer than providers take.
+    /// This one is named `source__tool`; it is left out if that is taken, too, or no name that providers take.
     Prefix,
 }
 
@@ -70,10 +70,22 @@ pub struct Changed {
     pub removed: Vec<String>,
 }
 
-/// Two tools have one name, so that a call of it would be ambiguous.
+/// Why a tool was not added. With it, no model could be called.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("there are two tools named `{0}`; rename or remove one of them")]
-pub struct DuplicateTool(pub String);
+pub enum AddError {
+    /// A call of it would be ambiguous.
+    #[error("there are two tools named `{0}`; rename or remove one of them")]
+    Duplicate(String),
+    #[error(
+        "{0:?} is no name of a tool that providers take; rename it: 1 to 64 letters of A to Z, digits, `_` and `-`"
+    )]
+    Name(String),
+    #[error(
+        "the tool `{0}` takes something else than an object, which providers refuse; make its input a struct with \
+         named fields, or its schema one of type `object`"
+    )]
+    Input(String),
+}
 
 impl Registry {
     pub fn new() -> Self {
@@ -144,22 +156,26 @@ impl Registry {
         Self { sources: vec![(Arc::new(Fixed::new("pillion", tools)), Collision::Refuse)] }
     }
 
-    pub fn add(&mut self, tool: Arc<dyn Tool>) -> Result<(), DuplicateTool> {
+    /// Adds a tool.
+    ///
+    /// # Errors
+    /// If its name is taken, or no provider takes it.
+    pub fn add(&mut self, tool: Arc<dyn Tool>) -> Result<(), AddError> {
         self.add_source(Fixed::new("pillion", vec![tool]), Collision::Refuse)
     }
 
-    /// Adds a source, whose tools may change from then on.
+    /// Adds a source, whose tools may change from then on. Those that come later and that no provider takes are left
+    /// out, and the log says so.
     ///
     /// # Errors
-    /// Under [`Collision::Refuse`], if one of its names is taken.
-    pub fn add_source(&mut self, source: impl Source, collision: Collision) -> Result<(), DuplicateTool> {
-        if collision == Collision::Refuse {
-            let mut names: BTreeSet<String> = self.names().collect();
-            for tool in source.tools() {
-                let name = &tool.spec().name;
-                if !names.insert(name.clone()) {
-                    return Err(DuplicateTool(name.clone()));
-                }
+    /// If there is a tool in it that no provider takes; under [`Collision::Refuse`], if one of its names is taken.
+    pub fn add_source(&mut self, source: impl Source, collision: Collision) -> Result<(), AddError> {
+        let mut names: BTreeSet<String> = self.names().collect();
+        for tool in source.tools() {
+            let spec = tool.spec();
+            check(spec)?;
+            if !names.insert(spec.name.clone()) && collision == Collision::Refuse {
+                return Err(AddError::Duplicate(spec.name.clone()));
             }
         }
         self.sources.push((Arc::new(source), collision));
@@ -177,12 +193,16 @@ impl Registry {
             for tool in source.tools() {
                 let name = tool.spec().name.clone();
                 let (source, collision) = (source.name(), *collision);
+                if let Err(error) = check(tool.spec()) {
+                    tracing::warn!(source, "a tool is left out: {error}");
+                    continue;
+                }
                 match tools.entry(name) {
                     Entry::Vacant(place) => drop(place.insert(tool)),
                     Entry::Occupied(mut place) if collision == Collision::Last => drop(place.insert(tool)),
                     Entry::Occupied(place) if collision == Collision::Prefix => {
                         let name = format!("{source}__{}", place.key());
-                        if name.len() <= LONGEST_NAME {
+                        if is_name(&name) {
                             tools.entry(name).or_insert_with_key(|name| Renamed::wrap(tool, name.clone()));
                         }
                     }
@@ -217,6 +237,11 @@ impl Registry {
         Watch { known: self.names().collect(), registry: self.clone(), changes }
     }
 
+    /// Whether other tools may come.
+    pub(crate) fn may_change(&self) -> bool {
+        self.changes().can_come()
+    }
+
     pub fn is_empty(&self) -> bool {
         self.catalogue().0.is_empty()
     }
@@ -224,6 +249,19 @@ impl Registry {
     pub fn len(&self) -> usize {
         self.catalogue().0.len()
     }
+}
+
+/// Whether every provider takes it.
+fn check(ToolSpec { name, input_schema, .. }: &ToolSpec) -> Result<(), AddError> {
+    if !is_name(name) {
+        return Err(AddError::Name(name.clone()));
+    }
+    if input_schema["type"] != "object" { Err(AddError::Input(name.clone())) } else { Ok(()) }
+}
+
+fn is_name(name: &str) -> bool {
+    let is_plain = |letter: u8| letter.is_ascii_alphanumeric() || b"_-".contains(&letter);
+    (1..=LONGEST_NAME).contains(&name.len()) && name.bytes().all(is_plain)
 }
 
 /// So that a registry can be a part of another, filtered for example.

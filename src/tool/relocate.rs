@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{Class, Context, Output, Proposal, ToolError, Typed, arms, stopped};
+use super::{Context, Output, Proposal, ToolError, Typed, changed, stopped};
 use crate::workspace::{Location, Moved};
 
 pub struct Move;
@@ -33,15 +33,13 @@ impl Typed for Move {
 
     async fn propose(&self, input: &Input, context: &Context) -> Result<Proposal, ToolError> {
         let Prepared { from, to } = prepare(input, context)?;
-        context.workspace.check_move(&from, &to).map_err(failed)?;
-        let proposal = Proposal {
-            class: Class::Edit,
-            paths: vec![from.path.clone(), to.path.clone()],
-            outside: !from.inside || !to.inside,
-            risk: arms::risk(&from, context).or_else(|| arms::risk(&to, context)),
-            ..Proposal::harmless(format!("Move {} to {}", from.shown, to.shown))
+        let title = format!("Move {} to {}", from.shown, to.shown);
+        let checked = context.workspace.check_move(&from, &to).map_err(failed);
+        let proposal = match &checked {
+            Ok(()) => changed::proposal(title, &[&from, &to], context),
+            Err(error) => changed::withheld(error, title, &[&from, &to], context)?,
         };
-        context.prepared.keep(Prepared { from, to });
+        context.prepared.keep(checked.map(|()| Prepared { from, to }));
         Ok(proposal)
     }
 
@@ -49,10 +47,8 @@ impl Typed for Move {
         if context.cancel.is_cancelled() {
             return Err(stopped());
         }
-        let Prepared { from, to } = match context.prepared.take::<Prepared>() {
-            Some(prepared) => prepared,
-            None => prepare(&input, context)?,
-        };
+        let prepare = async { prepare(&input, context) };
+        let Prepared { from, to } = changed::prepared(context, prepare).await?;
         // Once it has begun, what is said of it must be true.
         let Moved { left_behind, rescued } = context.workspace.relocate(&from, &to).await.map_err(failed)?;
         context.seen.moved(&from.path, &to.path);

@@ -25,7 +25,7 @@ use super::{Budget, Context, Output, Proposal, TimeLimit, Tool, ToolError, ToolS
 /// tools.add_source(tickets.clone().prefixed("tickets_").hidden(["tickets_delete"]), Collision::Refuse)?;
 /// // Later, when it is known what there is; the next model call is told.
 /// tickets.set(Vec::new());
-/// # Ok::<(), pillion::tool::DuplicateTool>(())
+/// # Ok::<(), pillion::tool::AddError>(())
 /// ```
 pub trait Source: Send + Sync + 'static {
     /// Says whose tools these are, in logs and before the tools' names where two sources would collide.
@@ -105,6 +105,11 @@ impl Changes {
     pub fn and(mut self, other: Self) -> Self {
         self.0.extend(other.0);
         self
+    }
+
+    /// Whether there is anything that could change.
+    pub(crate) fn can_come(&self) -> bool {
+        !self.0.is_empty()
     }
 
     /// Resolves at the next change, or at once if there was one since the last time; never if nothing can change any

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{Class, Context, Output, Proposal, ToolError, Typed, arms, changed, stopped};
+use super::{Context, Output, Proposal, ToolError, Typed, changed, stopped};
 use crate::workspace::{Location, Plan, ReadError};
 
 pub struct Write;
@@ -26,19 +26,18 @@ impl Typed for Write {
     type Input = Input;
 
     async fn propose(&self, input: &Input, context: &Context) -> Result<Proposal, ToolError> {
-        let (location, plan, is_new) = plan(input, context).await?;
-        let proposal = Proposal {
-            class: Class::Edit,
-            title: format!("{} {}", if is_new { "Create" } else { "Write" }, location.shown),
-            paths: vec![location.path.clone()],
-            outside: !location.inside,
-            command: None,
-            host: None,
-            diff: Some(plan.diff().clone()),
-            risk: arms::risk(&location, context),
-            alone: false,
+        let location = locate(input, context)?;
+        let title = |does| format!("{does} {}", location.shown);
+        let planned = Planned::new(&location, input, context).await;
+        let proposal = match &planned {
+            Ok(Planned { plan, is_new }) => {
+                let title = title(if *is_new { "Create" } else { "Write" });
+                let diff = Some(plan.diff().clone());
+                Proposal { diff, ..changed::proposal(title, &[&location], context) }
+            }
+            Err(error) => changed::withheld(error, title("Write"), &[&location], context)?,
         };
-        context.prepared.keep(plan);
+        context.prepared.keep(planned);
         Ok(proposal)
     }
 
@@ -46,10 +45,8 @@ impl Typed for Write {
         if context.cancel.is_cancelled() {
             return Err(stopped());
         }
-        let plan = match context.prepared.take::<Plan>() {
-            Some(plan) => plan,
-            None => plan(&input, context).await?.1,
-        };
+        let prepare = async { Planned::new(&locate(&input, context)?, &input, context).await };
+        let Planned { plan, .. } = changed::prepared(context, prepare).await?;
         let location = plan.location().clone();
         let applied = changed::apply(plan, context).await.map_err(|error| match error {
             Some(error) => ToolError::new(error.to_string()),
@@ -62,28 +59,40 @@ impl Typed for Write {
     }
 }
 
-/// The plan, and whether the file is a new one.
-async fn plan(input: &Input, context: &Context) -> Result<(Location, Plan, bool), ToolError> {
-    let workspace = &context.workspace;
-    let failed = |error: &dyn std::error::Error| ToolError::new(error.to_string());
-    let location = workspace.resolve(&input.path).map_err(|error| failed(&error))?;
-    let base = match workspace.read(&location).await {
-        Ok(base) => Some(base),
-        Err(ReadError::NotFound(_)) => None,
-        Err(error) => return Err(failed(&error)),
-    };
-    if let Some(base) = &base {
-        let shown = &location.shown;
-        if base.text.len_chars() > 0 && !context.seen.has_whole(&location, base) {
-            return Err(ToolError::new(format!(
-                "{shown} has text that you have not read as it is now. Nothing was written. \
-                 Read all of it first, or use edit to change a part"
-            )));
+fn locate(input: &Input, context: &Context) -> Result<Location, ToolError> {
+    context.workspace.resolve(&input.path).map_err(failed)
+}
+
+struct Planned {
+    plan: Plan,
+    is_new: bool,
+}
+
+impl Planned {
+    async fn new(location: &Location, input: &Input, context: &Context) -> Result<Self, ToolError> {
+        let workspace = &context.workspace;
+        let base = match workspace.read(location).await {
+            Ok(base) => Some(base),
+            Err(ReadError::NotFound(_)) => None,
+            Err(error) => return Err(failed(error)),
+        };
+        if let Some(base) = &base {
+            let shown = &location.shown;
+            if base.text.len_chars() > 0 && !context.seen.has_whole(location, base) {
+                return Err(ToolError::new(format!(
+                    "{shown} has text that you have not read as it is now. Nothing was written. \
+                     Read all of it first, or use edit to change a part"
+                )));
+            }
+            if base.text == input.content.as_str() {
+                return Err(ToolError::new(format!("{shown} has this very text already. Nothing was written")));
+            }
         }
-        if base.text == input.content.as_str() {
-            return Err(ToolError::new(format!("{shown} has this very text already. Nothing was written")));
-        }
+        let plan = workspace.plan_write(location, base.as_ref(), &input.content).await.map_err(failed)?;
+        Ok(Self { plan, is_new: base.is_none() })
     }
-    let plan = workspace.plan_write(&location, base.as_ref(), &input.content).await.map_err(|error| failed(&error))?;
-    Ok((location, plan, base.is_none()))
+}
+
+fn failed(error: impl std::error::Error) -> ToolError {
+    ToolError::new(error.to_string())
 }

@@ -48,12 +48,20 @@ impl Workspace {
 
     /// [`Self::apply`] for who holds the file's turn.
     pub(super) async fn apply_in_turn(&self, plan: &Plan, chosen: &[usize]) -> Result<Applied, EditError> {
-        if chosen.is_empty() && !plan.create {
-            let snapshot = self.read(&plan.location).await?;
+        // A new file without text has no hunks to choose from.
+        if chosen.is_empty() && !(plan.create && plan.diff().hunks.is_empty()) {
+            let snapshot = match self.read(&plan.location).await {
+                Err(ReadError::NotFound(_)) if plan.create => {
+                    Snapshot::of_disk(Rope::new(), digest_bytes(b""), Encoding::Utf8)
+                }
+                snapshot => snapshot?,
+            };
             let (diff, _) = pieces(&plan.location, &snapshot.text, &[]);
             let (before, rebased) = (snapshot.text.clone(), snapshot.text != plan.base);
             return Ok(Applied { diff, snapshot, rebased, created: false, before, edits: Vec::new() });
         }
+        // Since it was planned, a command may have written the file, which the editor is about to show.
+        self.settle_with_disk(Some(&plan.location.path)).await;
         let held = self
             .hold(&plan.location, plan.create)
             .await
@@ -200,7 +208,13 @@ impl Workspace {
             return buffer.snapshot(editor);
         }
         let generation = state.next();
-        Snapshot { text: latest.clone(), revision: Revision::Buffer { editor, generation }, unsaved: true }
+        Snapshot {
+            text: latest.clone(),
+            revision: Revision::Buffer { editor, generation },
+            unsaved: true,
+            overtaken: false,
+            encoding: None,
+        }
     }
 
     /// `edits` were made to `before`.
@@ -224,8 +238,8 @@ impl Workspace {
             return match created.await {
                 Ok(false) => Ok(Tried::Moved),
                 Ok(true) => {
-                    let revision = Revision::Disk { hash: digest_bytes(text.as_bytes()) };
-                    let snapshot = Snapshot { text: Rope::from_str(&text), revision, unsaved: false };
+                    let hash = digest_bytes(text.as_bytes());
+                    let snapshot = Snapshot::of_disk(Rope::from_str(&text), hash, Encoding::Utf8);
                     let edits: Vec<_> = chosen.iter().map(|index| plan.pieces[*index].edit.clone()).collect();
                     Ok(Tried::Applied(self.applied(plan, &Rope::new(), &edits, snapshot)))
                 }
@@ -250,7 +264,7 @@ impl Workspace {
             error => EditError::Read(error),
         })?;
         let Some(edits) = settle(&self.state, plan, chosen, &text, None) else {
-            let fresh = Box::new(disk_snapshot(text, &bytes));
+            let fresh = Box::new(Snapshot::of_disk(text, digest_bytes(&bytes), encoding));
             return Err(EditError::Conflict { shown: location.shown, fresh });
         };
         let new = make(&text, &edits);
@@ -270,7 +284,7 @@ impl Workspace {
             replaced.map(|done| done.then(|| digest_bytes(&out))).map_err(|error| EditError::of(&location, error))
         });
         let Some(hash) = written.await? else { return Ok(Tried::Moved) };
-        let snapshot = Snapshot { text: new, revision: Revision::Disk { hash }, unsaved: false };
+        let snapshot = Snapshot::of_disk(new, hash, encoding);
         Ok(Tried::Applied(self.applied(plan, &text, &edits, snapshot)))
     }
 
@@ -281,12 +295,10 @@ impl Workspace {
     /// The buffer as it is now, or else the text that was found.
     fn fresh(&self, location: &Location, text: &Rope) -> Snapshot {
         let open = lock(&self.state).find(&location.path).map(|(editor, buffer)| buffer.snapshot(editor));
-        open.unwrap_or_else(|| disk_snapshot(text.clone(), text.to_string().as_bytes()))
+        open.unwrap_or_else(|| {
+            Snapshot::of_disk(text.clone(), digest_bytes(text.to_string().as_bytes()), Encoding::Utf8)
+        })
     }
-}
-
-fn disk_snapshot(text: Rope, bytes: &[u8]) -> Snapshot {
-    Snapshot { text, revision: Revision::Disk { hash: digest_bytes(bytes) }, unsaved: false }
 }
 
 /// What was seen of a buffer while an edit was under way.

@@ -16,7 +16,7 @@ use super::{
     BufferEdit, BufferSink, Change, EditorId, Location, PositionEncoding, SinkError, Workspace,
     apply::blocking,
     buffer::{OpenBuffer, Saved, State},
-    disk,
+    disk::{self, Stamp},
     encoding::Encoding,
     error::ReadError,
     lock,
@@ -60,8 +60,8 @@ impl Workspace {
         lock(&self.state).attach_files(PositionEncoding::Utf8, sink, files)
     }
 
-    /// Asks again for what clients showed differently from the disk, since they do not tell when that changes. For who is
-    /// about to look at [`Workspace::buffers`].
+    /// Asks again for what clients showed differently from the disk, since they do not tell when that changes, and gives
+    /// editors a moment to show what others have written to the files of their buffers. For who is about to look at [`Workspace::buffers`].
     pub async fn refresh(&self) {
         let asked: Vec<PathBuf> = {
             let state = lock(&self.state);
@@ -72,6 +72,7 @@ impl Workspace {
                 tracing::warn!(path = %path.display(), message, "what a client shows of a file may be out of date");
             }
         }
+        self.settle_with_disk(None).await;
     }
 
     /// Finds out what clients show of a file.
@@ -215,7 +216,8 @@ impl State {
             }
             None => {
                 let path = path.to_path_buf();
-                self.open(editor, OpenBuffer { uri, path, on_disk: true, language: "", version: 0, text: &text });
+                let file = Stamp::of(&path);
+                self.open(editor, OpenBuffer { uri, path, file, language: "", version: 0, text: &text });
             }
         }
         if let Some(buffer) = self.buffer_mut(editor, uri) {

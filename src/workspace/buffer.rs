@@ -13,6 +13,7 @@ use super::{
     BufferInfo, BufferSink, Change, ChangeError, EditorId, Files, PositionEncoding, Revision, Snapshot,
     confine::{Root, locate},
     diff::changes,
+    disk::Stamp,
     edit::{TextEdit, shift_by},
     uri,
 };
@@ -22,8 +23,8 @@ use super::{
 pub struct State {
     editors: HashMap<EditorId, Editor>,
     pub pending: HashMap<u64, Pending>,
-    /// Told of each document that is opened.
-    pub openings: Arc<Notify>,
+    /// Told of each document that is opened, changed or saved.
+    pub news: Arc<Notify>,
     count: u64,
 }
 
@@ -48,6 +49,10 @@ pub struct Buffer {
     /// Of this opening, counted over all buffers.
     pub opening: u64,
     pub saved: Saved,
+    /// The file as it was when the disk last had what the editor knows of: when it was opened, saved, or found to be the same.
+    pub file: Stamp,
+    /// The file as someone else has written it since, which the editor has had the time to show and does not.
+    pub overtaken: Option<Stamp>,
     /// A change did not fit: what the editor shows is unknown until it sends the whole text.
     pub out_of_sync: bool,
     /// Those who wait for a change; told the text after each.
@@ -61,6 +66,14 @@ pub enum Saved {
     No,
     /// Opened and not changed since: an editor may restore unsaved text when it starts.
     Unknown,
+}
+
+/// How a buffer stood to its file at one moment.
+pub struct Standing {
+    pub text: Rope,
+    pub generation: u64,
+    pub saved: Saved,
+    pub file: Stamp,
 }
 
 /// The places of a plan that is not yet applied.
@@ -146,7 +159,9 @@ impl State {
             text,
             generation,
             opening,
-            saved: if buffer.on_disk { Saved::Unknown } else { Saved::No },
+            saved: if buffer.file == Stamp::NO_FILE { Saved::No } else { Saved::Unknown },
+            file: buffer.file,
+            overtaken: None,
             out_of_sync: false,
             watchers,
         };
@@ -156,7 +171,7 @@ impl State {
             pending.opening = (pending.text == opened.text).then_some(opening);
         }
         editor.buffers.insert(opened.uri.clone(), opened);
-        self.openings.notify_waiters();
+        self.news.notify_waiters();
     }
 
     pub fn change(&mut self, id: EditorId, uri: &str, version: i32, news: &[Change]) -> Result<(), ChangeError> {
@@ -212,15 +227,17 @@ impl State {
             }
             pending.text = text.clone();
         }
+        self.news.notify_waiters();
         Ok(())
     }
 
-    pub fn saved(&mut self, id: EditorId, uri: &str, path: Option<PathBuf>) {
+    pub fn saved(&mut self, id: EditorId, uri: &str, path: Option<PathBuf>, file: Stamp) {
         if let Some(buffer) = self.buffer_mut(id, uri) {
-            buffer.saved = Saved::Yes;
+            buffer.is_on_disk(file);
             if let Some(path) = path {
                 buffer.path = path;
             }
+            self.news.notify_waiters();
         }
     }
 
@@ -312,6 +329,7 @@ impl State {
                 language: buffer.language.clone(),
                 version: buffer.version,
                 unsaved: buffer.saved == Saved::No,
+                overtaken: buffer.overtaken.is_some(),
                 text: buffer.text.clone(),
             })
             .collect();
@@ -328,7 +346,7 @@ impl State {
 pub struct OpenBuffer<'a> {
     pub uri: &'a str,
     pub path: PathBuf,
-    pub on_disk: bool,
+    pub file: Stamp,
     pub language: &'a str,
     pub version: i32,
     pub text: &'a str,
@@ -340,7 +358,24 @@ impl Buffer {
             text: self.text.clone(),
             revision: Revision::Buffer { editor, generation: self.generation },
             unsaved: self.saved == Saved::No,
+            overtaken: self.overtaken.is_some(),
+            encoding: None,
         }
+    }
+
+    pub fn standing(&self) -> Standing {
+        Standing { text: self.text.clone(), generation: self.generation, saved: self.saved, file: self.file }
+    }
+
+    /// The disk has what the buffer has, in this state of the file.
+    pub fn is_on_disk(&mut self, file: Stamp) {
+        self.saved = Saved::Yes;
+        self.holds_file(file);
+    }
+
+    /// The editor has written the file, or knows what is in it.
+    pub fn holds_file(&mut self, file: Stamp) {
+        (self.file, self.overtaken) = (file, None);
     }
 
     fn tell(&mut self) {

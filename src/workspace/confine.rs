@@ -12,15 +12,18 @@ use super::Location;
 /// A folder the person opened.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Root {
-    /// As it was given.
+    /// As it was given, made absolute.
     pub given: PathBuf,
     /// Where that leads.
     pub path: PathBuf,
 }
 
 impl Root {
-    /// Looks at the disk for symlinks; a root that is not there yet is taken by its name.
+    /// Looks at the disk for symlinks; a root that is not there yet is taken by its name. A relative one is meant from
+    /// the current folder, as that is now.
     pub fn new(given: PathBuf) -> Self {
+        let given = if given.as_os_str().is_empty() { PathBuf::from(".") } else { given };
+        let given = if given.is_absolute() { given } else { std::path::absolute(&given).unwrap_or(given) };
         let path = real(&given).unwrap_or_else(|_| given.clone());
         Self { given, path }
     }

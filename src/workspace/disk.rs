@@ -5,6 +5,7 @@ use std::{
     fs,
     io::{self, Read, Write},
     path::{Path, PathBuf},
+    time::SystemTime,
 };
 
 pub mod relocate;
@@ -17,6 +18,37 @@ use super::{Location, confine::real, error::ReadError};
 /// If there is nothing, or it cannot be known.
 pub fn look(location: &Location) -> Result<(), ReadError> {
     fs::symlink_metadata(&location.path).map(drop).map_err(|source| ReadError::of(location, source))
+}
+
+/// What tells one state of a file from another without reading it; `None` in it if there is no file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stamp(Option<Marks>);
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Marks {
+    len: u64,
+    modified: Option<SystemTime>,
+    /// The file itself, and when anything about it changed: two writes may fall into one tick of the clock, and a time can
+    /// be set.
+    #[cfg(unix)]
+    inode: (u64, i64, i64),
+}
+
+impl Stamp {
+    pub const NO_FILE: Self = Self(None);
+
+    /// Quick: it only looks.
+    pub fn of(path: &Path) -> Self {
+        Self(fs::metadata(path).ok().map(|metadata| Marks {
+            len: metadata.len(),
+            modified: metadata.modified().ok(),
+            #[cfg(unix)]
+            inode: {
+                use std::os::unix::fs::MetadataExt;
+                (metadata.ino(), metadata.ctime(), metadata.ctime_nsec())
+            },
+        }))
+    }
 }
 
 /// # Errors
@@ -54,8 +86,8 @@ fn leads_elsewhere(path: &Path) -> io::Result<bool> {
     Ok(real(path)? != path)
 }
 
-/// Puts `bytes` in the place of the file, keeping its mode and, where allowed, its owner. `ready` is asked at the last
-/// moment; if it says no, nothing happens and the answer is `false`.
+/// Puts `bytes` in the place of the file, keeping its other names, its mode and, where allowed, its owner and extended
+/// attributes. `ready` is asked at the last moment; if it says no, nothing happens and the answer is `false`.
 pub fn replace(path: &Path, bytes: &[u8], ready: impl FnOnce() -> bool) -> io::Result<bool> {
     let metadata = fs::metadata(path)?;
     if leads_elsewhere(path)? {
@@ -64,11 +96,17 @@ pub fn replace(path: &Path, bytes: &[u8], ready: impl FnOnce() -> bool) -> io::R
     if metadata.permissions().readonly() {
         return Err(io::ErrorKind::ReadOnlyFilesystem.into());
     }
+    #[cfg(unix)]
+    if std::os::unix::fs::MetadataExt::nlink(&metadata) > 1 {
+        return overwrite(path, bytes, ready);
+    }
     let folder = folder(path)?;
     let mut file = tempfile::Builder::new().prefix(PREFIX).tempfile_in(folder)?;
     file.write_all(bytes)?;
     #[cfg(unix)]
     own(file.as_file(), &metadata);
+    #[cfg(any(target_os = "linux", target_os = "macos"))]
+    copy_attributes(path, file.as_file());
     file.as_file().set_permissions(metadata.permissions())?;
     file.as_file().sync_all()?;
     if !ready() {
@@ -77,6 +115,33 @@ pub fn replace(path: &Path, bytes: &[u8], ready: impl FnOnce() -> bool) -> io::R
     file.persist(path)?;
     sync_folder(folder);
     Ok(true)
+}
+
+/// As [`replace`], for a file with other names, which another in its place would not have: it is written where it is. A
+/// copy of what it had lies beside it as long as it may be lost.
+#[cfg(unix)]
+fn overwrite(path: &Path, bytes: &[u8], ready: impl FnOnce() -> bool) -> io::Result<bool> {
+    use std::io::Seek;
+    let old = fs::read(path)?;
+    let mut copy = tempfile::Builder::new().prefix(PREFIX).tempfile_in(folder(path)?)?;
+    copy.write_all(&old)?;
+    copy.as_file().sync_all()?;
+    let mut file = fs::File::options().write(true).open(path)?;
+    if !ready() {
+        return Ok(false);
+    }
+    let mut put = |bytes: &[u8]| {
+        file.rewind()?;
+        file.write_all(bytes)?;
+        file.set_len(bytes.len() as u64)?;
+        file.sync_all()
+    };
+    let Err(error) = put(bytes) else { return Ok(true) };
+    if put(&old).is_err() {
+        let (_, copy) = copy.keep()?;
+        return Err(io::Error::other(format!("{error}, halfway; what the file had is in {}", copy.display())));
+    }
+    Err(error)
 }
 
 /// Makes a file that must not exist, and with `folders` those above it. What fails leaves nothing behind.
@@ -154,6 +219,20 @@ fn own(file: &fs::File, like: &fs::Metadata) {
     }
     if now.uid() != like.uid() {
         let _ = std::os::unix::fs::fchown(file, Some(like.uid()), None);
+    }
+}
+
+/// Access control lists are among them. One that the system keeps for itself is its own affair.
+#[cfg(any(target_os = "linux", target_os = "macos"))]
+fn copy_attributes(from: &Path, to: &fs::File) {
+    use rustix::fs::{XattrFlags, fsetxattr, getxattr, listxattr};
+    // Linux has no longer lists or values.
+    let (mut names, mut value) = (vec![0; 1 << 16], vec![0; 1 << 16]);
+    let Ok(length) = listxattr(from, &mut names[..]) else { return };
+    for name in names[..length].split(|byte| *byte == 0).filter(|name| !name.is_empty()) {
+        if let Ok(length) = getxattr(from, name, &mut value[..]) {
+            let _ = fsetxattr(to, name, &value[..length], XattrFlags::empty());
+        }
     }
 }
 

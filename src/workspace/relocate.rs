@@ -10,7 +10,7 @@ use super::{
     apply::blocking,
     buffer::{Saved, State},
     confine::locate,
-    disk::relocate,
+    disk::{Stamp, relocate},
     lock, uri,
 };
 
@@ -67,6 +67,7 @@ pub(super) struct Showing {
     pub uri: String,
     pub location: Location,
     pub unsaved: bool,
+    overtaken: bool,
     pub text: Rope,
     sink: Arc<dyn BufferSink>,
 }
@@ -154,17 +155,18 @@ impl Workspace {
         if one_moves_all {
             return Ok(showing);
         }
-        for buffer in unsaved {
+        for buffer in unsaved.into_iter().filter(|buffer| !buffer.overtaken) {
             // What it could not do shows below.
             let saving = buffer.sink.save(vec![buffer.uri.clone()]);
             let failed = tokio::time::timeout(self.limits.save, saving).await;
             let said = matches!(failed, Ok(Ok(failed)) if failed.is_empty());
+            let file = Stamp::of(&buffer.location.path);
             let mut state = lock(&self.state);
             if said
                 && let Some(now) = state.buffer_mut(buffer.editor, &buffer.uri)
                 && now.text == buffer.text
             {
-                now.saved = Saved::Yes;
+                now.is_on_disk(file);
             }
         }
         let showing = self.showing(path).await;
@@ -178,7 +180,7 @@ impl Workspace {
     pub(super) async fn showing(&self, path: &Path) -> Vec<Showing> {
         let open: Vec<_> = lock(&self.state).all().map(|(_, buffer)| buffer.path.clone()).collect();
         for open in open.iter().filter(|open| open.starts_with(path)) {
-            self.settle_saved(Some(open)).await;
+            self.settle_with_disk(Some(open)).await;
         }
         let roots = lock(&self.roots).clone();
         let state = lock(&self.state);
@@ -190,6 +192,7 @@ impl Workspace {
                     uri: buffer.uri.clone(),
                     location: locate(&roots, buffer.path.clone()),
                     unsaved: buffer.saved != Saved::Yes,
+                    overtaken: buffer.overtaken.is_some(),
                     text: buffer.text.clone(),
                     sink: state.sink(editor)?,
                 })
@@ -253,7 +256,7 @@ impl Workspace {
     async fn arrives(&self, path: &Path, typed: &mut UnboundedReceiver<Rope>, matters: bool) -> bool {
         let deadline = Instant::now() + self.limits.confirm;
         loop {
-            let opened = lock(&self.state).openings.clone();
+            let opened = lock(&self.state).news.clone();
             let opened = opened.notified();
             tokio::pin!(opened);
             // From here on no opening is missed.

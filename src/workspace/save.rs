@@ -1,13 +1,19 @@
 //! Getting the disk to have what the editors show, before a program looks at it.
 
-use std::{collections::HashMap, path::Path};
+use std::{
+    collections::HashMap,
+    path::{Path, PathBuf},
+};
+
+use ropey::Rope;
+use tokio::time::{Instant, timeout_at};
 
 use super::{
     EditorId, Location, Workspace,
     apply::blocking,
-    buffer::Saved,
+    buffer::{Saved, Standing},
     confine::locate,
-    disk,
+    disk::{self, Stamp},
     encoding::Encoding,
     lock,
     text::{line_feeds, with_line_feeds},
@@ -18,7 +24,7 @@ use super::{
 pub struct SaveOutcome {
     /// They are on the disk.
     pub saved: Vec<Location>,
-    /// The disk still has an older text.
+    /// The disk has another text.
     pub stale: Vec<Location>,
 }
 
@@ -28,19 +34,24 @@ struct Unsaved {
     uri: String,
     location: Location,
     generation: u64,
+    overtaken: bool,
 }
 
 impl Workspace {
-    /// Has the editors save what they hold unsaved inside the roots. Untitled buffers have no file and do not count.
+    /// Has the editors save what they hold unsaved inside the roots. Untitled buffers have no file and do not count. Where
+    /// someone else has written the file meanwhile, which the editor does not show, saving would lose that: nothing asks for
+    /// it.
     pub async fn save_unsaved(&self) -> SaveOutcome {
         self.refresh().await;
-        self.settle_saved(None).await;
+        let mut outcome = SaveOutcome::default();
         let mut by_editor: HashMap<EditorId, Vec<Unsaved>> = HashMap::new();
         for unsaved in self.unsaved() {
-            by_editor.entry(unsaved.editor).or_default().push(unsaved);
+            match unsaved.overtaken {
+                true => outcome.stale.push(unsaved.location),
+                false => by_editor.entry(unsaved.editor).or_default().push(unsaved),
+            }
         }
         let saving = by_editor.into_iter().map(|(editor, buffers)| self.save_with(editor, buffers));
-        let mut outcome = SaveOutcome::default();
         for (buffer, saved) in futures::future::join_all(saving).await.into_iter().flatten() {
             let list = if saved { &mut outcome.saved } else { &mut outcome.stale };
             list.push(buffer.location);
@@ -60,6 +71,7 @@ impl Workspace {
                 uri: buffer.uri.clone(),
                 location: locate(&roots, buffer.path.clone()),
                 generation: buffer.generation,
+                overtaken: buffer.overtaken.is_some(),
             })
             .filter(|unsaved| unsaved.location.inside)
             .collect()
@@ -74,51 +86,96 @@ impl Workspace {
             Ok(Ok(failed)) => Some(failed),
             Ok(Err(_)) | Err(_) => None,
         };
+        let buffers: Vec<_> = buffers.into_iter().map(|unsaved| (Stamp::of(&unsaved.location.path), unsaved)).collect();
         let mut state = lock(&self.state);
-        let saved = buffers.into_iter().map(|unsaved| {
+        let saved = buffers.into_iter().map(|(file, unsaved)| {
             let Some(buffer) = state.buffer_mut(editor, &unsaved.uri) else { return (unsaved, false) };
             let said = failed.as_ref().is_some_and(|failed| !failed.contains(&unsaved.uri));
             // An editor that cannot answer may still have told that it saved.
             let saved = said || buffer.saved == Saved::Yes;
             if said && buffer.generation == unsaved.generation {
-                buffer.saved = Saved::Yes;
+                buffer.is_on_disk(file);
+            } else if said {
+                buffer.holds_file(file);
             }
             (unsaved, saved)
         });
         saved.collect()
     }
 
-    /// Compares buffers that were opened and never changed (all of them, or the one of `path`) with the disk: an editor
-    /// may have opened them with text it restored from its last run.
-    pub(super) async fn settle_saved(&self, path: Option<&Path>) {
-        let unknown: Vec<_> = {
-            let roots = lock(&self.roots).clone();
-            let state = lock(&self.state);
-            let unknown = state
-                .all()
-                .filter(|(_, buffer)| buffer.saved == Saved::Unknown && path.is_none_or(|path| buffer.path == path));
-            unknown
-                .map(|(editor, buffer)| {
-                    let location = locate(&roots, buffer.path.clone());
-                    (editor, buffer.uri.clone(), buffer.generation, location, buffer.text.clone())
-                })
-                .collect()
-        };
-        for (editor, uri, generation, location, text) in unknown {
-            let limit = self.limits.size;
-            let same = blocking(move || {
-                let bytes = disk::read(&location, limit).map_err(|_| ())?;
-                let (_, on_disk) = Encoding::decode(&bytes).map_err(|_| ())?;
-                // An editor shows the line ends its own way.
-                Ok::<_, ()>(with_line_feeds(&text) == line_feeds(&on_disk).as_str())
-            });
-            let same = same.await.unwrap_or(false);
-            if let Some(buffer) = lock(&self.state).buffer_mut(editor, &uri)
-                && buffer.saved == Saved::Unknown
-                && buffer.generation == generation
-            {
-                buffer.saved = if same { Saved::Yes } else { Saved::No };
+    /// Finds out how open buffers (all of them, or those of `path`) and their files stand to each other: an editor may open
+    /// them with text that it restored from its last run, and someone else may write the files. To show the latter, an
+    /// editor gets a moment, once for each time.
+    pub(super) async fn settle_with_disk(&self, path: Option<&Path>) {
+        let deadline = Instant::now() + self.limits.settle;
+        loop {
+            let news = lock(&self.state).news.clone();
+            let news = news.notified();
+            tokio::pin!(news);
+            // From here on no news is missed.
+            news.as_mut().enable();
+            let behind = self.compare_with_disk(path).await;
+            if behind.is_empty() {
+                return;
+            }
+            if timeout_at(deadline, news).await.is_err() {
+                let mut state = lock(&self.state);
+                for (editor, uri, file) in behind {
+                    if let Some(buffer) = state.buffer_mut(editor, &uri) {
+                        buffer.overtaken = Some(file);
+                    }
+                }
+                return;
             }
         }
+    }
+
+    /// Looks once. The buffers whose files have another text since, which is not known of them yet, with those files.
+    async fn compare_with_disk(&self, path: Option<&Path>) -> Vec<(EditorId, String, Stamp)> {
+        let open: Vec<_> = {
+            let state = lock(&self.state);
+            let open = state
+                .all()
+                .filter(|(_, buffer)| buffer.path.is_absolute() && path.is_none_or(|path| buffer.path == path));
+            open.map(|(editor, buffer)| (editor, buffer.uri.clone(), buffer.path.clone(), buffer.standing())).collect()
+        };
+        let mut behind = Vec::new();
+        for (editor, uri, path, then) in open {
+            let file = Stamp::of(&path);
+            let is_same = match &then {
+                Standing { saved: Saved::Yes | Saved::No, file: known, .. } if *known == file => None,
+                Standing { text, .. } => Some(self.disk_has(path, text.clone()).await),
+            };
+            let mut state = lock(&self.state);
+            let Some(buffer) = state.buffer_mut(editor, &uri) else { continue };
+            if (buffer.generation, buffer.file) != (then.generation, then.file) {
+                // Compared in vain: it has moved on, which is news.
+                behind.push((editor, uri, file));
+            } else if is_same == Some(true) {
+                buffer.is_on_disk(file);
+            } else {
+                if buffer.saved == Saved::Unknown {
+                    buffer.saved = Saved::No;
+                }
+                if file == buffer.file {
+                    buffer.overtaken = None;
+                } else if buffer.overtaken != Some(file) {
+                    behind.push((editor, uri, file));
+                }
+            }
+        }
+        behind
+    }
+
+    async fn disk_has(&self, path: PathBuf, text: Rope) -> bool {
+        let limit = self.limits.size;
+        let location = Location { path, inside: true, shown: String::new() };
+        let same = blocking(move || {
+            let bytes = disk::read(&location, limit).map_err(|_| ())?;
+            let (_, on_disk) = Encoding::decode(&bytes).map_err(|_| ())?;
+            // An editor shows the line ends its own way.
+            Ok::<_, ()>(with_line_feeds(&text) == line_feeds(&on_disk).as_str())
+        });
+        same.await.unwrap_or(false)
     }
 }

@@ -72,6 +72,35 @@ async fn rules_are_asked_where_the_roots_are() {
     assert!(folder.path().join("src/in.rs").exists() && !folder.path().join("out.rs").exists());
 }
 
+#[tokio::test]
+async fn a_call_that_leaves_the_roots_tells_nothing_before_the_gate() {
+    for mode in [Mode::Ask, Mode::AcceptEdits, Mode::Plan, Mode::Auto] {
+        let told = async |is_there: bool| {
+            let folder = tempfile::tempdir().expect("a folder");
+            let root = folder.path().join("project");
+            fs::create_dir(&root).expect("a folder");
+            if is_there {
+                fs::write(folder.path().join("key"), "-----BEGIN KEY-----\nsecret\n").expect("a file");
+                fs::create_dir_all(folder.path().join("full/of/it")).expect("a folder");
+            }
+            let model = model(&[&[
+                ("edit", json!({"path": "../key", "old_string": "-----BEGIN KEY----\nx", "new_string": "y"})),
+                ("edit", json!({"path": "../key", "old_string": "", "new_string": "y"})),
+                ("write", json!({"path": "../key", "content": "y"})),
+                ("delete", json!({"path": "../full"})),
+                ("move", json!({"from": "../key", "to": "../full"})),
+            ]]);
+            let agent = agent(&root, model, Policy { mode, rules: Vec::new() }).to_builder();
+            let agent = agent.approver(|_| async { Answer::Deny { reason: None } }).build().expect("an agent");
+            let events: Vec<Event> = agent.stream(&go()).collect().await;
+            assert_eq!(statuses(&events), [CallStatus::Denied; 5], "{mode:?}: {events:#?}");
+            let result = |event| if let Event::ToolResult { result, .. } = event { Some(result.content) } else { None };
+            events.into_iter().filter_map(result).collect::<Vec<_>>()
+        };
+        assert_eq!(told(true).await, told(false).await, "{mode:?}");
+    }
+}
+
 #[cfg(unix)]
 #[tokio::test]
 async fn a_cancel_ends_a_command_and_keeps_what_it_printed() {

@@ -239,3 +239,66 @@ async fn loading_a_session_again_does_not_ask_twice() {
     let again = client.drain().into_iter().any(|heard| matches!(heard, Heard::Request { .. }));
     assert!(!again, "it asked again");
 }
+
+#[tokio::test]
+async fn a_rule_that_covers_what_is_asked_already_answers_it_too() {
+    let outside = tempfile::tempdir().expect("a folder");
+    let folder = outside.path().canonicalize().expect("the folder");
+    std::fs::create_dir(folder.join("deep")).expect("a folder");
+    let read = |name: &str| {
+        let path = folder.join(name);
+        std::fs::write(&path, name).expect("a file");
+        json!({"toolCall": {"name": "read", "input": {"path": path}}})
+    };
+    let ground = Ground::new(&script::always(json!([read("a"), read("b"), read("deep/c")])));
+    let mut client = ground.client(everything()).await;
+    let session = client.new_session().await;
+    client.start(&session, "read them").await;
+    let mut asked = Vec::new();
+    for _ in 0..3 {
+        asked.push(client.asked("approval/request").await);
+    }
+    let path = |params: &Value| text(&params["approval"]["paths"][0]);
+    asked.sort_by_key(|(_, params)| path(params));
+    let (deep, params) = asked.pop().expect("three of them");
+    assert!(path(&params).ends_with("c"), "{params}");
+    let rule = format!("read({}/*)", folder.display().to_string().replace('\\', "/"));
+    let (first, _) = asked.remove(0);
+    first.send(Ok(json!({"type": "allow", "scope": "session", "rules": [rule]})));
+    // What no rule covers still waits for its own answer.
+    for _ in 0..2 {
+        let resolved = client.events_until(&session, "approvalResolved").await.pop().expect("one");
+        assert_eq!(resolved["outcome"], json!({"type": "allowed", "scope": "session"}));
+    }
+    let open = client.call("approval/list", json!({"sessionId": session})).await;
+    assert_eq!(open["approvals"], json!([params["approval"]]));
+    deep.send(Ok(json!({"type": "deny"})));
+    let events = client.events_until(&session, "turnEnded").await;
+    let results = events.iter().filter(|event| event["type"] == "toolResult");
+    assert_eq!(results.map(|event| text(&event["status"])).collect::<Vec<_>>(), ["ok", "ok", "denied"]);
+}
+
+#[tokio::test]
+async fn what_was_allowed_in_one_project_is_asked_again_in_another() {
+    let ground = Ground::new(&script::always(json!([{"toolCall": {"name": "bash", "input": {"command": "touch x"}}}])));
+    let other = ground.project().with_file_name("other");
+    std::fs::create_dir(&other).expect("a folder");
+    let mut client = ground.client(everything()).await;
+    let session = client.new_session().await;
+    client.start(&session, "go").await;
+    let (reply, _) = client.asked("approval/request").await;
+    reply.send(Ok(json!({"type": "allow", "scope": "project"})));
+    client.events_until(&session, "turnEnded").await;
+    for (root, is_asked) in [(&other, true), (&ground.project(), false)] {
+        client.call("session/load", json!({"sessionId": session, "roots": [root]})).await;
+        let (_, moved) = client.event(&session).await;
+        assert!(moved["type"] == "notice" && text(&moved["message"]).contains(&*root.to_string_lossy()), "{moved}");
+        client.start(&session, "go").await;
+        if is_asked {
+            client.asked("approval/request").await.0.send(Ok(json!({"type": "deny"})));
+        }
+        let events = client.events_until(&session, "turnEnded").await;
+        assert_eq!(events.iter().any(|event| event["type"] == "approvalRequested"), is_asked, "in {root:?}");
+    }
+    assert!(!other.join("x").exists());
+}

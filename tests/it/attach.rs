@@ -442,6 +442,20 @@ async fn what_a_tool_has_started_may_not_attach() {
     editor.leave().await;
 }
 
+#[cfg(unix)]
+#[tokio::test]
+async fn what_a_tool_of_another_pillion_has_started_may_not_attach() {
+    let command = format!("{} run --json look 2>&1", env!("CARGO_BIN_EXE_pillion"));
+    let sneak = json!([{"toolCall": {"name": "bash", "input": {"command": command}}}]);
+    let ground = Ground::new(&script::by_prompt(json!({"go": sneak, "look": [{"text": "Looked."}]})));
+    let editor = editor(&ground).await;
+    let mut run = terminal(&ground, &["run", "--json", "--no-attach", "--mode", "auto", "go"]);
+    let told = result(&run.until("turnEnded").await);
+    assert!(told.contains("Looked.") && !told.contains("works with the editor"), "{told}");
+    assert_eq!(run.end().await.0, Some(0));
+    editor.leave().await;
+}
+
 #[tokio::test]
 async fn the_socket_is_private_wherever_the_state_folder_is() {
     use std::os::unix::fs::PermissionsExt;

@@ -72,6 +72,26 @@ async fn the_first_answer_wins_a_wrong_one_is_refused_and_a_late_one_does_no_har
 }
 
 #[tokio::test]
+async fn a_question_takes_no_answer_that_is_for_an_approval_and_keeps_none_of_its_rules() {
+    let ground = Ground::new(&script::by_prompt(json!({
+        "ask": [{"toolCall": {"name": "ask", "input": colours()}}],
+        "run": [{"toolCall": {"name": "bash", "input": {"command": "touch x"}}}],
+    })));
+    let mut client = ground.client(everything()).await;
+    let session = client.new_session().await;
+    client.start(&session, "ask").await;
+    let (reply, params) = client.asked("question/request").await;
+    let decision = json!({"type": "allow", "scope": "session", "rules": ["bash(touch *)"]});
+    let respond = json!({"approvalId": params["question"]["questionId"], "decision": decision});
+    assert_eq!(client.call("approval/respond", respond).await["accepted"], false);
+    reply.send(Ok(json!({"type": "choice", "index": 0})));
+    client.events_until(&session, "turnEnded").await;
+    client.start(&session, "run").await;
+    client.asked("approval/request").await.0.send(Ok(json!({"type": "deny"})));
+    client.events_until(&session, "turnEnded").await;
+}
+
+#[tokio::test]
 async fn a_question_ends_with_its_turn_and_is_not_asked_twice() {
     let ground = asking(json!({"question": "Why?"}));
     let (mut client, session) = started(&ground, everything()).await;

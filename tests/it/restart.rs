@@ -2,7 +2,10 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{Client, Ground, everything, script, text};
+use crate::{
+    http_server::{Server, chat, json as answer},
+    support::{Client, Ground, everything, script, text},
+};
 
 const BEFORE: &str = "one\ntwo\nthree\n";
 
@@ -256,4 +259,57 @@ async fn without_its_model_the_turn_is_closed_as_interrupted() {
     assert_eq!(events.last().expect("an end")["stopReason"], "interrupted");
     let resolved = events.iter().find(|event| event["type"] == "approvalResolved").expect("it is closed");
     assert_eq!(resolved["outcome"]["type"], "cancelled");
+}
+
+#[tokio::test]
+async fn the_shape_of_its_answer_is_asked_for_again() {
+    let call = json!({"id": "c1", "type": "function", "function": {
+        "name": "edit", "arguments": edit()["toolCall"]["input"].to_string(),
+    }});
+    let message = json!({"role": "assistant", "content": null, "tool_calls": [call]});
+    let called = json!({"choices": [{"message": message, "finish_reason": "tool_calls"}]}).to_string();
+    let server = Server::start(move |asked| match asked.body.contains(r#""role":"tool""#) {
+        true => chat(r#"{"lines": 3}"#),
+        false => answer(200, &called),
+    });
+    let mut ground = ground(json!([]));
+    let config = format!("[providers.mine]\nkind = \"openai\"\nbase_url = \"{}\"\napi_key = \"x\"\n", server.url());
+    std::fs::write(ground.folder().join("config.toml"), config).expect("a configuration");
+    ground.env.push(("PILLION_MODEL".to_owned(), "mine/m".to_owned()));
+    let mut client = ground.client(everything()).await;
+    let session = client.new_session().await;
+    let schema = json!({"type": "object", "properties": {"lines": {"type": "integer"}}});
+    let prompt = json!([{"type": "text", "text": "go"}]);
+    let start = json!({"sessionId": session, "prompt": prompt, "outputSchema": schema});
+    client.call("turn/start", start).await;
+    client.asked("approval/request").await;
+    killed(client).await;
+    let mut client = loaded(&ground, &session).await;
+    client.asked("approval/request").await.0.send(Ok(json!({"type": "allow"})));
+    the_whole_turn(&mut client, &session).await;
+    let shapes: Vec<Value> = server
+        .asked()
+        .iter()
+        .map(|asked| serde_json::from_str::<Value>(&asked.body).expect("JSON")["response_format"].clone())
+        .collect();
+    assert_eq!(shapes.len(), 2);
+    assert!(shapes[0].is_object() && shapes[0] == shapes[1], "{shapes:?}");
+}
+
+#[tokio::test]
+async fn a_load_that_is_refused_takes_nothing_up_and_leaves_nothing_open() {
+    let ground = ground(json!([edit()]));
+    let other = ground.project().with_file_name("other");
+    std::fs::create_dir(&other).expect("a folder");
+    let Left { session, before, .. } = left(&ground, 1).await;
+    let refused = ground.client(everything()).await;
+    let error = refused.refused("session/load", json!({"sessionId": session, "roots": [other]})).await;
+    assert!(error.contains("folders"), "{error}");
+    // Another process may have it, and it is all there.
+    let mut client = loaded(&ground, &session).await;
+    let (_unanswered, params) = client.asked("approval/request").await;
+    assert_eq!(params["approval"], before[0]);
+    killed(client).await;
+    refused.refused("session/load", json!({"sessionId": session, "roots": [other]})).await;
+    refused.call("session/delete", json!({"sessionId": session})).await;
 }

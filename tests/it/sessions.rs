@@ -233,6 +233,47 @@ async fn a_session_loaded_again_while_it_is_replayed_is_shown_once_and_whole() {
     assert_eq!(seqs, expected);
 }
 
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn what_is_said_while_the_disk_is_full_is_saved_once_there_is_room() {
+    use rustix::process::{Pid, Resource, Rlimit, getrlimit, prlimit};
+    let mut ground = Ground::new(&script::always(json!([{"text": "x"}])));
+    // Writing beyond a limit fails as on a full disk, if the signal for it is ignored.
+    ground.prefix = ["sh", "-c", "trap '' XFSZ; exec \"$@\"", "sh"].map(str::to_owned).to_vec();
+    let mut client = ground.client(everything()).await;
+    let session = client.new_session().await;
+    let pid = client.child.id().and_then(|id| Pid::from_raw(i32::try_from(id).expect("an id"))).expect("it runs");
+    let maximum = getrlimit(Resource::Fsize).maximum;
+    let mut shown = Vec::new();
+    for (prompt, limit, notice) in [
+        ("the first", maximum, None),
+        ("the second", Some(0), Some("cannot be saved")),
+        ("the third", maximum, Some("is saved again")),
+    ] {
+        prlimit(Some(pid), Resource::Fsize, Rlimit { current: limit, maximum }).expect("another limit");
+        client.start(&session, prompt).await;
+        let events = client.events_until(&session, "turnEnded").await;
+        let notices = events.iter().filter(|event| event["type"] == "notice");
+        let notices: Vec<_> = notices.map(|event| text(&event["message"])).collect();
+        assert_eq!(notices.len(), usize::from(notice.is_some()), "{prompt}: {notices:?}");
+        assert!(notice.is_none_or(|notice| notices[0].contains(notice)), "{prompt}: {notices:?}");
+        shown.extend(events);
+    }
+    client.child.start_kill().expect("kill -9");
+    client.ended().await;
+
+    let mut client = ground.client(everything()).await;
+    client.call("session/load", json!({"sessionId": session, "fromSeq": 1})).await;
+    for expected in &shown {
+        assert_eq!(&client.event(&session).await.1, expected);
+    }
+    let log = std::fs::read_to_string(log_file(&ground, &session)).expect("the log");
+    let messages = log.lines().filter(|line| line.starts_with("{\"message\""));
+    let prompts = messages.filter(|line| line.contains("\"the ")).collect::<Vec<_>>();
+    assert!(["first", "second", "third"].iter().zip(&prompts).all(|(n, line)| line.contains(n)), "{prompts:?}");
+    assert_eq!(prompts.len(), 3);
+}
+
 async fn titles(client: &crate::support::Client) -> Vec<String> {
     let listed = client.call("session/list", json!({})).await;
     listed["sessions"].as_array().expect("sessions").iter().map(|session| text(&session["title"])).collect()

@@ -10,7 +10,9 @@ use std::{
 };
 
 use pillion::{
-    protocol::{ContentBlock, Limits, Mode, SessionEvent, TurnStopReason, Usage, convert::unresolved_prompt},
+    protocol::{
+        ContentBlock, Limits, Mode, NoticeLevel, SessionEvent, TurnStopReason, Usage, convert::unresolved_prompt,
+    },
     store::{Log, Meta, Settings, Store},
     transcript::{self, Content, Message, Role, ToolCall, ToolResult},
 };
@@ -43,59 +45,63 @@ fn acknowledge(what: &str) {
 struct Writer {
     log: Log,
     seq: u64,
+    /// The last line did not fit on the disk.
+    is_full: bool,
     acknowledge: fn(&str),
 }
 
 impl Writer {
-    fn event(&mut self, event: &SessionEvent) -> std::io::Result<()> {
+    fn event(&mut self, event: &SessionEvent) {
         self.seq += 1;
         let json = to_raw_value(event).expect("it encodes");
-        self.log.append_event(self.seq, &json)?;
+        self.is_full = self.log.append_event(self.seq, &json).is_err();
         (self.acknowledge)(&format!("event {} {}", self.seq, json.get()));
-        Ok(())
     }
 
-    fn message(&mut self, message: &Message) -> std::io::Result<()> {
-        self.log.append_message(message)?;
+    fn message(&mut self, message: &Message) {
+        self.is_full = self.log.append_message(message).is_err();
         (self.acknowledge)(&format!("message {}", serde_json::to_string(message).expect("it encodes")));
-        Ok(())
     }
 
     /// A turn with a call, as a session writes it.
-    fn turn(&mut self, number: u64) -> std::io::Result<()> {
+    fn turn(&mut self, number: u64) {
         let turn_id = format!("t{number}");
         let prompt = vec![ContentBlock::Text { text: format!("prompt {number}") }];
-        self.event(&SessionEvent::TurnStarted { turn_id: turn_id.clone(), prompt: prompt.clone(), by: None })?;
-        self.message(&unresolved_prompt(&prompt))?;
+        self.event(&SessionEvent::TurnStarted {
+            turn_id: turn_id.clone(),
+            prompt: prompt.clone(),
+            by: None,
+            output_schema: None,
+        });
+        self.message(&unresolved_prompt(&prompt));
         self.log.sync();
         for piece in ["I ", "will ", "look."] {
-            self.event(&SessionEvent::MessageDelta { text: piece.into() })?;
+            self.event(&SessionEvent::MessageDelta { text: piece.into() });
         }
         let call = ToolCall { id: format!("c{number}"), name: "read".into(), input: json!({"path": "a"}) };
         let said = Content::Text { text: "I will look.".into() };
-        self.message(&Message { role: Role::Assistant, content: vec![said, Content::ToolCall(call.clone())] })?;
+        self.message(&Message { role: Role::Assistant, content: vec![said, Content::ToolCall(call.clone())] });
         self.event(&SessionEvent::ToolCall {
             call_id: call.id.clone(),
             tool: call.name,
             input: call.input,
             class: pillion::protocol::ToolClass::Read,
             title: "Read a".into(),
-        })?;
+        });
         let text = "line\n".repeat(2000);
         self.event(&SessionEvent::ToolResult {
             call_id: call.id.clone(),
             status: pillion::protocol::ToolStatus::Ok,
             text: text.clone(),
             diff: None,
-        })?;
+        });
         let result = Content::ToolResult(ToolResult::text(call.id, text, false));
-        self.message(&Message { role: Role::User, content: vec![result] })?;
-        self.event(&SessionEvent::MessageDelta { text: "Done.".into() })?;
-        self.message(&Message::assistant("Done."))?;
+        self.message(&Message { role: Role::User, content: vec![result] });
+        self.event(&SessionEvent::MessageDelta { text: "Done.".into() });
+        self.message(&Message::assistant("Done."));
         let (stop_reason, usage) = (TurnStopReason::EndTurn, Usage::default());
-        self.event(&SessionEvent::TurnEnded { turn_id, stop_reason, usage, error: None })?;
+        self.event(&SessionEvent::TurnEnded { turn_id, stop_reason, usage, error: None });
         self.log.sync();
-        Ok(())
     }
 }
 
@@ -105,29 +111,38 @@ fn writer() {
     let Some(folder) = env::var_os(WRITER) else { return };
     let store = Store::open(Some(folder.into())).expect("a store");
     let settings = Settings { model: "scripted/x".into(), mode: Mode::Ask, limits: Limits::default() };
-    let meta = Meta::new(vec!["/project".into()], settings);
-    let mut writer = Writer { log: store.create(&meta).expect("a log"), seq: 0, acknowledge };
+    let meta = Meta::new(vec!["/project".into()], settings.clone());
+    let mut writer = Writer { log: store.create(&meta).expect("a log"), seq: 0, is_full: false, acknowledge };
     acknowledge(&format!("session {}", meta.session_id));
     for number in 1.. {
-        if writer.turn(number).is_err() {
+        let was_full = writer.is_full;
+        writer.turn(number);
+        if was_full {
             break;
         }
     }
+    // Full for new logs, too, from somewhere in their middle on.
+    limit(Some(1000));
+    assert!(store.fork(&meta.session_id, None).is_err(), "there is no room for a copy");
+    limit(Some(10));
+    assert!(store.create(&Meta::new(vec!["/project".into()], settings)).is_err(), "there is no room for a log");
     acknowledge("full");
-    lift_limit();
-    writer.event(&SessionEvent::MessageDelta { text: "after".into() }).expect("there is room again");
+    limit(None);
+    writer.event(&SessionEvent::Notice { level: NoticeLevel::Info, message: "after".into() });
+    assert!(!writer.is_full, "there is room again");
     acknowledge("done");
 }
 
+/// How long a file may become, in bytes.
 #[cfg(unix)]
-fn lift_limit() {
+fn limit(bytes: Option<u64>) {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
     let maximum = getrlimit(Resource::Fsize).maximum;
-    setrlimit(Resource::Fsize, Rlimit { current: maximum, maximum }).expect("a higher limit");
+    setrlimit(Resource::Fsize, Rlimit { current: bytes.or(maximum), maximum }).expect("another limit");
 }
 
 #[cfg(not(unix))]
-fn lift_limit() {}
+fn limit(_: Option<u64>) {}
 
 /// What the writer acknowledged.
 #[derive(Default)]
@@ -179,7 +194,7 @@ impl Acknowledged {
         }
         drop(log);
         let log = store.load(&self.session).expect("it loads again").0;
-        Writer { log, seq, acknowledge: |_| {} }.turn(1_000_000).expect("a next turn");
+        Writer { log, seq, is_full: false, acknowledge: |_| {} }.turn(1_000_000);
         let (_, again) = store.load(&self.session).expect("it loads once more");
         assert_eq!((again.repairs, again.closing), (vec![], vec![]));
         assert_eq!(again.messages[..all.len()], all);
@@ -237,7 +252,7 @@ fn another_process_is_refused_while_one_writes() {
 
 #[test]
 #[cfg(unix)]
-fn a_record_that_does_not_fit_on_the_disk_does_not_spoil_the_next() {
+fn what_does_not_fit_on_the_disk_is_there_once_there_is_room_again_and_no_half_of_a_log_is() {
     let folder = tempfile::tempdir().expect("a folder");
     let store = Store::open(Some(folder.path().to_owned())).expect("a store");
     // Writing beyond the limit fails as on a full disk, in the middle of a record.
@@ -248,10 +263,7 @@ fn a_record_that_does_not_fit_on_the_disk_does_not_spoil_the_next() {
     assert!(said.contains("\nack full\n") && said.contains("\nack done\n"));
     let mut acknowledged = Acknowledged::default();
     said.lines().for_each(|line| acknowledged.take(line));
-    let (_, recovered) = store.load(&acknowledged.session).expect("it loads");
-    assert_eq!(recovered.damaged, 0);
-    let last_seq = recovered.last_seq;
-    let last = store.replay(&acknowledged.session, last_seq..=last_seq).expect("it replays").last();
-    assert_eq!(last.expect("an event").1.get(), r#"{"type":"messageDelta","text":"after"}"#);
-    assert_eq!(recovered.messages, acknowledged.messages);
+    acknowledged.check(&store);
+    let logs = std::fs::read_dir(folder.path().join("sessions")).expect("the folder of the logs");
+    assert_eq!(logs.count(), 1, "what could not be begun is left behind");
 }

@@ -8,6 +8,8 @@ use std::process::{Command, Output, Stdio};
 use serde_json::{Value, json};
 
 use crate::support::{Ground, LIMIT, script, text};
+#[cfg(target_os = "linux")]
+use crate::support::{eventually, processes_with};
 
 fn run(ground: &Ground, args: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_pillion"))
@@ -53,6 +55,38 @@ fn without_a_terminal_nothing_is_done_that_would_ask_and_a_script_can_tell() {
     std::fs::write(ground.folder().join("rules.toml"), "rules = [\"write(made.txt)\"]\n").expect("a rule");
     assert_eq!(run(&ground, &["go"]).status.code(), Some(0));
     assert!(ground.project().join("made.txt").exists());
+}
+
+#[test]
+fn a_turn_that_is_cut_short_says_why_and_what_to_do() {
+    let ended = |stop: &str, steps: Value| json!({"match": stop, "stop": stop, "steps": steps});
+    let listing = json!([{"toolCall": {"name": "list", "input": {}}}]);
+    let ground = Ground::new(&json!([
+        {"afterTools": true, "steps": listing, "reuse": true},
+        {"match": "turnLimit", "steps": listing},
+        ended("maxTokens", json!([{"text": "half an ans"}])),
+        ended("refusal", json!([])),
+    ]));
+    let config = ground.folder().join("config.toml");
+    let set = std::fs::read_to_string(&config).expect("a configuration");
+    std::fs::write(&config, format!("turn_limit = 2\n{set}")).expect("a file");
+    for (stop, advice) in [("turnLimit", "`turn_limit`"), ("maxTokens", "`max_tokens`"), ("refusal", "--model")] {
+        let output = run(&ground, &[stop]);
+        assert_eq!(output.status.code(), Some(1), "{output:?}");
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(said.contains(advice), "{stop}: {output:?}");
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_command_that_ends_with_the_run_is_named() {
+    let start = |command| json!({"toolCall": {"name": "bash", "input": {"command": command, "background": true}}});
+    let ground = Ground::new(&script::always(json!([start("sleep 7792")])));
+    let output = run(&ground, &["--mode", "auto", "go"]);
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(said.contains("task-1 still runs, and is ended with this run: sleep 7792"), "{output:?}");
 }
 
 #[test]
@@ -110,9 +144,31 @@ fn a_relative_root_confines_like_an_absolute_one_and_a_missing_one_is_told() {
     assert_eq!(output.status.code(), Some(4), "nobody could be asked about what is outside");
     assert!(ground.project().join("sub/inside.txt").exists());
     assert!(!ground.project().join("outside.txt").exists());
-    let output = run(&ground, &["--root", "nowhere", "go"]);
-    assert_eq!(output.status.code(), Some(2));
-    assert!(String::from_utf8_lossy(&output.stderr).contains("nowhere"));
+    for (root, why) in [("nowhere", "nowhere cannot be worked in"), ("sub/inside.txt", "is no folder")] {
+        let output = run(&ground, &["--root", root, "go"]);
+        assert_eq!(output.status.code(), Some(2));
+        assert!(String::from_utf8_lossy(&output.stderr).contains(why), "{output:?}");
+    }
+}
+
+#[test]
+fn a_file_that_is_not_there_is_told_before_the_model_is_asked() {
+    let ground = Ground::new(&script::always(json!([{"text": "hello"}])));
+    let output = run(&ground, &["--file", "typo.txt", "go"]);
+    assert_eq!((output.status.code(), output.stdout.len()), (Some(2), 0), "{output:?}");
+    assert!(String::from_utf8_lossy(&output.stderr).contains("typo.txt cannot be shown"), "{output:?}");
+}
+
+#[test]
+fn what_is_wrong_with_the_settings_is_told_once() {
+    let ground = Ground::new(&script::always(json!([{"text": "hello"}])));
+    std::fs::create_dir(ground.project().join(".pillion")).expect("a folder");
+    ground.write(".pillion/config.toml", "model = \"evil/model\"\n");
+    for args in [&["go"][..], &["--continue", "go"]] {
+        let output = run(&ground, args);
+        let told = [output.stdout, output.stderr].map(|said| String::from_utf8_lossy(&said).matches("refused").count());
+        assert_eq!(told, [1, 0], "{args:?}");
+    }
 }
 
 #[test]
@@ -162,15 +218,91 @@ async fn whoever_reads_the_output_may_stop_to() {
     assert_eq!(read.wait().await.expect("a status").code(), Some(0));
 }
 
+#[cfg(unix)]
+#[tokio::test]
+async fn nothing_more_is_done_for_whoever_reads_no_longer() {
+    use tokio::io::AsyncReadExt;
+    let made = json!({"toolCall": {"name": "write", "input": {"path": "made.txt", "content": "made"}}});
+    let ground = Ground::new(&script::always(json!([{"text": "tok ", "repeat": 100_000}, made])));
+    let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_pillion"));
+    command.args(["run", "--mode", "acceptEdits", "go"]).envs(ground.env.iter().cloned());
+    command.current_dir(ground.project()).stdin(Stdio::null()).stdout(Stdio::piped()).kill_on_drop(true);
+    let mut child = command.spawn().expect("it starts");
+    let mut pipe = child.stdout.take().expect("stdout");
+    pipe.read_u8().await.expect("something is said");
+    drop(pipe);
+    let ended = tokio::time::timeout(LIMIT, child.wait()).await.expect("it ends").expect("a status");
+    assert_eq!(ended.code(), Some(141));
+    assert!(!ground.project().join("made.txt").exists());
+}
+
+#[cfg(target_os = "linux")]
 #[test]
-fn a_prompt_is_read_from_the_standard_input() {
+fn an_answer_that_is_lost_on_a_full_disk_is_no_success() {
+    let ground = Ground::new(&script::always(json!([{"text": "hello"}])));
+    let full = |args: &[&str]| {
+        let full = std::fs::File::options().write(true).open("/dev/full").expect("a full disk");
+        let mut command = Command::new(env!("CARGO_BIN_EXE_pillion"));
+        command.args(args).envs(ground.env.iter().cloned()).current_dir(ground.project());
+        command.stdin(Stdio::null()).stdout(full).output().expect("it runs")
+    };
+    let listed = run(&ground, &["--json", "go"]);
+    let session = text(&events(&listed)[0]["sessionId"]);
+    for (args, code) in [(&["run", "go"][..], 1), (&["sessions", "show", &session], 2), (&["doctor"], 1)] {
+        let output = full(args);
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(code), "{args:?}: {said}");
+        assert!(said.contains("the output cannot be written: "), "{args:?}: {said}");
+    }
+}
+
+/// Whoever reads the events sees the turn end, and no command is left.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn the_system_stops_a_job_as_a_person_does() {
+    use rustix::process::{Pid, Signal, kill_process};
+    use tokio::io::{AsyncBufReadExt, BufReader};
+    let sleep = json!([{"toolCall": {"name": "bash", "input": {"command": "sleep 1000.75"}}}]);
+    let ground = Ground::new(&script::always(sleep));
+    // Where these tests are to outlive their terminal, so is what they start.
+    let signals: &[_] = if pillion::process::ignores_hangup() { &[Signal::TERM] } else { &[Signal::TERM, Signal::HUP] };
+    for &signal in signals {
+        let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_pillion"));
+        command.args(["run", "--json", "--mode", "auto", "go"]).envs(ground.env.iter().cloned());
+        command.current_dir(ground.project()).stdin(Stdio::null()).stdout(Stdio::piped()).kill_on_drop(true);
+        let mut child = command.spawn().expect("it starts");
+        let mut lines = BufReader::new(child.stdout.take().expect("stdout")).lines();
+        eventually("the command runs", || !processes_with("1000.75").is_empty()).await;
+        let pid = Pid::from_raw(child.id().expect("it runs").cast_signed()).expect("an id");
+        kill_process(pid, signal).expect("it is told");
+        let mut kinds = Vec::new();
+        while let Some(line) = tokio::time::timeout(LIMIT, lines.next_line()).await.expect("in time").expect("a line") {
+            kinds.push(text(&serde_json::from_str::<Value>(&line).expect("JSON")["event"]["type"]));
+        }
+        assert!(kinds.contains(&"toolResult".to_owned()), "{signal:?}: {kinds:?}");
+        assert_eq!(kinds.last().map(String::as_str), Some("turnEnded"), "{signal:?}: {kinds:?}");
+        assert_eq!(child.wait().await.expect("a status").code(), Some(130));
+        assert_eq!(processes_with("1000.75"), Vec::<u32>::new());
+    }
+}
+
+fn run_with_input(ground: &Ground, input: &[u8]) -> Output {
     use std::io::Write;
-    let ground = Ground::new(&json!([{"match": "from a pipe", "steps": [{"text": "It came."}]}]));
     let mut command = Command::new(env!("CARGO_BIN_EXE_pillion"));
     command.args(["run", "-"]).envs(ground.env.iter().cloned()).current_dir(ground.project());
-    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("it starts");
-    child.stdin.take().expect("stdin").write_all(b"this is\nfrom a pipe\n").expect("it is taken");
-    let output = child.wait_with_output().expect("it ends");
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().expect("it starts");
+    child.stdin.take().expect("stdin").write_all(input).expect("it is taken");
+    child.wait_with_output().expect("it ends")
+}
+
+#[test]
+fn a_prompt_is_read_from_the_standard_input() {
+    let ground = Ground::new(&json!([{"match": "from a pipe", "steps": [{"text": "It came."}]}]));
+    let output = run_with_input(&ground, b"this is\nfrom a pipe\n");
     assert_eq!(output.status.code(), Some(0));
     assert!(String::from_utf8_lossy(&output.stdout).contains("It came."), "{output:?}");
+    let output = run_with_input(&ground, b"\xff\xfe\0");
+    assert_eq!(output.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("must be text in UTF-8"), "{output:?}");
 }

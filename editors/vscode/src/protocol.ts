@@ -221,7 +221,7 @@ export interface SessionLoadParams {
   fromSeq?: number;
   /** As in `session/new`, which keeps none of them. Absent leaves those of a session that is open. */
   mcpServers?: McpServer[];
-  /** The folders it works in from now on, for as long as it is open; as they are when absent. */
+  /** The folders it works in from now on, for as long as it is open; as they are when absent. All watchers get a `notice` of a move, and what was allowed elsewhere asks again. Refused while a turn runs. */
   roots?: string[];
 }
 
@@ -302,6 +302,8 @@ export type SessionEvent =
       prompt: ContentBlock[];
       /** What the client that sent it calls itself. */
       by?: string;
+      /** As in `turn/start`. */
+      outputSchema?: unknown;
     }
   /** The person said this to the running turn. */
   | {
@@ -869,6 +871,8 @@ export interface TurnCancelParams {
   sessionId: string;
   /** Whether to end what runs in the background of the session, too. */
   background?: boolean;
+  /** Whether only to take back what this client has waiting (see `queue` of `turn/start`): what runs goes on. */
+  waitingOnly?: boolean;
 }
 
 /** Whether there was a turn to stop. */

@@ -4,12 +4,13 @@ use async_trait::async_trait;
 
 use super::{Strategy, Why, rounds};
 use crate::{
-    agent::{Cursor, MutationError},
+    agent::{Cursor, MutationError, nested},
     tool::GO_ON,
-    transcript::{Content, Message, ResultContent},
+    transcript::{Content, Message, ResultContent, ToolResult},
 };
 
-/// Clips what tools said, and replaces the images they showed by a word. A note says what is missing and how to see it.
+/// Clips what tools said and what background tasks gave, and replaces the images that tools showed by a word. A note says
+/// what is missing and how to see it.
 #[derive(Clone, Copy, Debug)]
 pub struct ClipOutputs {
     /// How long each text may be, in characters, the note included.
@@ -28,12 +29,13 @@ impl Strategy for ClipOutputs {
 
     async fn apply(&self, messages: &mut Vec<Message>, _: &Why, _: &mut Cursor<'_>) -> Result<(), MutationError> {
         let end = rounds::recent(messages, self.keep_rounds);
-        for part in messages[..end].iter_mut().flat_map(|message| &mut message.content) {
-            let Content::ToolResult(result) = part else { continue };
-            for part in &mut result.content {
+        for message in &mut messages[..end] {
+            let is_news = nested::is_news(&message.text());
+            for part in &mut message.content {
                 match part {
-                    ResultContent::Text { text } => clip(text, self.characters),
-                    ResultContent::Image(_) => *part = ResultContent::Text { text: IMAGE.to_owned() },
+                    Content::ToolResult(result) => self.clip_result(result),
+                    Content::Text { text } if is_news => clip(text, self.characters, "read the task with `tasks`"),
+                    _ => {}
                 }
             }
         }
@@ -41,12 +43,23 @@ impl Strategy for ClipOutputs {
     }
 }
 
-fn clip(text: &mut String, characters: usize) {
+impl ClipOutputs {
+    fn clip_result(self, result: &mut ToolResult) {
+        for part in &mut result.content {
+            match part {
+                ResultContent::Text { text } => clip(text, self.characters, "call the tool again"),
+                ResultContent::Image(_) => *part = ResultContent::Text { text: IMAGE.to_owned() },
+            }
+        }
+    }
+}
+
+fn clip(text: &mut String, characters: usize, for_the_rest: &str) {
     let total = text.chars().count();
     if total <= characters {
         return;
     }
-    let note = format!("\n[{total} characters, clipped here to save room. For the rest call the tool again.]");
+    let note = format!("\n[{total} characters, clipped here to save room. For the rest {for_the_rest}.]");
     // How to read on stands in the middle or at the end.
     let kept = way_on(text).map(|way| format!("\n{way}")).unwrap_or_default();
     let room = characters.saturating_sub(note.chars().count() + kept.chars().count());

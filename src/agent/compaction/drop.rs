@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::{Strategy, Why, clip::first_characters, rounds};
 use crate::{
-    agent::{Cursor, MutationError},
+    agent::{Cursor, MutationError, said},
     transcript::{Content, Message, ResultContent, Role},
 };
 
@@ -32,7 +32,7 @@ impl Strategy for DropThinking {
     }
 
     async fn apply(&self, messages: &mut Vec<Message>, _: &Why, _: &mut Cursor<'_>) -> Result<(), MutationError> {
-        let last_prompt = messages.iter().rposition(rounds::is_prompt).unwrap_or(0);
+        let last_prompt = messages.iter().rposition(said::is_prompt).unwrap_or(0);
         for message in &mut messages[..last_prompt] {
             let is_thinking = |part: &Content| matches!(part, Content::Thinking { .. });
             // No provider takes an empty message.

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 
 use super::{Strategy, Why, rounds};
 use crate::{
-    agent::{Cursor, MutationError},
+    agent::{Cursor, MutationError, said},
     transcript::Message,
 };
 
@@ -29,7 +29,7 @@ impl Strategy for KeepRecent {
         if dropped == 0 {
             return Ok(());
         }
-        let note = format!("{} earlier messages of this conversation, to save room.]", rounds::LEFT_OUT);
+        let note = format!("{} earlier messages of this conversation, to save room.]", said::LEFT_OUT);
         let recent = messages.split_off(end);
         *messages = first.into_iter().chain([Message::user(note)]).chain(prompts).chain(recent).collect();
         Ok(())

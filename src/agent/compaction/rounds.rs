@@ -1,25 +1,10 @@
 //! Where a conversation can be cut.
 
 use super::{Reason, Why};
-use crate::transcript::{Content, Message, Role};
-
-/// Begins each message that stands for others.
-pub const SUMMARY: &str = "[Summary of the conversation so far.";
-pub const LEFT_OUT: &str = "[Left out here:";
-
-/// What a message says beside results of tools.
-pub fn said(message: &Message) -> Vec<&Content> {
-    message.content.iter().filter(|part| !matches!(part, Content::ToolResult(_))).collect()
-}
-
-/// Whether a person said it, not only tools or a compaction.
-pub fn is_prompt(message: &Message) -> bool {
-    let is_marker = || {
-        let text = message.text();
-        text.starts_with(SUMMARY) || text.starts_with(LEFT_OUT)
-    };
-    message.role == Role::User && !said(message).is_empty() && !is_marker()
-}
+use crate::{
+    agent::said::{is_prompt, said, stands_for_others},
+    transcript::{Message, Role},
+};
 
 /// What the person asked for in the running turn and said to it since, by index. Between turns, what has no answer yet.
 pub fn current_prompts(messages: &[Message], why: &Why) -> Vec<usize> {
@@ -33,19 +18,18 @@ pub fn current_prompts(messages: &[Message], why: &Why) -> Vec<usize> {
     (start..end).filter(|index| is_prompt(&messages[*index])).collect()
 }
 
-/// The index from which on the last `rounds` model calls stand, with the prompts right before them. 0 if there are no
-/// more than that.
+/// The index from which on the last `rounds` model calls stand, with what the model was told right before them. 0 if
+/// there are no more than that.
 pub fn recent(messages: &[Message], rounds: usize) -> usize {
     let mut calls = messages.iter().enumerate().rev().filter(|(_, message)| message.role == Role::Assistant);
     let mut start = match rounds {
         0 => messages.len(),
         _ => calls.nth(rounds - 1).map_or(0, |(index, _)| index),
     };
-    while start > 0
-        && rounds > 0
-        && is_prompt(&messages[start - 1])
-        && messages[start - 1].tool_results().next().is_none()
-    {
+    let leads = |message: &Message| {
+        message.role == Role::User && message.tool_results().next().is_none() && !stands_for_others(message)
+    };
+    while start > 0 && rounds > 0 && leads(&messages[start - 1]) {
         start -= 1;
     }
     start

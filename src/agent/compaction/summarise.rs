@@ -6,10 +6,11 @@ use async_trait::async_trait;
 
 use super::{Strategy, Why, clip::first_characters, rounds};
 use crate::{
-    agent::{Cursor, MutationError, estimate::Estimator},
+    agent::{Cursor, Event, MutationError, NoticeLevel, estimate::Estimator, said},
     provider::{
-        Provider, Request,
+        Completion, Provider, ProviderError, Request,
         cache::{self, Cache},
+        catalog::Facts,
     },
     transcript::{Content, Message, ResultContent, Role},
 };
@@ -18,7 +19,7 @@ use crate::{
 /// what it is; what the person asked for in the running turn follows it word for word.
 #[derive(Clone)]
 pub struct Summarise {
-    /// The provider and its name of the model; the agent's own if `None`.
+    /// The provider and its name of the model. Whom the turn asks, if `None` and where it fails.
     pub model: Option<(Arc<dyn Provider>, String)>,
     /// The last model calls that stay as they are.
     pub keep_rounds: usize,
@@ -59,44 +60,74 @@ impl Strategy for Summarise {
         let prompts = rounds::kept_prompts(messages, end, why);
         let older = &messages[..end];
         // A summary of a summary tells nothing new.
-        if older.iter().all(|message| message.text().starts_with(rounds::SUMMARY) || prompts.contains(message)) {
+        if older.iter().all(|message| message.text().starts_with(said::SUMMARY) || prompts.contains(message)) {
             return Ok(());
         }
-        let (provider, model) = match &self.model {
-            Some((provider, model)) => (provider.clone(), model.clone()),
-            None => (cursor.provider().clone(), cursor.request().model.clone()),
+        let summary = match self.by_summariser(older, why, cursor).await {
+            Some(summary) => summary,
+            None => {
+                let facts: Vec<Facts> = cursor
+                    .choices()
+                    .iter()
+                    .map(|choice| cursor.facts_of(choice.provider.name(), &choice.model))
+                    .collect();
+                let request = request(older, why, &facts, cursor);
+                text_of(cursor.complete(request).await)?
+            }
         };
-        let facts = cursor.facts_of(provider.name(), &model);
-        let estimator = &cursor.scope().estimator;
-        // Where nobody knows how much fits, half of what did not may.
-        let room = match facts.window {
-            Some(window) => (window as f64 * SHARE) as u64,
-            None => estimator.prompt(cursor.request(), messages) / 2,
-        };
-        let longest = facts.max_output.map_or(LONGEST, |most| LONGEST.min(u32::try_from(most).unwrap_or(u32::MAX)));
-        let request = Request {
-            model,
-            system: vec![SYSTEM.to_owned()],
-            messages: vec![Message::user(question(older, why, room, estimator))],
-            max_tokens: Some(longest),
-            cache: Cache { mode: cache::Mode::Disabled, ..Cache::default() },
-            ..Request::default()
-        };
-        let completion = cursor.complete_by(provider, request).await;
-        let completion = completion.map_err(|error| MutationError(format!("the summary failed: {error}")))?;
-        let summary = Message { role: Role::Assistant, content: completion.content }.text();
-        if summary.trim().is_empty() {
-            return Err(MutationError("the model that should summarise said nothing".into()));
-        }
         let head = format!(
             "{} The messages themselves were left out to save room; what files held may have changed since, so read what \
              you need again.]",
-            rounds::SUMMARY
+            said::SUMMARY
         );
         let recent = messages.split_off(end);
-        let summary = Message::user(format!("{head}\n\n{}", summary.trim()));
+        let summary = Message::user(format!("{head}\n\n{summary}"));
         *messages = [summary].into_iter().chain(prompts).chain(recent).collect();
         Ok(())
+    }
+}
+
+impl Summarise {
+    /// What the summariser says, if there is one and it can. The person is told why it cannot.
+    async fn by_summariser(&self, older: &[Message], why: &Why, cursor: &mut Cursor<'_>) -> Option<String> {
+        let (provider, model) = self.model.as_ref()?;
+        let facts = cursor.facts_of(provider.name(), model);
+        let request = Request { model: model.clone(), ..request(older, why, &[facts], cursor) };
+        let said = text_of(cursor.complete_by(provider.clone(), request).await);
+        if let Err(MutationError { message, .. }) = &said {
+            let message =
+                format!("{}/{model} does not summarise ({message}), so the session's own model does.", provider.name());
+            cursor.emit(Event::Notice { level: NoticeLevel::Warning, message }).await;
+        }
+        said.ok()
+    }
+}
+
+/// Asks for a summary, such that any of the models of which this is known can take it.
+fn request(older: &[Message], why: &Why, facts: &[Facts], cursor: &Cursor<'_>) -> Request {
+    let estimator = &cursor.scope().estimator;
+    // Where nobody knows how much fits, half of what did not may.
+    let room = match facts.iter().filter_map(|facts| facts.window).min() {
+        Some(window) => (window as f64 * SHARE) as u64,
+        None => estimator.prompt(cursor.request(), cursor.messages()) / 2,
+    };
+    let most = facts.iter().filter_map(|facts| facts.max_output).min();
+    let longest = most.map_or(LONGEST, |most| LONGEST.min(u32::try_from(most).unwrap_or(u32::MAX)));
+    Request {
+        system: vec![SYSTEM.to_owned()],
+        messages: vec![Message::user(question(older, why, room, estimator))],
+        max_tokens: Some(longest),
+        cache: Cache { mode: cache::Mode::Disabled, ..Cache::default() },
+        ..Request::default()
+    }
+}
+
+fn text_of(completed: Result<Completion, ProviderError>) -> Result<String, MutationError> {
+    let content = completed?.content;
+    let text = Message { role: Role::Assistant, content }.text();
+    match text.trim() {
+        "" => Err(MutationError::new("the model that should summarise said nothing")),
+        text => Ok(text.to_owned()),
     }
 }
 

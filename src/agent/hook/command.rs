@@ -29,7 +29,7 @@ const DENIES: i32 = 2;
 ///
 /// | `event` | further members |
 /// | --- | --- |
-/// | `turnStart` | `prompt` |
+/// | `turnStart` | `prompt`, `steers` |
 /// | `beforeTool` | `callId`, `tool`, `input`, `class`, `title`, `paths`, `command` or null |
 /// | `afterTool` | `callId`, `tool`, `input`, `class`, `status`, `result` |
 /// | `turnEnd` | `text`, `stopReason`, `vetoes`, `mayVeto` |
@@ -137,7 +137,11 @@ impl Hook for CommandHook {
 impl CommandHook {
     fn told(&self, moment: &Moment) -> Value {
         let mut told = match moment {
-            Moment::TurnStart { prompt } => json!({ "event": "turnStart", "prompt": prompt.text() }),
+            Moment::TurnStart { prompt, steers } => json!({
+                "event": "turnStart",
+                "prompt": prompt.text(),
+                "steers": steers,
+            }),
             Moment::BeforeTool { call, class, title, paths, command } => json!({
                 "event": "beforeTool",
                 "callId": call.id,

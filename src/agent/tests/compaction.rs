@@ -15,8 +15,8 @@ use super::super::{
     compaction::{
         ClipOutputs, Compaction, DropFailedResults, DropThinking, KeepRecent, Reason, Report, Strategy, Summarise, Why,
     },
-    estimate::weigh,
-    *,
+    estimate::{Estimator, weigh},
+    nested, said, *,
 };
 use crate::{
     provider::{
@@ -24,7 +24,7 @@ use crate::{
         retry,
         scripted::Scripted,
     },
-    tool::{Budget, Context, Output, Outputs, Proposal, Registry, ToolError, Typed, typed},
+    tool::{Budget, Context, Output, Outputs, Proposal, Registry, Task, TaskStatus, ToolError, Typed, typed},
     transcript::{Content, Cost, Image, ResultContent, Role, is_whole},
     workspace::Workspace,
 };
@@ -242,15 +242,97 @@ async fn a_summary_takes_the_place_of_what_is_older_and_its_cost_is_counted() {
 async fn when_the_summary_fails_the_rest_still_helps_and_the_person_is_told() {
     let history = turn(1, 30, &"word ".repeat(60), false);
     let broken = json!({"steps": [{"error": {"class": "badRequest", "message": "No summaries today."}}]});
-    let (cheap, model) = (model(json!([broken])), model(json!(["On."])));
+    let (cheap, model) = (model(json!([broken.clone()])), model(json!([broken, "On."])));
     let compaction = Compaction::standard(2, Some((cheap, "any".into())));
     let agent = builder(&model).catalog(catalog(3_000)).mutator(Arc::new(compaction)).build().unwrap();
     let (events, result) = events(agent.stream(&history)).await;
     assert!(reports(&events)[0].strategies.contains(&"keepRecent"), "{events:?}");
-    let notice =
-        events.iter().find_map(|event| if let Event::Notice { message, .. } = event { Some(message) } else { None });
-    assert!(notice.unwrap().contains("No summaries today."), "{notice:?}");
+    let [theirs, own] = notices(&events).try_into().unwrap();
+    assert!(theirs.starts_with("scripted/any does not summarise (No summaries today."), "{theirs}");
+    assert!(own.contains("(summarise) was left out: No summaries today."), "{own}");
     assert!(is_whole(&result.unwrap().replaced.unwrap()));
+}
+
+fn notices(events: &[Event]) -> Vec<String> {
+    let notice = |event: &Event| if let Event::Notice { message, .. } = event { Some(message.clone()) } else { None };
+    events.iter().filter_map(notice).collect()
+}
+
+fn busy() -> serde_json::Value {
+    json!({"steps": [{"error": {"class": "overloaded", "message": "Busy.", "status": 529}}]})
+}
+
+#[tokio::test]
+async fn where_the_summariser_fails_or_is_busy_those_that_the_turn_asks_summarise() {
+    let history = turn(1, 30, &"word ".repeat(60), false);
+    let broken = json!({"steps": [{"error": {"class": "auth", "message": "No key."}}]});
+    let (cheap, first) = (model(json!([broken])), model(json!([busy()])));
+    let second = model(json!([{"steps": [{"text": "They looked."}]}, "On."]));
+    let summarise = Summarise { model: Some((cheap, "cheap".into())), keep_rounds: 2 };
+    let keep = KeepRecent { rounds: 2 };
+    let compaction = Compaction::of([Arc::new(summarise) as _, Arc::new(keep) as _]).at_share(0.5);
+    let agent = builder(&first).fallback(second.clone(), "second").catalog(catalog(5_000));
+    let agent = agent.mutator(Arc::new(compaction)).build().unwrap();
+    let (events, result) = events(agent.stream(&history)).await;
+    assert_eq!(reports(&events)[0].strategies, ["summarise"]);
+    let [notice] = notices(&events).try_into().unwrap();
+    assert!(notice.contains("scripted/cheap does not summarise (No key."), "{notice}");
+    let fell = |event: &Event| matches!(event, Event::Fallback { to, .. } if to == "scripted/second");
+    assert_eq!(events.iter().filter(|event| fell(event)).count(), 1, "the turn stays with it");
+    assert_eq!((first.requests().len(), second.requests().len()), (1, 2));
+    assert_eq!(second.requests()[0].model, "second");
+    assert_eq!(result.unwrap().text, "On.");
+}
+
+#[tokio::test]
+async fn while_there_is_room_nothing_is_dropped_because_a_model_is_busy() {
+    let history = turn(1, 30, &"word ".repeat(60), false);
+    let tokens = Estimator::default().messages(&history);
+    // Due at a half, with room left, and without.
+    for (window, waits) in [(tokens * 3 / 2, true), (tokens, false)] {
+        let model = model(json!([busy(), {"steps": [{"text": "On."}]}]));
+        let compaction = Compaction::standard(2, None).at_share(0.5);
+        let agent = builder(&model).catalog(catalog(window)).mutator(Arc::new(compaction)).build().unwrap();
+        let (events, result) = events(agent.stream(&history)).await;
+        assert_eq!(result.unwrap().text, "On.");
+        let strategies: Vec<_> = reports(&events).into_iter().flat_map(|report| report.strategies).collect();
+        assert_eq!(strategies.contains(&"keepRecent"), !waits, "{strategies:?}");
+        let [notice] = notices(&events).try_into().unwrap();
+        assert_eq!(notice.contains("(summarise) was put off: Busy."), waits, "{notice}");
+        assert_eq!(model.requests()[1].messages.len() == history.len(), waits);
+    }
+}
+
+#[tokio::test]
+async fn what_background_tasks_gave_can_be_made_shorter() {
+    let task = |number: usize| Task {
+        id: format!("task-{number}"),
+        call_id: "c1".into(),
+        title: "make".into(),
+        status: TaskStatus::Ended,
+        started_at: 0,
+        ended_at: Some(1),
+    };
+    let mut history = turn(1, 1, "begun", false);
+    history.extend((1..6).map(|number| nested::news(&task(number), &"printed\n".repeat(5_000))));
+    history.push(Message::user(format!("{} hook: red]", said::NOT_OVER)));
+    let model = model(json!(["On."]));
+    let agent = builder(&model).catalog(catalog(30_000)).mutator(Arc::new(Compaction::standard(1, None)));
+    let (events, result) = events(agent.build().unwrap().stream(&history)).await;
+    let [report] = reports(&events).try_into().unwrap();
+    assert!(report.tokens_before > 30_000 && report.tokens_after < 24_000, "{report:?}");
+    let shorter = result.unwrap().replaced.unwrap();
+    assert_eq!((shorter.len(), shorter[0].text().as_str()), (history.len() + 1, "prompt 1"));
+    for (index, message) in shorter[3..8].iter().enumerate() {
+        let text = message.text();
+        assert!(text.starts_with(&format!("[task-{} (`make`", index + 1)), "{text}");
+        assert!(text.ends_with("clipped here to save room. For the rest read the task with `tasks`.]"), "{text}");
+    }
+
+    // Once it is old, it may go altogether.
+    history.extend(turn(2, 2, "fine", false).split_off(1));
+    let shorter = by_hand(KeepRecent { rounds: 1 }, &history).await.unwrap();
+    assert_eq!((shorter.len(), shorter[1].text().as_str()), (4, "prompt 1"));
 }
 
 fn too_long() -> serde_json::Value {

@@ -1,5 +1,7 @@
 //! The loop step by step.
 
+mod again;
+
 use std::sync::Arc;
 
 use serde_json::json;
@@ -80,11 +82,11 @@ async fn input_begins_a_turn_and_without_it_the_driver_waits() {
     let mut driver = agent(&model, &stage).start(config().history(past));
     awaits_input(&mut driver).await;
     awaits_input(&mut driver).await;
-    driver.submit(Message::user("go"));
+    driver.submit(Message::user("go")).unwrap();
     let result = finished(&mut driver).await;
     assert_eq!((result.text.as_str(), result.messages.len()), ("one", 2), "what was said is a part of the turn");
     awaits_input(&mut driver).await;
-    driver.submit(Message::user("and on"));
+    driver.submit(Message::user("and on")).unwrap();
     assert_eq!(finished(&mut driver).await.text, "done");
     assert_eq!(driver.history().len(), 6);
     assert_eq!(driver.usage().output_tokens, Some(2));
@@ -162,7 +164,7 @@ async fn the_host_may_speak_between_the_rounds() {
     let mut driver = agent(&model, &stage).start(go().stop_after_tool_results(true));
     for _ in 0..2 {
         assert!(matches!(driver.next().await, Step::Interrupt(Interrupt::AfterToolResult)));
-        driver.submit(Message::user("faster"));
+        driver.submit(Message::user("faster")).unwrap();
     }
     finished(&mut driver).await;
     let requests = model.requests.lock().unwrap();
@@ -189,7 +191,7 @@ async fn a_cancel_leaves_a_transcript_to_go_on_with() {
     assert_eq!(result.stop_reason, StopReason::Cancelled);
     assert!(driver.approvals().is_empty() && is_whole(&driver.history()));
     awaits_input(&mut driver).await;
-    driver.submit(Message::user("on"));
+    driver.submit(Message::user("on")).unwrap();
     assert_eq!(finished(&mut driver).await.text, "done");
     assert!(is_whole(&driver.history()));
 }
@@ -271,7 +273,7 @@ async fn a_failed_turn_is_followed_by_the_next() {
     let mut driver = agent(&model, &stage).start(go());
     let Step::Finished(Err(error)) = driver.next().await else { panic!("it failed") };
     assert_eq!((error.to_string().as_str(), error.partial.text.as_str()), ("too busy", "half"));
-    driver.submit(Message::user("again"));
+    driver.submit(Message::user("again")).unwrap();
     assert_eq!(finished(&mut driver).await.text, "done");
     assert!(is_whole(&driver.history()));
 }
@@ -292,7 +294,7 @@ async fn one_agent_mints_many_sessions_with_observers_of_their_own() {
     for driver in &mut drivers {
         finished(driver).await;
     }
-    drivers[1].submit(Message::user("more"));
+    drivers[1].submit(Message::user("more")).unwrap();
     finished(&mut drivers[1]).await;
     assert_eq!(ends.map(|ends| *ends.0.lock().unwrap()), [1, 2]);
 }
@@ -381,7 +383,7 @@ async fn a_snapshot_between_turns_keeps_what_was_said_and_submitted() {
     let one = agent(&Model::new([]), &stage);
     let mut driver = one.start(go());
     finished(&mut driver).await;
-    driver.submit(Message::user("next"));
+    driver.submit(Message::user("next")).unwrap();
     let mut driver = restored(driver, &one);
     assert_eq!(driver.history().len(), 2);
     finished(&mut driver).await;
@@ -404,7 +406,7 @@ async fn a_snapshot_knows_the_background_tasks_and_the_model_is_told_that_they_a
         so_far: std::sync::Arc::new(|| "half of it".into()),
     });
     let mut driver = restored(driver, &one);
-    driver.submit(Message::user("go"));
+    driver.submit(Message::user("go")).unwrap();
     finished(&mut driver).await;
     let request = model.requests.lock().unwrap()[0].clone();
     let told = request.messages.iter().map(Message::text).find(|text| text.contains(&task.id)).expect("it is told");
@@ -430,6 +432,22 @@ async fn a_turn_that_was_left_while_the_model_spoke_is_said_anew() {
     let mut driver = restored(driver, &one);
     finished(&mut driver).await;
     assert_eq!(driver.history(), [Message::user("go"), Message::assistant("done")]);
+}
+
+#[tokio::test]
+async fn a_restored_driver_says_what_was_submitted_before_the_model_goes_on() {
+    let stage = stage();
+    let model = Model::new([calls(&[("a", "look", json!({"do": "x"}))])]);
+    let one = agent(&model, &stage);
+    let mut driver = one.start(go().stop_after_tool_results(true));
+    assert!(matches!(driver.next().await, Step::Interrupt(Interrupt::AfterToolResult)));
+    driver.submit(Message::user("not that one")).unwrap();
+    let mut driver = restored(driver, &one);
+    finished(&mut driver).await;
+    awaits_input(&mut driver).await;
+    let requests = model.requests.lock().unwrap();
+    assert_eq!(requests.len(), 2);
+    assert_eq!(requests[1].messages[3..], [Message::user("not that one")]);
 }
 
 #[tokio::test]

@@ -77,13 +77,13 @@ impl Played {
         self.events.iter().filter_map(result).collect()
     }
 
-    fn notices(&self) -> Vec<&str> {
-        let notices = self.events.iter().filter_map(|event| match event {
-            Event::Notice { message, .. } => Some(message.as_str()),
-            _ => None,
-        });
-        notices.collect()
+    fn notices(&self) -> Vec<String> {
+        self.events.iter().filter_map(notice).collect()
     }
+}
+
+fn notice(event: &Event) -> Option<String> {
+    if let Event::Notice { message, .. } = event { Some(message.clone()) } else { None }
 }
 
 fn text(content: &[ResultContent]) -> String {
@@ -184,7 +184,7 @@ async fn a_result_can_be_withheld_after_the_call() {
 async fn a_turn_can_be_stopped_before_it_begins() {
     let deny = |moment: Moment| async move {
         match moment {
-            Moment::TurnStart { prompt } if prompt.text() == "go" => Verdict::deny("out of office"),
+            Moment::TurnStart { prompt, steers: false } if prompt.text() == "go" => Verdict::deny("out of office"),
             _ => Verdict::default(),
         }
     };
@@ -194,10 +194,86 @@ async fn a_turn_can_be_stopped_before_it_begins() {
     assert_eq!(error, "the turn was not begun: a hook denied it: hook: out of office");
 }
 
+async fn no_secrets(moment: Moment) -> Verdict {
+    match moment {
+        Moment::TurnStart { prompt, .. } if prompt.text().contains("SECRET") => Verdict::deny("no secrets"),
+        _ => Verdict::default(),
+    }
+}
+
+#[tokio::test]
+async fn what_a_hook_denied_is_not_left_for_the_next_turn() {
+    let (stage, model) = (stage(), Model::new([]));
+    let agent = agent(&model, &stage).to_builder().hook(no_secrets).build().unwrap();
+    let before = vec![Message::user("go"), Message::assistant("done")];
+    // The first was said too late for a turn before, and no hook has heard it.
+    for said in [["the SECRET is x", "and now?"], ["and now?", "the SECRET is x"]] {
+        let mut history = before.clone();
+        history.extend(said.map(Message::user));
+        let failed = agent.run(&history).await.unwrap_err();
+        assert!(matches!(failed.source, TurnError::Hook(_)), "{failed}");
+        failed.partial.apply(&mut history);
+        assert_eq!(history, before);
+    }
+    assert_eq!(model.requests.lock().unwrap().len(), 0);
+}
+
+#[tokio::test]
+async fn what_is_said_to_a_running_turn_is_heard_too() {
+    let heard = Arc::new(Mutex::new(Vec::new()));
+    let into = heard.clone();
+    let listen = move |moment: Moment| {
+        if let Moment::TurnStart { prompt, steers } = &moment {
+            into.lock().unwrap().push((prompt.text(), *steers));
+        }
+        no_secrets(moment)
+    };
+    let stage = stage();
+    let steering = ["the SECRET is x", "faster"].map(|text| vec![Message::user(text)]);
+    let host = Recorder { steering: Mutex::new(steering.into()), ..Recorder::new(&stage) };
+    let model = Model::new([vec![Cue::Call("a", "look", json!({"do": "x"})), Cue::Done(StopReason::ToolCalls)]]);
+    let agent = agent(&model, &stage).to_builder().hook(listen).build().unwrap();
+    let history = vec![Message::user("go")];
+    let outcome = turn::run(&agent, &Scope::default(), history, &host, host.cancel.clone()).await;
+    let expected = [("go", false), ("the SECRET is x", true), ("faster", true)].map(|(text, on)| (text.to_owned(), on));
+    assert_eq!(*heard.lock().unwrap(), expected);
+    let sent = format!("{:?}", model.requests.lock().unwrap());
+    assert!(sent.contains("faster") && !sent.contains("SECRET"), "{sent}");
+    assert!(!format!("{:?}", outcome.replaced).contains("SECRET"));
+    let notices: Vec<_> = host.events().iter().filter_map(notice).collect();
+    assert_eq!(notices, ["What you said does not reach the model: a hook denied it: hook: no secrets"]);
+}
+
+#[tokio::test]
+async fn what_is_said_while_a_hook_judges_the_end_is_answered() {
+    for veto in [false, true] {
+        let stage = stage();
+        let host = Arc::new(Recorder::new(&stage));
+        let (person, ends) = (host.clone(), Arc::new(AtomicU32::new(0)));
+        let count = ends.clone();
+        let hook = move |moment: Moment| {
+            let is_first = matches!(moment, Moment::TurnEnd { .. }) && count.fetch_add(1, Ordering::SeqCst) == 0;
+            if is_first {
+                person.steering.lock().unwrap().push_back(vec![Message::user("and the docs")]);
+            }
+            let verdict = if is_first && veto { Verdict::deny("red") } else { Verdict::default() };
+            async move { verdict }
+        };
+        let model = Model::new([]);
+        let agent = agent(&model, &stage).to_builder().hook(hook).build().unwrap();
+        let history = vec![Message::user("go")];
+        let outcome = turn::run(&agent, &Scope::default(), history, &*host, host.cancel.clone()).await;
+        assert_eq!((outcome.stop_reason, ends.load(Ordering::SeqCst)), (StopReason::EndTurn, 2), "{veto}");
+        let requests = model.requests.lock().unwrap();
+        assert_eq!(requests.len(), 2, "{veto}");
+        assert_eq!(requests[1].messages.last(), Some(&Message::user("and the docs")), "{veto}");
+    }
+}
+
 #[tokio::test]
 async fn context_for_a_turn_comes_before_the_first_model_call() {
     let played = play_with(vec![hook(Odd { when: "start", how: How::Say("it rains") })], vec![allow()]).await;
-    assert_eq!(played.outcome.messages[0], Message::user("[odd: it rains]"));
+    assert_eq!(played.outcome.messages[0].text(), "[What hooks say, not the person:]\n[odd: it rains]");
     assert_eq!(played.outcome.messages[1].role, crate::transcript::Role::Assistant);
 }
 
@@ -287,9 +363,7 @@ async fn a_hook_ends_with_its_turn() {
         let outcome = turn::run(&agent, &Scope::default(), history, &host, host.cancel.clone()).await;
         let is_whole = crate::transcript::is_whole(&[vec![Message::user("go")], outcome.messages.clone()].concat());
         assert!(is_whole, "{when}");
-        // At its very end there is nothing left to cancel.
-        let expected = if when == "end" { StopReason::EndTurn } else { StopReason::Cancelled };
-        assert_eq!(outcome.stop_reason, expected, "{when}");
+        assert_eq!(outcome.stop_reason, StopReason::Cancelled, "{when}");
         assert_eq!(stage.ran.lock().unwrap().len(), usize::from(when == "after" || when == "end"), "{when}");
     }
 }

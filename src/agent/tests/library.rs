@@ -5,7 +5,10 @@ use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
 use super::{super::*, stage::*};
-use crate::transcript::is_whole;
+use crate::{
+    tool::{Collision, Dynamic, Profile, Registry},
+    transcript::is_whole,
+};
 
 fn one_look() -> Vec<Cue> {
     vec![Cue::Say("let me see"), Cue::Call("a", "look", json!({"do": "x"})), Cue::Done(StopReason::ToolCalls)]
@@ -112,4 +115,25 @@ async fn one_agent_serves_many_conversations_at_once() {
 fn an_agent_needs_a_provider_and_a_model() {
     assert_eq!(Agent::builder().model("m").build().err(), Some(BuildError::NoProvider));
     assert_eq!(Agent::builder().provider(Model::new([])).build().err(), Some(BuildError::NoModel));
+}
+
+#[test]
+fn sub_agents_have_names_of_their_own_and_tools_that_there_are() {
+    let build = |tools: Registry, profiles: &[(&str, &[&str])]| {
+        let profile = |(name, tools): &(&str, &[&str])| Profile {
+            name: (*name).to_owned(),
+            tools: Some(tools.iter().map(|tool| (*tool).to_owned()).collect()),
+            ..Profile::default()
+        };
+        let builder = Agent::builder().provider(Model::new([])).model("m").tools(tools);
+        builder.sub_agents(profiles.iter().map(profile)).build().err()
+    };
+    assert_eq!(build(tools(&stage()), &[("a", &["look", "sub_agent"]), ("b", &[])]), None);
+    assert_eq!(build(tools(&stage()), &[("a", &[]), ("a", &[])]), Some(BuildError::TwoSubAgents("a".into())));
+    let error = build(tools(&stage()), &[("a", &["look", "lok"])]).unwrap().to_string();
+    assert!(error.contains("`lok`") && error.contains("change, execute, look"), "{error}");
+
+    let mut moving = tools(&stage());
+    moving.add_source(Dynamic::new("later"), Collision::Refuse).unwrap();
+    assert_eq!(build(moving, &[("a", &["lok"])]), None, "it may come");
 }

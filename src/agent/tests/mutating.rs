@@ -154,7 +154,7 @@ async fn a_bad_mutation_is_refused_with_what_is_wrong() {
             "no space",
             Box::new(|_, cursor| {
                 cursor.edit().clear();
-                Err(MutationError("no space".into()))
+                Err(MutationError::new("no space"))
             }),
         ),
         (
@@ -260,8 +260,7 @@ async fn a_mutator_may_call_the_model_and_that_counts() {
     impl Mutator for Summariser {
         async fn mutate(&self, point: Point, cursor: &mut Cursor<'_>) -> Result<(), MutationError> {
             if point == Point::BeforeModelCall {
-                let request = provider::Request { model: cursor.request().model.clone(), ..Default::default() };
-                let summary = cursor.complete(request).await.map_err(|error| MutationError(error.to_string()))?;
+                let summary = cursor.complete(provider::Request::default()).await?;
                 let Some(Content::Text { text }) = summary.content.first() else { panic!("{summary:?}") };
                 cursor.replace(vec![Message::user(text.clone())]);
             }

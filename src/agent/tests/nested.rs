@@ -1,6 +1,6 @@
 //! Agents inside a turn, and what running calls ask of the loop.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
@@ -8,8 +8,8 @@ use tokio_util::sync::CancellationToken;
 use super::{super::*, stage::*};
 use crate::{
     permission::Mode,
-    provider::Request,
-    tool::{Profile, Registry},
+    provider::{OutputSchema, Request},
+    tool::{Context, Errand, Output, Profile, Proposal, Registry, ToolError, Typed, typed},
     transcript::{Content, ResultContent, is_whole},
 };
 
@@ -144,6 +144,74 @@ async fn the_policy_is_the_parents_as_it_is_now() {
 }
 
 #[tokio::test]
+async fn hooks_hear_what_its_calls_do_and_not_its_turn() {
+    let (stage, host) = (stage(), Recorder::new(&stage()));
+    let model = Model::new([
+        vec![call("p", json!({"task": "x"})), CALLS],
+        vec![Cue::Call("c", "look", json!({"do": "x"})), CALLS],
+    ]);
+    let heard = Arc::new(Mutex::new(Vec::new()));
+    let into = heard.clone();
+    let listen = move |moment: hook::Moment| {
+        match moment {
+            hook::Moment::TurnStart { prompt, .. } => into.lock().unwrap().push(prompt.text()),
+            hook::Moment::BeforeTool { call, .. } => into.lock().unwrap().push(call.name),
+            hook::Moment::TurnEnd { .. } => into.lock().unwrap().push("end".to_owned()),
+            hook::Moment::AfterTool { .. } => {}
+        }
+        async { hook::Verdict::default() }
+    };
+    let agent = spawning(&model, &stage, vec![]).to_builder().hook(listen).build().unwrap();
+    play_nested(&agent, &host, host.cancel.clone()).await;
+    assert_eq!(*heard.lock().unwrap(), ["go", "sub_agent", "look", "end"]);
+}
+
+#[tokio::test]
+async fn the_shape_of_the_answer_is_the_parents_alone() {
+    let shape = OutputSchema { name: "answer".into(), schema: json!({"type": "object"}) };
+    let shaped = |model: &Arc<Model>, stage: &Arc<Stage>, tools: Registry| {
+        let agent = spawning(model, stage, vec![]).to_builder().tools(tools).sub_agents([]);
+        agent.output_schema(shape.clone()).stop_sequences(vec!["END".into()]).build().unwrap()
+    };
+    let shapes = |model: &Model| -> Vec<(bool, usize)> {
+        let requests = model.requests.lock().unwrap();
+        requests.iter().map(|request| (request.output_schema.is_some(), request.stop_sequences.len())).collect()
+    };
+    let (stage, host) = (stage(), Recorder::new(&stage()));
+    let model = Model::new([vec![call("p", json!({"task": "x"})), CALLS]]);
+    play_nested(&shaped(&model, &stage, tools(&stage)), &host, host.cancel.clone()).await;
+    assert_eq!(shapes(&model), [(true, 1), (false, 1), (true, 1)]);
+
+    /// Has a bare agent say something.
+    struct Echo;
+
+    /// Nothing to say.
+    #[derive(serde::Deserialize, schemars::JsonSchema)]
+    struct Nothing {}
+
+    #[async_trait]
+    impl Typed for Echo {
+        const NAME: &'static str = "echo";
+        type Input = Nothing;
+
+        async fn propose(&self, _: &Nothing, _: &Context) -> Result<Proposal, ToolError> {
+            Ok(Proposal::harmless("echo"))
+        }
+
+        async fn run(&self, _: Nothing, context: &Context) -> Result<Output, ToolError> {
+            let errand = Errand { task: "say".into(), is_bare: true, ..Errand::default() };
+            context.desk.spawn(errand).await.map(|report| Output::text(report.text))
+        }
+    }
+
+    let mut registry = Registry::new();
+    registry.add(typed(Echo)).unwrap();
+    let model = Model::new([vec![Cue::Call("c", "echo", json!({})), CALLS]]);
+    play_nested(&shaped(&model, &stage, registry), &host, host.cancel.clone()).await;
+    assert_eq!(shapes(&model), [(true, 1), (false, 0), (true, 1)]);
+}
+
+#[tokio::test]
 async fn nesting_ends_at_the_depth_limit() {
     for (depth, expected) in [(0, vec![false]), (1, vec![true, false]), (2, vec![true, true, false])] {
         let (stage, host) = (stage(), Recorder::new(&stage()));
@@ -203,7 +271,7 @@ async fn a_named_agent_has_its_words_tools_and_limit() {
         name: "looker".into(),
         description: "Looks at things.".into(),
         instructions: "Look twice.".into(),
-        tools: Some(vec!["look".into(), "unknown".into()]),
+        tools: Some(vec!["look".into()]),
         turn_limit: Some(2),
         ..Profile::default()
     };

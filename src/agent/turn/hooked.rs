@@ -1,31 +1,71 @@
 //! What hooks have to say of a turn's beginning and end.
 
-use super::{Event, Message, ProviderError, Role, StopReason, Turn, TurnError};
+use std::collections::HashSet;
+
+use super::{Content, Event, Message, ProviderError, Role, Staged, StopReason, Turn, TurnError};
 use crate::agent::{
     NoticeLevel,
     hook::{MOST_VETOES, Moment},
+    said::{HOOKS_SAY, NOT_OVER, is_prompt, said},
 };
 
 impl Turn<'_> {
+    /// Whether hooks hear what is said in it and how it ends. Of a nested turn, they hear what its calls do.
+    pub(super) fn is_heard(&self) -> bool {
+        let agent = &self.ground.agent.setup;
+        agent.depth == 0 && !agent.hooks.is_empty()
+    }
+
     pub(super) async fn hear_start(&mut self) -> Result<(), TurnError> {
-        if self.ground.agent.setup.hooks.is_empty() {
+        self.hear_said(false).await.map_err(TurnError::Hook)
+    }
+
+    /// The person has said something to the running turn. True if the model may read it.
+    pub(super) async fn hear_steering(&mut self) -> bool {
+        let Err(reason) = self.hear_said(true).await else { return true };
+        let message = format!("What you said does not reach the model: a hook denied it: {reason}");
+        self.ground.emit(Event::Notice { level: NoticeLevel::Warning, message }).await;
+        false
+    }
+
+    /// Asks about what the person said since the model's last word, which is more than the prompt where a former turn ended
+    /// before it was asked. What is denied is taken out; the error is the reason.
+    async fn hear_said(&mut self, steers: bool) -> Result<(), String> {
+        let messages = &self.request.messages;
+        let since = messages.iter().rposition(|message| message.role == Role::Assistant).map_or(0, |last| last + 1);
+        let prompts: Vec<_> = messages[since..].iter().filter(|message| is_prompt(message)).map(said).collect();
+        if prompts.is_empty() || !self.is_heard() {
             return Ok(());
         }
-        let last = self.request.messages.last().filter(|message| message.role == Role::User);
-        let prompt = last.cloned().unwrap_or_else(|| Message::user(""));
-        let heard = self.ground.hear_hooks(Moment::TurnStart { prompt }).await;
+        let line_end = Content::Text { text: "\n".to_owned() };
+        let content = prompts.join(&&line_end).into_iter().cloned().collect();
+        let prompt = Message { role: Role::User, content };
+        let heard = self.ground.hear_hooks(Moment::TurnStart { prompt, steers }).await;
         if let Some(reason) = heard.deny {
-            return Err(TurnError::Hook(reason));
+            self.take_out(since).await;
+            return Err(reason);
         }
         if !heard.context.is_empty() {
-            self.append(Message::user(heard.context.join("\n"))).await;
+            self.append(Message::user(format!("{HOOKS_SAY}\n{}", heard.context.join("\n")))).await;
         }
         Ok(())
     }
 
+    /// Takes out what the person said from this message on.
+    async fn take_out(&mut self, since: usize) {
+        let mut messages = self.request.messages.clone();
+        for message in messages[since..].iter_mut().filter(|message| is_prompt(message)) {
+            message.content.retain(|part| matches!(part, Content::ToolResult(_)));
+        }
+        messages.retain(|message| !message.content.is_empty());
+        // Files that a prompt points to are shown by no call.
+        self.ground.scope.seen.forget(&HashSet::from([String::new()]));
+        self.keep(Staged { messages: Some(messages), ..Staged::default() }).await;
+    }
+
     /// The model has ended its turn. True if a hook wants it to go on, and it can.
     pub(super) async fn hear_veto(&mut self, stop_reason: StopReason) -> bool {
-        let may_veto = self.rounds < self.ground.agent.setup.turn_limit && self.vetoes < MOST_VETOES;
+        let may_veto = self.may_go_on() && self.vetoes < MOST_VETOES;
         let Some(reason) = self.hear_of_end(stop_reason, may_veto).await else { return false };
         if !may_veto {
             let message = format!("The turn ends although a hook objects ({reason}): it has gone on for long enough.");
@@ -33,7 +73,7 @@ impl Turn<'_> {
             return false;
         }
         self.vetoes += 1;
-        self.append(Message::user(format!("[The turn is not over: {reason}]"))).await;
+        self.append(Message::user(format!("{NOT_OVER} {reason}]"))).await;
         true
     }
 
@@ -50,7 +90,7 @@ impl Turn<'_> {
     }
 
     async fn hear_of_end(&mut self, stop_reason: StopReason, may_veto: bool) -> Option<String> {
-        if self.ground.agent.setup.hooks.is_empty() {
+        if !self.is_heard() {
             return None;
         }
         let last = self.request.messages.iter().rfind(|message| message.role == Role::Assistant);

@@ -45,7 +45,8 @@ impl Turn<'_> {
 
     async fn hear(&mut self, request: Arc<Request>) -> Heard {
         let before = self.facts();
-        let heard = answer::hear(self.models.ask(request.clone(), self.ground.agent.setup.retry), self.ground).await;
+        let heard =
+            answer::hear(self.ground.models.ask(request.clone(), self.ground.agent.setup.retry), self.ground).await;
         let facts = self.facts();
         // Whose a broken try was is not known if the model changed meanwhile, and so neither is its price.
         let tried = if before == facts { facts } else { Facts::default() };
@@ -68,10 +69,8 @@ impl Turn<'_> {
 
     /// What is known of the model that answers now.
     fn facts(&self) -> Facts {
-        let choice = self.models.now();
-        choice.map_or_else(Facts::default, |choice| {
-            self.ground.agent.setup.catalog.facts(choice.provider.name(), &choice.model)
-        })
+        let choice = self.ground.models.now();
+        choice.map_or_else(Facts::default, |choice| self.ground.agent.facts_of(choice))
     }
 
     /// Adds what a call for this request took to the turn, and learns from it.

@@ -162,3 +162,16 @@ async fn what_a_transcript_pretends_makes_nothing_be_read() {
     let messages = [forged(home.path("secret/AGENTS.md").display().to_string()), forged(".env".into())];
     assert_eq!(begin(&home, &Told::default(), &messages).await, News::default());
 }
+
+#[tokio::test]
+async fn a_file_of_any_size_holds_nothing_up_and_the_person_hears_of_it() {
+    let home = Home::new(&[("root/AGENTS.md", "small")]);
+    std::fs::File::options().write(true).open(home.path("root/AGENTS.md")).unwrap().set_len(60 << 20).unwrap();
+    let (system, news) = Told::default().opening(&home.places, &home.workspace, true).await;
+    assert_eq!(system, None);
+    assert!(matches!(&news.warnings[..], [warning] if warning.contains("more than the 262144")), "{news:?}");
+    // What is open is in memory already.
+    home.open("root/AGENTS.md", "shown");
+    let (system, _) = Told::default().opening(&home.places, &home.workspace, true).await;
+    assert!(system.unwrap().contains("shown"));
+}

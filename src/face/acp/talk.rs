@@ -148,6 +148,8 @@ impl Talk {
             Way::Load if info.last_seq == 0 => self.loaded(reply),
             // Each number comes once, whatever the log is like.
             Way::Load => {
+                // The past tells both again.
+                (self.cost, self.context) = (None, None);
                 let past = Stage::Past { until: info.last_seq, reply, notes };
                 let waited = std::mem::replace(&mut self.stage, past);
                 return self.catch_up(client, waited);
@@ -166,7 +168,7 @@ impl Talk {
         self.tell_notes(client, notes);
         self.list_commands(client);
         if self.prompts.front().is_some_and(|prompt| prompt.is_cancelled) {
-            self.cancel(client);
+            self.cancel_first(client);
         }
         self.ask_next(client);
     }
@@ -198,11 +200,16 @@ impl Talk {
         reply.send(Ok(response.config_options(self.options())));
     }
 
+    /// Tells what waited for the session to be opened, and answers the request that had opened it before.
     fn catch_up(&mut self, client: &Client, waited: Stage) {
-        if let Stage::Unknown(events) = waited {
-            for event in events {
-                self.take(client, &event);
+        match waited {
+            Stage::Unknown(events) => events.iter().for_each(|event| self.take(client, event)),
+            // The rest of that past is not told: the client has asked for another part of it, or for none.
+            Stage::Past { reply, notes, .. } => {
+                self.loaded(reply);
+                self.tell_notes(client, notes);
             }
+            Stage::Live => {}
         }
     }
 
@@ -273,9 +280,9 @@ impl Talk {
         match begun {
             Ok(begun) => {
                 prompt.turn_id = Some(begun.turn_id);
-                // It was waiting for something else when it was cancelled.
+                // It was waiting for something else when it was cancelled. What was said since then is not.
                 if prompt.is_cancelled {
-                    self.cancel(client);
+                    self.cancel_first(client);
                 }
             }
             Err(_) if prompt.is_cancelled => self.answer(client, Ok(StopReason::Cancelled)),
@@ -295,7 +302,8 @@ impl Talk {
         self.prompts.front().is_some_and(|prompt| prompt.turn_id.as_deref() == Some(turn_id))
     }
 
-    /// Stops what runs, and takes back what waits. The end of a turn is the answer to its prompt.
+    /// Stops the turn of the first prompt, or without one what runs, and takes back what waits. The end of a turn is the
+    /// answer to its prompt.
     pub(super) fn cancel(&mut self, client: &Client) {
         while self.prompts.len() > 1
             && let Some(prompt) = self.prompts.pop_back()
@@ -306,10 +314,13 @@ impl Talk {
     }
 
     fn cancel_first(&mut self, client: &Client) {
+        let mut waiting_only = false;
         if let Some(prompt) = self.prompts.front_mut() {
             prompt.is_cancelled = true;
+            // What runs is somebody else's, and if its own begins after all, that is stopped then.
+            waiting_only = prompt.turn_id.is_none();
         }
-        let cancel = TurnCancelParams { session_id: self.id.to_string(), background: false };
+        let cancel = TurnCancelParams { session_id: self.id.to_string(), background: false, waiting_only };
         client.ask(&self.home, Request::TurnCancel(cancel), |_, outcome: Result<TurnCancelResponse, Error>| {
             if let Err(error) = outcome {
                 tracing::info!(%error, "there was nothing to cancel");

@@ -35,12 +35,12 @@ pub async fn accept(listener: UnixListener, _place: Place, sidecar: Sidecar) {
     }
 }
 
-/// True for a process of this user that no tool of ours has started. Who is refused is logged.
+/// True for a process of this user that no tool of a Pillion has started. Who is refused is logged.
 pub async fn is_welcome(stream: &UnixStream) -> bool {
     let Ok(credentials) = stream.peer_cred() else { return false };
     let is_own = credentials.uid() == rustix::process::geteuid().as_raw();
     // Some systems have another program list the processes.
-    let is_stranger = |pid| tokio::task::spawn_blocking(move || !process::may_be_descendant(pid));
+    let is_stranger = |pid| tokio::task::spawn_blocking(move || !process::may_be_a_tools(pid));
     let is_welcome = match credentials.pid() {
         Some(pid) if is_own => is_stranger(pid).await.unwrap_or(false),
         Some(_) | None => false,

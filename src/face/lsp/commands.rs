@@ -86,16 +86,17 @@ impl Caller {
     }
 
     async fn stop(&self, arguments: Arguments) -> Result<Value, Error> {
-        let cancel = |session_id| Request::TurnCancel(TurnCancelParams { session_id, background: false });
+        let cancel =
+            |session_id| Request::TurnCancel(TurnCancelParams { session_id, background: false, waiting_only: false });
         if let Some(session_id) = arguments.session_id {
             let response: TurnCancelResponse = self.request(cancel(session_id)).await?;
             return Ok(json!({ "cancelled": u32::from(response.cancelled) }));
         }
-        let mut cancelled = 0;
+        let mut cancelled = self.sessions.stop_beginning();
         for session_id in self.sessions.all() {
             // One that was closed meanwhile has nothing to stop, and keeps the others from nothing.
             let response = self.request::<TurnCancelResponse>(cancel(session_id)).await;
-            cancelled += u32::from(response.is_ok_and(|response| response.cancelled));
+            cancelled += usize::from(response.is_ok_and(|response| response.cancelled));
         }
         Ok(json!({ "cancelled": cancelled }))
     }

@@ -134,7 +134,8 @@ impl Keeper {
         let running: Vec<Arc<str>> =
             self.sessions().iter().filter(|(_, kept)| ours(kept)).map(|(id, _)| id.clone()).collect();
         for session_id in running {
-            let cancel = TurnCancelParams { session_id: session_id.to_string(), background: false };
+            let cancel =
+                TurnCancelParams { session_id: session_id.to_string(), background: false, waiting_only: false };
             if let Err(error) = self.call(Request::TurnCancel(cancel)).await {
                 tracing::info!(%error, "a turn had ended already");
             }

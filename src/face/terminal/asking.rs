@@ -25,7 +25,7 @@ impl Typed {
         read.ok()?.ok().filter(|line| !line.is_empty()).map(|line| line.trim().to_owned())
     }
 
-    /// Drops what was typed until now: it was meant for a question that is over, and must not answer another.
+    /// Drops what was typed until now: it was meant for nothing, or for a question that is over, and must not answer another.
     pub fn forget(&mut self) {
         self.0.take_if(|reading| reading.is_finished());
         #[cfg(unix)]
@@ -35,9 +35,16 @@ impl Typed {
 
 /// How an approval is answered.
 pub fn prompt(approval: &Approval) -> String {
-    let rules = approval.rules.join(", ");
-    let session = if rules.is_empty() { String::new() } else { format!(", [s] yes to {rules} in this session") };
-    format!("  [y] yes, once{session}, [n REASON] no, [c] no, and stop the turn > ")
+    let rules = match approval.rules.join(", ") {
+        rules if rules.is_empty() => rules,
+        rules => format!(", yes to {rules} [s] in this session, [p] always in this project, [u] always, everywhere"),
+    };
+    let hunks = if hunks(approval) > 1 { ", [h 1 ...] yes, to these hunks only" } else { "" };
+    format!("  [y] yes, once{hunks}{rules}, [n REASON] no, [c] no, and stop the turn > ")
+}
+
+fn hunks(approval: &Approval) -> usize {
+    approval.diff.as_ref().map_or(0, |diff| diff.hunks.len())
 }
 
 /// What a line says to an approval; no line is the end of the input.
@@ -46,17 +53,29 @@ pub fn prompt(approval: &Approval) -> String {
 /// What is understood, in a line, to ask again with.
 pub fn decision(approval: &Approval, line: Option<&str>) -> Result<ApprovalDecision, String> {
     let Some(line) = line else { return Ok(ApprovalDecision::CancelTurn) };
-    let has_rules = !approval.rules.is_empty();
+    let (has_rules, hunks) = (!approval.rules.is_empty(), hunks(approval));
     let (word, rest) = line.split_once(char::is_whitespace).unwrap_or((line, ""));
     let allow = |scope| ApprovalDecision::Allow { scope, input: None, hunks: None, rules: None };
     match word.to_lowercase().as_str() {
         "y" | "yes" => Ok(allow(ApprovalScope::Once)),
         "s" if has_rules => Ok(allow(ApprovalScope::Session)),
+        "p" if has_rules => Ok(allow(ApprovalScope::Project)),
+        "u" if has_rules => Ok(allow(ApprovalScope::User)),
+        "h" if hunks > 1 => {
+            let chosen = rest.split([' ', ',']).filter(|number| !number.is_empty()).map(str::parse::<usize>);
+            let chosen: Option<Vec<_>> =
+                chosen.map(|number| number.ok().filter(|number| (1..=hunks).contains(number)).map(|n| n - 1)).collect();
+            let hunks = chosen.filter(|chosen| !chosen.is_empty()).ok_or_else(|| {
+                format!("  h wants the numbers of hunks, from 1 to {hunks}, for example h 1; or n for none > ")
+            })?;
+            Ok(ApprovalDecision::Allow { scope: ApprovalScope::Once, input: None, hunks: Some(hunks), rules: None })
+        }
         "n" | "no" => Ok(ApprovalDecision::Deny { reason: (!rest.is_empty()).then(|| rest.trim().to_owned()) }),
         "c" => Ok(ApprovalDecision::CancelTurn),
         _ => {
-            let session = if has_rules { ", s" } else { "" };
-            Err(format!("  not understood; type y{session}, n (and why) or c, then Enter > "))
+            let hunks = if hunks > 1 { ", h (and numbers)" } else { "" };
+            let rules = if has_rules { ", s, p, u" } else { "" };
+            Err(format!("  not understood; type y{hunks}{rules}, n (and why) or c, then Enter > "))
         }
     }
 }

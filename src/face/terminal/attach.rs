@@ -9,6 +9,7 @@ use super::{
 use crate::{
     face::attach,
     protocol::{Request, SessionInfo, SessionLoadParams},
+    store::Store,
 };
 
 /// Follows a session that an editor, a server or another terminal has open, and answers its approvals
@@ -17,7 +18,7 @@ use crate::{
 /// open.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// The session, as `session/list` or the first event of `pillion run --json` names it
+    /// The session, as `pillion sessions list` or the first event of `pillion run --json` names it
     session: String,
     /// Print one event a line, as JSON
     #[arg(long)]
@@ -30,10 +31,13 @@ pub async fn run(args: Args) -> anyhow::Result<u8> {
         Ok(Some(link)) => link,
         Ok(None) => {
             let id = &args.session;
-            writeln!(
-                io::stderr(),
-                "pillion: nobody has session {id} open. Go on with it by: pillion run --session {id} PROMPT"
-            )?;
+            match Store::open(None)?.info(id) {
+                Ok(_) => writeln!(
+                    io::stderr(),
+                    "pillion: nobody has session {id} open. Go on with it by: pillion run --session {id} PROMPT"
+                )?,
+                Err(error) => writeln!(io::stderr(), "pillion: {error}")?,
+            }
             return Ok(2);
         }
         Err(error) => {
@@ -64,7 +68,7 @@ pub async fn run(args: Args) -> anyhow::Result<u8> {
         tokio::select! {
             biased;
             _ = tokio::signal::ctrl_c() => {}
-            () = dialogue.written() => {}
+            written = dialogue.written() => written?,
         }
     }
     Ok(0)

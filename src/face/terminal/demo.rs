@@ -20,6 +20,7 @@ use tokio::{process::Child, sync::mpsc};
 
 use super::{
     asking::{self, Typed},
+    run::STOPPED,
     show::{Screen, Style},
 };
 use crate::{
@@ -84,13 +85,24 @@ struct Demo {
     last_result: String,
 }
 
-/// Plays it; returns 0 if the test was green at the end.
+/// Plays it; returns 0 if the test was green at the end, 130 if the person stopped it.
 pub async fn run(args: Args) -> anyhow::Result<u8> {
-    let began = Instant::now();
     let folder = tempfile::Builder::new().prefix("pillion-demo-").tempdir()?;
     let project = folder.path().canonicalize()?.join("shop");
     write_project(folder.path(), &project)?;
     let mut server = start_server(folder.path(), &project)?;
+    let code = tokio::select! {
+        biased;
+        _ = tokio::signal::ctrl_c() => Ok(STOPPED),
+        played = play(&args, &mut server, project) => played,
+    };
+    // Before its folder goes. It has ended already if nothing went wrong.
+    let _ = server.kill().await;
+    code
+}
+
+async fn play(args: &Args, server: &mut Child, project: PathBuf) -> anyhow::Result<u8> {
+    let began = Instant::now();
     let (input, output) = server.stdin.take().zip(server.stdout.take()).context("the server has no streams")?;
 
     let connection = Connection::new(Settings::LSP);
@@ -112,6 +124,7 @@ pub async fn run(args: Args) -> anyhow::Result<u8> {
         Style::Bold,
         &format!("\nThe server ended with {status}. All of it took {:.1} s.", began.elapsed().as_secs_f32()),
     );
+    demo.screen.is_taken()?;
     Ok(code)
 }
 
@@ -290,6 +303,9 @@ fn start_server(folder: &Path, project: &Path) -> anyhow::Result<Child> {
     let mut command = tokio::process::Command::new(std::env::current_exe()?);
     command.arg("lsp").envs(environment(folder)).current_dir(project);
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).kill_on_drop(true);
+    // Ctrl-C is for the demo, which ends it.
+    #[cfg(unix)]
+    command.process_group(0);
     command.spawn().context("the server cannot be started")
 }
 

@@ -2,7 +2,7 @@
 
 use std::{
     collections::VecDeque,
-    io::{self, IsTerminal, Write},
+    io::{self, IsTerminal},
     sync::Arc,
 };
 
@@ -18,7 +18,7 @@ use super::{
     show::{self, Screen, Style},
 };
 use crate::{
-    protocol::{Approval, ApprovalDecision, SessionEvent},
+    protocol::{Approval, ApprovalDecision, SessionEvent, Task},
     sidecar::{Attachment, Inquiry, LoggedEvent, Verdict},
 };
 
@@ -80,6 +80,8 @@ pub struct Dialogue {
     pub denies: bool,
     /// What was denied because nobody could be asked.
     pub unasked: Vec<Approval>,
+    /// What runs in the background.
+    pub background: Vec<Task>,
     waiting: VecDeque<Asked>,
     /// What stands on the terminal.
     asking: Option<Asked>,
@@ -100,6 +102,7 @@ impl Dialogue {
             json,
             denies: false,
             unasked: Vec::new(),
+            background: Vec::new(),
             waiting: VecDeque::new(),
             asking: None,
             typed: Typed::default(),
@@ -110,7 +113,7 @@ impl Dialogue {
     /// Shows the next event, and returns it; `None` when no more come. Safe to drop and call again.
     ///
     /// # Errors
-    /// If JSON cannot be written to the standard output.
+    /// If it cannot be written to the standard output.
     pub async fn next(&mut self) -> io::Result<Option<SessionEvent>> {
         loop {
             while self.asking.is_none()
@@ -140,22 +143,24 @@ impl Dialogue {
     }
 
     fn show(&mut self, logged: &LoggedEvent) -> io::Result<()> {
-        if self.json {
-            let line = serde_json::to_string(logged)? + "\n";
-            return match &self.screen.pipe {
-                Some(pipe) => pipe.write(line),
-                None => io::stdout().write_all(line.as_bytes()),
-            };
+        match &logged.event {
+            SessionEvent::TaskStarted { task } => self.background.push(task.clone()),
+            SessionEvent::TaskEnded { task, .. } => self.background.retain(|running| running.task_id != task.task_id),
+            _ => {}
         }
-        self.screen.event(&logged.event);
-        Ok(())
+        match self.json {
+            true => self.screen.write(&(serde_json::to_string(logged)? + "\n")),
+            false => self.screen.event(&logged.event),
+        }
+        self.screen.is_taken()
     }
 
     /// Waits until everything that was shown has been taken.
-    pub async fn written(&self) {
-        if let Some(pipe) = &self.screen.pipe {
-            pipe.written().await;
-        }
+    ///
+    /// # Errors
+    /// If it could not be written.
+    pub async fn written(&mut self) -> io::Result<()> {
+        self.screen.written().await
     }
 
     /// Why nobody can be asked here, if so.
@@ -180,6 +185,8 @@ impl Dialogue {
             let _ = asked.answer.send(verdict);
             return;
         }
+        // Nobody can answer what they have not seen.
+        self.typed.forget();
         let prompt = match &asked.inquiry {
             Inquiry::Approval(approval) => {
                 self.screen.approval(approval);

@@ -69,7 +69,7 @@ impl Report {
         let first = format!("{mark} {about}: {}", lines.next().unwrap_or_default());
         self.screen.line(style, &first);
         lines.for_each(|line| self.screen.line(Style::Plain, &format!("    {line}")));
-        Ok(())
+        self.screen.is_taken()
     }
 }
 
@@ -81,7 +81,9 @@ pub async fn run(args: Args) -> anyhow::Result<u8> {
     let here = std::env::current_exe().map(|path| format!(", {}", path.display())).unwrap_or_default();
     report.say(Finding::Good, "Pillion", &format!("{version}{here}"))?;
 
-    let (config, warnings) = Config::load(std::slice::from_ref(&root), None);
+    let (config, mut warnings) = Config::load(std::slice::from_ref(&root), None);
+    // Of the model there is more to say below.
+    warnings.extend(Providers::check(&config).into_iter().filter(|warning| warning.place != "model"));
     match warnings.is_empty() {
         true => report.say(Finding::Good, "settings", "nothing is wrong with them")?,
         false => {

@@ -46,9 +46,7 @@ impl Pipe {
     /// # Errors
     /// If what was said before could not be written.
     pub fn write(&self, text: String) -> io::Result<()> {
-        if let Some(kind) = self.shared.broken() {
-            return Err(kind.into());
-        }
+        self.shared.check()?;
         self.shared.waiting.fetch_add(text.len(), Ordering::Relaxed);
         // The thread is there for as long as this is.
         let _ = self.texts.send(text);
@@ -65,14 +63,18 @@ impl Pipe {
     }
 
     /// Waits until everything is written.
-    pub async fn written(&self) {
+    ///
+    /// # Errors
+    /// If it could not be.
+    pub async fn written(&self) -> io::Result<()> {
         self.shared.until_below(1).await;
+        self.shared.check()
     }
 }
 
 impl Shared {
     fn write(&self, text: &str) {
-        if self.broken().is_none()
+        if self.check().is_ok()
             && let Err(error) = io::stdout().write_all(text.as_bytes()).and_then(|()| io::stdout().flush())
         {
             *self.broken.lock().unwrap_or_else(PoisonError::into_inner) = Some(error.kind());
@@ -81,8 +83,8 @@ impl Shared {
         self.taken.notify_waiters();
     }
 
-    fn broken(&self) -> Option<io::ErrorKind> {
-        *self.broken.lock().unwrap_or_else(PoisonError::into_inner)
+    fn check(&self) -> io::Result<()> {
+        self.broken.lock().unwrap_or_else(PoisonError::into_inner).map_or(Ok(()), |kind| Err(kind.into()))
     }
 
     async fn until_below(&self, bytes: usize) {

@@ -11,7 +11,8 @@ use serde_json::{Value, json};
 use super::{
     answer::{self, LastAnswer},
     dialogue::{Dialogue, NAME},
-    show::Screen,
+    show::{Screen, visible},
+    signals::{Signals, Stop},
 };
 use crate::{
     config::Rules,
@@ -20,9 +21,10 @@ use crate::{
         link::Link,
         roots,
     },
+    log,
     protocol::{
         ContentBlock, Empty, Mode, Request, SessionConfigureParams, SessionEvent, SessionInfo, SessionLoadParams,
-        SessionNewParams, TurnCancelParams, TurnStartParams, TurnStartResponse, TurnSteerParams, TurnStopReason,
+        SessionNewParams, Task, TurnCancelParams, TurnStartParams, TurnStartResponse, TurnSteerParams, TurnStopReason,
     },
     sidecar::{AttachmentId, RequestError},
     store::Store,
@@ -32,7 +34,10 @@ use crate::{
 ///
 /// Ends with 0 when the model had said what it wanted to say, 1 when the turn failed or was cut short, 2 when it could
 /// not start, 3 when the answer does not fit `--output-schema`, 4 when all went well but for calls that were not run
-/// because nobody could be asked, 130 when it was stopped.
+/// because nobody could be asked, 130 when it was stopped, 141 when nobody reads the output any more. An output that
+/// cannot be written, on a full disk for example, is a failure.
+///
+/// Commands that it started in the background end with it, unless it works in an editor that is open in the folder.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXIT_CODES)]
 pub struct Args {
@@ -41,7 +46,7 @@ pub struct Args {
     /// A file or folder to show the model, as it is now; may be given several times. In the prompt itself, `@` is a letter
     #[arg(long = "file", short = 'f', value_name = "PATH")]
     files: Vec<PathBuf>,
-    /// provider/model, for example anthropic/claude-sonnet-4-5
+    /// provider/model, for example anthropic/claude-sonnet-4-5; without it PILLION_MODEL, or `model` in the settings
     #[arg(long)]
     model: Option<String>,
     /// How much happens without asking
@@ -69,7 +74,8 @@ pub struct Args {
 
 const EXIT_CODES: &str = "\
 Exit codes: 0 done; 1 the turn failed or was cut short; 2 it could not start; 3 the answer does not fit \
---output-schema; 4 the model came to its end, but calls were not run because nobody could be asked; 130 stopped by Ctrl-C.";
+--output-schema; 4 the model came to its end, but calls were not run because nobody could be asked; 130 stopped, by Ctrl-C, \
+SIGTERM or SIGHUP; 141 nobody reads the output any more.";
 
 /// The exit code of a turn that went on without what nobody could be asked about.
 const UNASKED: u8 = 4;
@@ -77,7 +83,7 @@ const UNASKED: u8 = 4;
 #[derive(Clone, Copy, Debug, clap::ValueEnum)]
 enum ModeArg {
     Ask,
-    #[value(alias = "acceptEdits")]
+    #[value(name = "acceptEdits", alias = "accept-edits")]
     AcceptEdits,
     Plan,
     Auto,
@@ -99,7 +105,14 @@ pub async fn run(mut args: Args) -> anyhow::Result<u8> {
     let prompt = match args.prompt.as_str() {
         "-" => {
             let mut prompt = String::new();
-            io::stdin().read_to_string(&mut prompt)?;
+            if let Err(error) = io::stdin().read_to_string(&mut prompt) {
+                writeln!(
+                    io::stderr(),
+                    "pillion: the prompt cannot be read from the standard input: {error}. It must be text in UTF-8; show \
+                     other files with --file"
+                )?;
+                return Ok(2);
+            }
             prompt
         }
         prompt => prompt.to_owned(),
@@ -126,6 +139,7 @@ pub async fn run(mut args: Args) -> anyhow::Result<u8> {
         };
         args.session = Some(latest.session_id);
     }
+    log::leave_settings_to_sessions();
     let joined = attach::join(roots, attach::Kind::Terminal, NAME, args.no_attach).await?;
     let link = &joined.link;
     let screen = if schema.is_some() { Screen::aside() } else { Screen::new() };
@@ -137,15 +151,19 @@ pub async fn run(mut args: Args) -> anyhow::Result<u8> {
     link.detach(me);
     link.shut_down().await;
     let patience = if matches!(code, Ok(STOPPED)) { STOPPED_LIMIT } else { Duration::MAX };
+    let mut signals = Signals::new()?;
     tokio::select! {
         biased;
-        _ = tokio::signal::ctrl_c() => Ok(STOPPED),
-        _ = tokio::time::timeout(patience, dialogue.written()) => code,
+        _ = signals.next() => Ok(STOPPED),
+        written = tokio::time::timeout(patience, dialogue.written()) => match (code?, written) {
+            (STOPPED, _) => Ok(STOPPED),
+            (code, written) => written.unwrap_or(Ok(())).map(|()| code).map_err(Into::into),
+        },
     }
 }
 
-/// The exit code when the person stopped it.
-const STOPPED: u8 = 130;
+/// The exit code when the person or the system stopped it.
+pub(super) const STOPPED: u8 = 130;
 /// How long whoever reads the output may then still take to.
 const STOPPED_LIMIT: Duration = Duration::from_secs(1);
 
@@ -157,6 +175,13 @@ async fn converse(
     (prompt, schema): (String, Option<Value>),
 ) -> anyhow::Result<u8> {
     let link = &joined.link;
+    // With an editor it may be a text that is on no disk yet.
+    if link.own().is_some()
+        && let Some(missing) = args.files.iter().find(|path| !path.exists())
+    {
+        let message = format!("{} cannot be shown to the model: there is no such file or folder.", missing.display());
+        return refused(args, &RequestError::new(RequestError::NOT_FOUND, message));
+    }
     let open = match &args.session {
         Some(id) => Request::SessionLoad(SessionLoadParams {
             session_id: id.clone(),
@@ -189,6 +214,8 @@ async fn converse(
     let here = std::env::current_dir()?;
     let shown = args.files.iter().map(|path| here.join(path).to_string_lossy().into_owned());
     let prompt = shown.map(|path| ContentBlock::File { path }).chain([ContentBlock::Text { text: prompt }]).collect();
+    // From here on there is a turn to stop.
+    let mut signals = Signals::new()?;
     // A turn that was waiting for the person when an earlier process ended waits again.
     let said = match turn_id {
         None => {
@@ -211,17 +238,18 @@ async fn converse(
         Err(error) => return refused(args, &error),
     };
     let mut answer = LastAnswer::default();
-    let mut stops = 0;
+    let mut is_stopped = false;
     loop {
         tokio::select! {
             biased;
-            _ = tokio::signal::ctrl_c() => {
-                stops += 1;
-                if stops > 1 {
+            stop = signals.next() => {
+                if is_stopped && stop == Stop::Person {
                     return Ok(STOPPED);
                 }
-                let cancel = Request::TurnCancel(TurnCancelParams { session_id: session_id.clone(), background: false });
-                link.request(me, cancel, Box::new(|_| {}));
+                is_stopped = true;
+                let session_id = session_id.clone();
+                let cancel = TurnCancelParams { session_id, background: false, waiting_only: false };
+                link.request(me, Request::TurnCancel(cancel), Box::new(|_| {}));
             }
             event = dialogue.next() => {
                 let Some(event) = event? else {
@@ -242,6 +270,9 @@ async fn converse(
                         _ => exit_code(stop_reason),
                     };
                     tell_unasked(dialogue)?;
+                    if link.own().is_some() {
+                        tell_ended(dialogue)?;
+                    }
                     return Ok(if code == 0 && !dialogue.unasked.is_empty() { UNASKED } else { code });
                 }
             }
@@ -278,6 +309,18 @@ fn tell_unasked(dialogue: &Dialogue) -> io::Result<()> {
         "pillion: {calls} not run, because nobody could be asked: {reason}. Run it again in a terminal, or with --mode \
          acceptEdits (edits in the project) or --mode auto (everything in the project){by_rule}"
     )
+}
+
+/// Says which commands end with this process.
+fn tell_ended(dialogue: &Dialogue) -> io::Result<()> {
+    dialogue.background.iter().try_for_each(|Task { task_id, title, .. }| {
+        writeln!(
+            io::stderr(),
+            "pillion: {task_id} still runs, and is ended with this run: {}. Where an editor has this folder open, it \
+             would go on there.",
+            visible(title)
+        )
+    })
 }
 
 fn refused(args: &Args, error: &RequestError) -> anyhow::Result<u8> {

@@ -98,7 +98,12 @@ fn is_closed(error: &anyhow::Error) -> bool {
 }
 
 fn list(store: &Store, root: Option<PathBuf>, limit: usize, json: bool) -> anyhow::Result<u8> {
-    let root = root.map(std::fs::canonicalize).transpose()?;
+    let resolve = |root: PathBuf| {
+        let told =
+            |error| anyhow::anyhow!("{} cannot be looked into: {error}; without --root all are listed", root.display());
+        std::fs::canonicalize(&root).map_err(told)
+    };
+    let root = root.map(resolve).transpose()?;
     let page = store.list(root.as_deref(), None, limit)?;
     let mut out = io::stdout();
     if !json && page.sessions.is_empty() {
@@ -144,6 +149,7 @@ fn show(store: &Store, id: &str) -> anyhow::Result<u8> {
             screen.prompt(&export::words(prompt));
         }
         screen.event(&event);
+        screen.is_taken()?;
     }
     Ok(0)
 }

@@ -5,7 +5,7 @@ use std::{
     path::PathBuf,
 };
 
-use crate::config::{Config, Origin};
+use crate::config::{Config, Origin, Providers};
 
 /// Check the settings, or show what is in force
 ///
@@ -18,7 +18,7 @@ pub struct Args {
 
 #[derive(Debug, clap::Subcommand)]
 enum Command {
-    /// Say what is wrong; ends with 1 if anything is
+    /// Say what is wrong with them, or with the rules; ends with 1 if anything is
     Check {
         #[command(flatten)]
         place: Place,
@@ -53,7 +53,8 @@ impl Place {
 pub fn run(args: Args) -> anyhow::Result<u8> {
     match args.command {
         Command::Check { place } => {
-            let (_, warnings) = Config::load(&place.roots()?, None);
+            let (config, mut warnings) = Config::load(&place.roots()?, None);
+            warnings.extend(Providers::check(&config));
             for warning in &warnings {
                 writeln!(io::stdout(), "{warning}")?;
             }

@@ -8,7 +8,9 @@ use std::{
 
 use super::pipe::Pipe;
 use crate::{
-    protocol::{Approval, NoticeLevel, PlanStatus, Question, SessionEvent, ToolStatus, Usage},
+    protocol::{
+        Approval, FileDiff, NoticeLevel, PlanStatus, Question, SessionEvent, ToolStatus, TurnStopReason, Usage,
+    },
     transcript,
 };
 
@@ -23,6 +25,8 @@ pub struct Screen {
     is_aside: bool,
     /// What is in front of the standard output.
     pub(super) pipe: Option<Pipe>,
+    /// Why something could not be written.
+    broken: Option<io::Error>,
     /// True while a line of the model's answer is open.
     in_text: bool,
     /// A sign of life while nothing else is to be seen; on terminals only.
@@ -62,17 +66,43 @@ impl Screen {
         // A terminal that can do nothing cannot take a line back either.
         let can_redraw = terminal && io::stderr().is_terminal() && std::env::var("TERM").is_ok_and(|t| t != "dumb");
         let spinner = can_redraw.then(|| Spinner { since: Instant::now(), frame: 0, is_drawn: false });
-        Self { terminal, colour, is_aside, pipe: None, in_text: false, spinner }
+        Self { terminal, colour, is_aside, pipe: None, broken: None, in_text: false, spinner }
     }
 
-    fn write(&mut self, text: &str) {
+    pub fn write(&mut self, text: &str) {
         self.still();
-        // A closed pipe ends what is shown, not the work.
-        let _ = match (self.is_aside, &self.pipe) {
-            (true, _) => io::stderr().write_all(text.as_bytes()),
+        let written = match (self.is_aside, &self.pipe) {
+            // What is shown aside is not what was asked for.
+            (true, _) => io::stderr().write_all(text.as_bytes()).or(Ok(())),
             (false, Some(pipe)) => pipe.write(text.to_owned()),
             (false, None) => io::stdout().write_all(text.as_bytes()).and_then(|()| io::stdout().flush()),
         };
+        if let Err(error) = written {
+            self.broken.get_or_insert(error);
+        }
+    }
+
+    /// Whether anybody gets what is written. What a [`Pipe`] still holds may be lost all the same; see
+    /// [`Self::written`].
+    ///
+    /// # Errors
+    /// If something could not be written: the disk is full, or whoever read it is gone.
+    pub fn is_taken(&mut self) -> io::Result<()> {
+        let Some(error) = self.broken.take() else { return Ok(()) };
+        Err(io::Error::new(error.kind(), format!("the output cannot be written: {error}")))
+    }
+
+    /// Waits until everything is written.
+    ///
+    /// # Errors
+    /// As [`Self::is_taken`].
+    pub async fn written(&mut self) -> io::Result<()> {
+        if let Some(pipe) = &self.pipe
+            && let Err(error) = pipe.written().await
+        {
+            self.broken.get_or_insert(error);
+        }
+        self.is_taken()
     }
 
     /// Shows that the work goes on, once nothing has been written for a while.
@@ -158,16 +188,21 @@ impl Screen {
         self.in_text = false;
     }
 
-    /// A diff, coloured as people expect.
-    pub fn diff(&mut self, unified: &str) {
-        for line in unified.lines() {
-            let style = match line.as_bytes().first() {
-                Some(b'+') => Style::Green,
-                Some(b'-') => Style::Red,
-                Some(b'@') => Style::Blue,
-                _ => Style::Plain,
+    /// A diff, coloured as people expect, with numbers to choose hunks by where there are some.
+    fn diff(&mut self, diff: &FileDiff) {
+        let mut hunk = 0;
+        for line in diff.unified.lines() {
+            let (style, number) = match line.as_bytes().first() {
+                Some(b'+') => (Style::Green, None),
+                Some(b'-') => (Style::Red, None),
+                Some(b'@') => {
+                    hunk += 1;
+                    (Style::Blue, Some(hunk).filter(|_| diff.hunks.len() > 1))
+                }
+                _ => (Style::Plain, None),
             };
-            self.line(style, &format!("    {line}"));
+            let number = number.map(|number| format!(" hunk {number}")).unwrap_or_default();
+            self.line(style, &format!("    {line}{number}"));
         }
     }
 
@@ -232,9 +267,11 @@ impl Screen {
                 let line = format!("… made the conversation shorter: {tokens_before} tokens are {tokens_after} now");
                 self.line(Style::Dim, &line);
             }
-            SessionEvent::TurnEnded { error, usage, .. } => {
-                if let Some(error) = error {
-                    self.line(Style::Red, error);
+            SessionEvent::TurnEnded { stop_reason, error, usage, .. } => {
+                match (error, cut_short(*stop_reason)) {
+                    (Some(error), _) => self.line(Style::Red, error),
+                    (None, Some(why)) => self.note(why),
+                    (None, None) => {}
                 }
                 if usage.input_tokens.is_some() || usage.output_tokens.is_some() {
                     self.note(&usage_line(usage));
@@ -275,12 +312,35 @@ impl Screen {
             self.line(Style::Yellow, &format!("    {risk}"));
         }
         if let Some(diff) = &approval.diff {
-            self.diff(&diff.unified);
+            self.diff(diff);
         }
         for line in approval.telling_input().iter().flat_map(|input| input.lines()) {
             self.line(Style::Plain, &format!("    {line}"));
         }
     }
+}
+
+/// Why a turn came to another end than the model's own, and what to do about it.
+fn cut_short(stop_reason: TurnStopReason) -> Option<&'static str> {
+    Some(match stop_reason {
+        TurnStopReason::EndTurn | TurnStopReason::StopSequence => return None,
+        TurnStopReason::MaxTokens => {
+            "The answer was cut at the token limit. Go on with `pillion run --continue \"go on\"`, or set a higher \
+             `max_tokens` in the settings."
+        }
+        TurnStopReason::TurnLimit => {
+            "The turn used up its model calls. Go on with `pillion run --continue \"go on\"`, or set a higher \
+             `turn_limit` in the settings."
+        }
+        TurnStopReason::Refusal => {
+            "The model, or a filter of its provider, declined. Say it in other words, or ask another model with --model."
+        }
+        TurnStopReason::Cancelled => "The turn was stopped.",
+        TurnStopReason::Error => "The turn failed, and it is not known why. The log may say more.",
+        TurnStopReason::Interrupted => {
+            "The process ended in the middle of the turn. Go on with `pillion run --continue \"go on\"`."
+        }
+    })
 }
 
 fn usage_line(usage: &Usage) -> String {

@@ -148,11 +148,11 @@ impl Caller {
             if !self.endpoint.needs_key || local || request.headers().contains_key(name) {
                 return Ok(());
             }
+            const GIVE: &str =
+                "`api_key` or `api_key_command` in the settings (in a program of your own, `Settings::key`)";
             let advice = match &self.endpoint.key {
-                KeySource::Environment(variable) => {
-                    format!("Set `{variable}`, or give `api_key` or `api_key_command` in the configuration.")
-                }
-                _ => "Give `api_key` or `api_key_command` in the configuration.".into(),
+                KeySource::Environment(variable) => format!("Set `{variable}`, or give {GIVE}."),
+                _ => format!("Give {GIVE}."),
             };
             return Err(unavailable("there is no key for it".into(), advice));
         };

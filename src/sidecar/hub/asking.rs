@@ -2,7 +2,10 @@
 
 use std::sync::{Arc, Mutex};
 
-use tokio::sync::{mpsc, oneshot};
+use tokio::{
+    sync::{mpsc, oneshot},
+    task::JoinSet,
+};
 
 use super::Hub;
 use crate::{
@@ -38,38 +41,32 @@ impl Hub {
         &mut self,
         session_id: &str,
         turn_id: &str,
-        request: ApprovalRequest,
+        mut request: Box<ApprovalRequest>,
         answer: oneshot::Sender<Answer>,
     ) {
         let hub = self.way_back();
         let Some(session) = self.running(session_id, turn_id) else { return };
-        let rules = permission::suggest(&permission::Call {
-            tool: &request.call.name,
-            class: request.class,
-            paths: &request.paths,
-            outside: request.outside,
-            command: request.command.as_deref(),
-            host: request.host.as_deref(),
-            roots: &session.workspace.resolved_roots(),
-        });
+        let rules = permission::suggest(&request.at_the_gate(&session.workspace.resolved_roots()));
+        let diff = request.diff.take();
+        let ApprovalRequest { id, call, class, title, paths, command, outside, risk, agent, .. } = (*request).clone();
         let approval = Approval {
-            approval_id: Approval::id(turn_id, &request.id),
+            approval_id: Approval::id(turn_id, &id),
             session_id: session.id.to_string(),
             turn_id: turn_id.to_owned(),
-            call_id: request.call.id,
-            tool: request.call.name,
-            input: request.call.input,
-            class: request.class.into(),
-            title: request.title,
-            command: request.command,
-            paths: request.paths.iter().map(|path| path.to_string_lossy().into_owned()).collect(),
-            outside: request.outside,
-            risk: request.risk,
-            diff: request.diff.map(Into::into),
+            call_id: call.id,
+            tool: call.name,
+            input: call.input,
+            class: class.into(),
+            title,
+            command,
+            paths: paths.iter().map(|path| path.to_string_lossy().into_owned()).collect(),
+            outside,
+            risk,
+            diff: diff.map(Into::into),
             rules: rules.iter().map(Rule::to_string).collect(),
-            agent: request.agent.map(Into::into),
+            agent: agent.map(Into::into),
         };
-        session.open(Waiting::approval(approval, answer), &hub);
+        session.open(Waiting::approval(approval, request, answer), &hub);
     }
 
     pub(super) fn ask_question(
@@ -143,9 +140,10 @@ impl Hub {
     pub(super) fn decide(&mut self, session_id: &str, approval_id: &str, decision: ApprovalDecision) {
         let Some(session) = self.sessions.get_mut(session_id) else { return };
         // What comes too late changes nothing, and its rules are not kept either.
-        if !session.is_asking(approval_id) {
+        if session.approval(approval_id).is_none() {
             return;
         }
+        let mut silenced = Vec::new();
         let (answer, outcome) = match decision {
             ApprovalDecision::Allow { scope, input, hunks, rules } => {
                 let rules = match rules {
@@ -153,7 +151,7 @@ impl Hub {
                     _ => session.rules_of(approval_id),
                 };
                 if scope != ApprovalScope::Once {
-                    session.add_rules(&rules);
+                    silenced = session.add_rules(&rules);
                 }
                 let kept_in = match scope {
                     ApprovalScope::Once | ApprovalScope::Session => None,
@@ -161,7 +159,7 @@ impl Hub {
                     ApprovalScope::User => Some(RuleScope::User),
                 };
                 if let Some(kept_in) = kept_in {
-                    store_rules(session.id.clone(), kept_in, rules, self.sender.clone());
+                    store_rules(&mut self.storing, session.id.clone(), kept_in, rules, self.sender.clone());
                 }
                 (Answer::Allow { input, hunks }, ApprovalOutcome::Allowed { scope })
             }
@@ -174,8 +172,12 @@ impl Hub {
             ApprovalDecision::CancelTurn => (Answer::CancelTurn, ApprovalOutcome::Cancelled),
         };
         let cancel = answer == Answer::CancelTurn;
-        if session.resolve(approval_id, answer, outcome) && cancel {
+        if session.resolve(approval_id, answer, outcome.clone()) && cancel {
             session.cancel();
+        }
+        // Among them is the one that was answered, which is closed by now.
+        for other in silenced {
+            session.resolve(&other, Answer::Allow { input: None, hunks: None }, outcome.clone());
         }
     }
 }
@@ -193,10 +195,17 @@ fn understood(session: &mut Session, written: &[String]) -> Vec<Rule> {
 }
 
 /// Keeps rules on a thread of its own: the disk may be slow, and the hub waits for none.
-fn store_rules(session_id: Arc<str>, scope: RuleScope, rules: Vec<Rule>, hub: mpsc::UnboundedSender<Event>) {
+fn store_rules(
+    storing: &mut JoinSet<()>,
+    session_id: Arc<str>,
+    scope: RuleScope,
+    rules: Vec<Rule>,
+    hub: mpsc::UnboundedSender<Event>,
+) {
     /// Adding one reads, changes and writes a file.
     static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
-    tokio::task::spawn_blocking(move || {
+    while storing.try_join_next().is_some() {}
+    storing.spawn_blocking(move || {
         let _alone = ONE_AT_A_TIME.lock();
         if let Err(error) = rules.iter().try_for_each(|rule| Rules::add(&scope, &rule.to_string())) {
             let _ = hub.send(Event::RuleNotStored { session_id, error: error.to_string() });

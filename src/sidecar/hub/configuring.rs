@@ -4,11 +4,10 @@ use serde_json::Value;
 
 use super::Hub;
 use crate::{
-    config::{Config, Rules},
+    config::{Config, LOG_TARGET, Rules},
     context::skill_tool,
-    log,
     permission::{Policy, Rule},
-    protocol::Mode,
+    protocol::{Mode, NoticeLevel},
     tool::{Registry, Shell, Standard},
     workspace::{Bins, Workspace},
 };
@@ -19,7 +18,8 @@ impl Hub {
             self.editor_settings = editor;
         }
         let (config, warnings) = Config::load(&self.workspace.roots(), self.editor_settings.as_ref());
-        log::set_level(config.log_level);
+        #[cfg(feature = "faces")]
+        crate::log::set_level(config.log_level);
         self.providers.configure(&config);
         // A key that has a variable of its own stays out of commands like those that every provider has.
         self.tools = Registry::standard_with(Standard {
@@ -38,14 +38,27 @@ impl Hub {
                 self.warnings.push(format!("The model {fallback} cannot be asked when another is too busy. {error}"));
             }
         }
+        if let Some(model) = &self.config.compaction.model
+            && let Err(error) = self.providers.get(model)
+        {
+            self.warnings.push(format!("The model {model} cannot summarise; the session's own does it. {error}"));
+        }
         for warning in &self.warnings {
-            tracing::warn!("{warning}");
+            tracing::warn!(target: LOG_TARGET, "{warning}");
         }
         self.providers.warm();
         // The roots may be others now, and a rule holds only where it was given.
         for session in self.sessions.values_mut() {
             let rules = stored_rules(&session.workspace);
             session.set_stored_rules(rules);
+        }
+    }
+
+    /// Tells a session that is opened what nobody was told of yet.
+    pub(super) fn tell_warnings(&mut self, session_id: &str) {
+        let Some(session) = self.sessions.get_mut(session_id) else { return };
+        for warning in self.warnings.drain(..) {
+            session.notice(NoticeLevel::Warning, warning);
         }
     }
 
@@ -59,12 +72,13 @@ impl Hub {
     }
 }
 
-fn stored_rules(workspace: &Workspace) -> Vec<Rule> {
+/// The rules that are stored for a workspace's roots.
+pub(super) fn stored_rules(workspace: &Workspace) -> Vec<Rule> {
     let stored = Rules::load(&workspace.roots());
     let rules = stored.iter().filter_map(|rule| {
         let parsed = rule.parse::<Rule>();
         if let Err(error) = &parsed {
-            tracing::warn!("a stored permission rule is ignored: {error}");
+            tracing::info!("a stored permission rule is passed over: {error}");
         }
         parsed.ok()
     });

@@ -33,8 +33,10 @@ impl Hub {
         self.shutting_down = waiting;
         if over.iter().any(|(ending, _)| *ending == Ending::All) {
             let ended = self.end_servers();
+            let mut storing = std::mem::take(&mut self.storing);
             tokio::spawn(async move {
                 ended.await;
+                while storing.join_next().await.is_some() {}
                 for (_, done) in over {
                     let _ = done.send(());
                 }

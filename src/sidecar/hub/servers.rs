@@ -1,15 +1,15 @@
 //! MCP servers: those of the settings, for all sessions, and those that a client brings for one.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
-use tokio::sync::mpsc;
+use tokio::{sync::mpsc, time::timeout};
 use tokio_util::task::AbortOnDropHandle;
 
 use super::{Event, Hub, RequestError, commands};
 use crate::{
-    mcp::{Notice, Reach, Servers, Spec},
+    mcp::{Notice, Reach, Servers, Spec, State},
     protocol::{McpListParams, McpListResponse, McpServer, NoticeLevel, SessionEvent},
-    tool::{Changed, Collision, Registry, Source},
+    tool::{Changed, Changes, Collision, Registry, Source},
     workspace::Workspace,
 };
 
@@ -82,6 +82,30 @@ impl Hub {
             }
         });
         session.watching_tools = Some(AbortOnDropHandle::new(watching));
+    }
+
+    /// Resolves when a session has all of these tools, or no server is just being started that may bring them.
+    pub(super) fn tools_are_there(
+        &self,
+        session_id: &str,
+        names: Vec<String>,
+    ) -> impl Future<Output = ()> + Send + 'static {
+        /// The most that is waited: clients wait for the session as long. Chosen by taste.
+        const PATIENCE: Duration = Duration::from_secs(10);
+        let tools = self.tools_of(session_id);
+        let own = self.sessions.get(session_id).and_then(|session| session.mcp.clone());
+        let servers: Vec<_> = own.into_iter().chain([self.mcp.clone()]).collect();
+        let mut changes = servers.iter().fold(Changes::default(), |all, servers| all.and(servers.changes()));
+        async move {
+            let is_missing = || names.iter().any(|name| tools.get(name).is_none());
+            let is_starting = || servers.iter().flat_map(|servers| servers.list()).any(|s| s.state == State::Starting);
+            let _ = timeout(PATIENCE, async {
+                while is_missing() && is_starting() {
+                    changes.next().await;
+                }
+            })
+            .await;
+        }
     }
 
     /// Takes the settings' servers as they are set now.

@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, PoisonError},
 };
 
-use super::{Deferred, Hub, answer, not_configured};
+use super::{Deferred, Hub, answer, configuring::stored_rules, not_configured};
 use crate::{
     config::TEMPERATURES,
     protocol::{
@@ -109,7 +109,9 @@ impl Hub {
                         "A turn is running in this session's folders. Wait for its end, or stop it, to give it others.",
                     )),
                     false => {
-                        session.workspace = self.workspace.with_roots(roots);
+                        let workspace = self.workspace.with_roots(roots);
+                        let rules = stored_rules(&workspace);
+                        session.move_to(workspace, rules);
                         Ok(())
                     }
                 });
@@ -122,6 +124,7 @@ impl Hub {
             answer(reply, Ok(session.info()));
             session.watch(from, attachment);
             self.show_past(&session_id, from, first);
+            self.tell_warnings(&session_id);
             if let Some(brought) = params.mcp_servers {
                 self.equip(&session_id, brought);
             }
@@ -157,31 +160,20 @@ impl Hub {
     }
 
     pub(super) fn loaded(&mut self, id: &Arc<str>, loaded: Result<Box<Loaded>, RequestError>) {
-        let waiting = self.loading.remove(id).unwrap_or_default();
+        let mut waiting = self.loading.remove(id).unwrap_or_default();
         match loaded {
             Ok(loaded) => {
-                let Loaded { log, mut recovered } = *loaded;
-                let roots = recovered.roots.clone();
-                let same = roots == self.workspace.roots();
-                let workspace = if same { self.workspace.view() } else { self.workspace.with_roots(roots) };
-                let settings = recovered.settings.clone();
-                let policy = self.policy(&workspace, settings.mode);
-                let session = Session::new(id.clone(), workspace, settings.model, settings.limits, policy, log);
-                self.sessions.insert(id.clone(), session);
-                // What the person was asked before this process began is asked again.
-                let waiting_turn = recovered.waiting.take().filter(|_| !self.is_ending);
-                let going_on = waiting_turn.and_then(|turn| Some((turn, self.agent_for(id).ok()?)));
-                let hub = self.way_back();
-                if let Some(session) = self.sessions.get_mut(id) {
-                    session.restore(recovered, going_on.is_some());
-                    session.listen(hub);
+                let Recovered { waiting: open_turn, settings, roots, .. } = &loaded.recovered;
+                if open_turn.is_some() && self.providers.get(&settings.model).is_ok() {
+                    waiting = refuse_to_move(waiting, roots);
                 }
-                self.watch_tools(id);
-                self.loading.insert(id.clone(), waiting);
-                if let Some((turn, agent)) = going_on {
-                    self.go_on(id, turn, agent);
+                if waiting.iter().any(|deferred| self.is_to_watch(deferred)) {
+                    self.open(id, *loaded, waiting);
+                } else {
+                    // Left as it is: what it asks would be asked of nobody.
+                    drop(loaded);
+                    self.serve_deferred(waiting);
                 }
-                self.let_in(id);
             }
             Err(error) => {
                 for deferred in waiting {
@@ -189,8 +181,41 @@ impl Hub {
                 }
             }
         }
-        // Whoever wanted it may have gone meanwhile.
         self.drop_idle();
+    }
+
+    fn is_to_watch(&self, deferred: &Deferred) -> bool {
+        matches!(deferred.request, Request::SessionLoad(_)) && self.attachments.contains_key(&deferred.from)
+    }
+
+    /// Has a stored session go on, for those who wait for it.
+    fn open(&mut self, id: &Arc<str>, loaded: Loaded, waiting: Vec<Deferred>) {
+        let Loaded { log, mut recovered } = loaded;
+        let roots = recovered.roots.clone();
+        let same = roots == self.workspace.roots();
+        let workspace = if same { self.workspace.view() } else { self.workspace.with_roots(roots) };
+        let settings = recovered.settings.clone();
+        let policy = self.policy(&workspace, settings.mode);
+        let session = Session::new(id.clone(), workspace, settings.model, settings.limits, policy, log);
+        self.sessions.insert(id.clone(), session);
+        // What the person was asked before this process began is asked again.
+        let waiting_turn = recovered.waiting.take().filter(|_| !self.is_ending && self.agent_for(id).is_ok());
+        let hub = self.way_back();
+        if let Some(session) = self.sessions.get_mut(id) {
+            session.restore(recovered, waiting_turn.is_some());
+            session.listen(hub);
+        }
+        // The turn may be about their tools.
+        let brought = waiting.iter().find_map(|deferred| match &deferred.request {
+            Request::SessionLoad(params) => params.mcp_servers.clone(),
+            _ => None,
+        });
+        self.equip(id, brought.unwrap_or_default());
+        self.loading.insert(id.clone(), waiting);
+        if let Some(turn) = waiting_turn {
+            self.go_on(id, turn);
+        }
+        self.let_in(id);
     }
 
     /// Serves the requests that waited for a session, once it is as its log says and asks what it asked.
@@ -201,6 +226,10 @@ impl Hub {
         }
         let deferred = self.loading.remove(id).unwrap_or_default();
         self.serve_deferred(deferred);
+        // Who wanted it may have gone meanwhile.
+        if let Some(session) = self.sessions.get_mut(id).filter(|session| session.watchers.is_empty()) {
+            session.cancel_all();
+        }
     }
 
     pub(super) fn caught_up(&mut self, session_id: &str, client: AttachmentId, number: u64, seq: u64) {
@@ -260,6 +289,30 @@ impl Hub {
             self.delete(SessionDeleteParams { session_id: id }, reply);
         }
     }
+}
+
+/// Refuses those who want a session elsewhere while a turn of it waits in these folders; gives the others.
+fn refuse_to_move(waiting: Vec<Deferred>, roots: &[PathBuf]) -> Vec<Deferred> {
+    let mut others = Vec::new();
+    for deferred in waiting {
+        let wanted = match &deferred.request {
+            Request::SessionLoad(SessionLoadParams { roots: Some(wanted), .. }) => parse_roots(wanted),
+            _ => Ok(roots.to_owned()),
+        };
+        match wanted {
+            Ok(wanted) if wanted == roots => others.push(deferred),
+            Ok(_) => {
+                let message = format!(
+                    "A turn of this session waits for an answer about its folders, {}. Load it with these to answer or to \
+                     stop it, before you give it others.",
+                    roots.iter().map(|root| root.display().to_string()).collect::<Vec<_>>().join(", ")
+                );
+                (deferred.reply)(Err(RequestError::new(RequestError::BUSY, message)));
+            }
+            Err(error) => (deferred.reply)(Err(error)),
+        }
+    }
+    others
 }
 
 /// # Errors

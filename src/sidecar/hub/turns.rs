@@ -2,6 +2,8 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+use serde_json::Value;
+
 use super::{Hub, answer, built, commands, not_configured};
 use crate::{
     agent::{self, Agent, OpenTurn, compaction::Compaction},
@@ -23,6 +25,19 @@ enum Beginning {
     Open(OpenTurn),
 }
 
+impl Beginning {
+    /// The tools that it begins with.
+    fn tools(&self) -> Vec<String> {
+        match self {
+            Self::Prompt(_) => Vec::new(),
+            Self::Open(open) => {
+                let unsettled = open.calls.iter().filter(|open| open.settled.is_none());
+                unsettled.map(|open| open.call.name.clone()).collect()
+            }
+        }
+    }
+}
+
 impl Hub {
     pub(super) fn start_turn(&mut self, from: AttachmentId, params: TurnStartParams, reply: Reply) {
         if params.queue && !self.is_ending && self.is_busy(&params.session_id) {
@@ -38,7 +53,8 @@ impl Hub {
         let Ok(session) = self.session(&params.session_id) else { return };
         session.turn = Some(Turn::new(turn_id.clone()));
         session.name_after(&params.prompt);
-        session.append(SessionEvent::TurnStarted { turn_id, prompt: params.prompt.clone(), by });
+        let (prompt, output_schema) = (params.prompt.clone(), params.output_schema);
+        session.append(SessionEvent::TurnStarted { turn_id, prompt, by, output_schema });
         session.log.sync();
         let session_id = session.id.clone();
         self.run_turn(&session_id, agent, Beginning::Prompt(params.prompt));
@@ -73,6 +89,9 @@ impl Hub {
             Ok(session) => session,
             Err(error) => return reply(Err(error)),
         };
+        if params.waiting_only {
+            return answer(reply, Ok(TurnCancelResponse { cancelled: false }));
+        }
         let cancelled = session.turn.is_some() || session.compacting.is_some();
         answer(reply, Ok(TurnCancelResponse { cancelled }));
         session.cancel();
@@ -82,9 +101,10 @@ impl Hub {
     }
 
     /// Takes up a turn of an earlier process.
-    pub(super) fn go_on(&mut self, session_id: &Arc<str>, turn: WaitingTurn, agent: Agent) {
-        let Some(session) = self.sessions.get_mut(session_id) else { return };
-        let WaitingTurn { id, open, approvals, questions, steering } = turn;
+    pub(super) fn go_on(&mut self, session_id: &Arc<str>, turn: WaitingTurn) {
+        let WaitingTurn { id, open, approvals, questions, steering, output_schema } = turn;
+        let agent = self.agent_for(session_id).and_then(|agent| shaped(agent, output_schema.as_ref()));
+        let (Ok(agent), Some(session)) = (agent, self.sessions.get_mut(session_id)) else { return };
         let mut turn = Turn::new(id);
         (turn.steering, turn.usage, turn.reopening) = (Arc::new(Mutex::new(steering)), open.usage, approvals);
         session.turn = Some(turn);
@@ -98,6 +118,7 @@ impl Hub {
     /// Has the session's turn run.
     fn run_turn(&mut self, session_id: &Arc<str>, agent: Agent, beginning: Beginning) {
         let (hub, sender) = (self.way_back(), self.sender.clone());
+        let tools_are_there = self.tools_are_there(session_id, beginning.tools());
         let places = self.config.places.clone();
         let Some(workspace) = self.sessions.get(session_id).map(|session| session.workspace.clone()) else { return };
         let commands = self.commands(self.sessions.get(session_id));
@@ -114,6 +135,11 @@ impl Hub {
             if let Beginning::Prompt(prompt) = &beginning {
                 let Some(prompt) = host.open(prompt).await else { return };
                 history.push(prompt);
+            }
+            tokio::select! {
+                biased;
+                () = cancel.cancelled() => {}
+                () = tools_are_there => {}
             }
             let agent = tokio::select! {
                 biased;
@@ -140,15 +166,7 @@ impl Hub {
             return Err(empty_prompt());
         }
         let turn_id = self.idle(&params.session_id)?;
-        let mut agent = self.agent_for(&params.session_id)?;
-        if let Some(schema) = &params.output_schema {
-            if !schema.is_object() {
-                let message = "`outputSchema` must be a JSON Schema: an object.";
-                return Err(RequestError::new(RequestError::INVALID_PARAMS, message));
-            }
-            let shape = OutputSchema { name: "answer".to_owned(), schema: schema.clone() };
-            agent = built(agent.to_builder().output_schema(shape))?;
-        }
+        let agent = shaped(self.agent_for(&params.session_id)?, params.output_schema.as_ref())?;
         Ok((turn_id, agent))
     }
 
@@ -212,17 +230,21 @@ impl Hub {
         for block in prompt::system(&workspace.roots()) {
             agent = agent.system(block);
         }
-        let summariser = config.compaction.model.as_ref().and_then(|model| match self.providers.get(model) {
-            Ok(found) => Some(found),
-            // The session's own model does it as well.
-            Err(error) => {
-                tracing::warn!("{model} cannot summarise: {error}");
-                None
-            }
-        });
+        // What it lacks was told, too; the session's own model does it as well.
+        let summariser = config.compaction.model.as_ref().and_then(|model| self.providers.get(model).ok());
         let compaction = Compaction::standard(config.compaction.keep_recent, summariser).at_share(config.compaction.at);
         Ok((agent.workspace(workspace), compaction))
     }
+}
+
+/// An agent whose answer has this shape, if there is one.
+fn shaped(agent: Agent, schema: Option<&Value>) -> Result<Agent, RequestError> {
+    let Some(schema) = schema else { return Ok(agent) };
+    if !schema.is_object() {
+        let message = "`outputSchema` must be a JSON Schema: an object.";
+        return Err(RequestError::new(RequestError::INVALID_PARAMS, message));
+    }
+    built(agent.to_builder().output_schema(OutputSchema { name: "answer".to_owned(), schema: schema.clone() }))
 }
 
 fn is_blank(block: &ContentBlock) -> bool {

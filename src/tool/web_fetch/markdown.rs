@@ -9,6 +9,8 @@ use html5ever::{
 };
 use reqwest::Url;
 
+use super::floor;
+
 /// Elements that are open at once, as far as it matters. What is deeper counts as text of the innermost.
 const DEEPEST: usize = 256;
 
@@ -18,16 +20,36 @@ const INDENTED: usize = 8;
 /// The most bytes that come out.
 const LONGEST: usize = 8 << 20;
 
-/// The page's title, and what it says as Markdown. Addresses become absolute.
-pub fn convert(html: &str, base: &Url) -> (String, String) {
+/// The longest base that addresses are joined to: each of them takes as long as that is.
+const LONGEST_BASE: usize = 2 << 10;
+
+/// Bytes that are read between two looks at whether to go on. The tokenizer compares each attribute of a tag with all
+/// before it, so that a page can take any time.
+const PIECE: usize = 64 << 10;
+
+/// A page as Markdown.
+pub struct Converted {
+    pub title: String,
+    pub text: String,
+    /// It was read to its end.
+    pub is_whole: bool,
+}
+
+/// What a page says, for as long as `goes_on`. Addresses become absolute.
+pub fn convert(html: &str, base: &Url, goes_on: impl Fn() -> bool) -> Converted {
     let page = RefCell::new(Page::new(base.clone()));
     let tokenizer = Tokenizer::new(Sink(page), Default::default());
     let input = BufferQueue::default();
-    // In pieces, as the tokenizer's strings hold 4 GiB at most and are shared.
-    input.push_back(StrTendril::from(html));
-    let _ = tokenizer.feed(&input);
+    let mut rest = html;
+    while !rest.is_empty() && goes_on() {
+        let (piece, after) = rest.split_at(floor(rest, PIECE));
+        input.push_back(StrTendril::from(piece));
+        let _ = tokenizer.feed(&input);
+        rest = after;
+    }
     tokenizer.end();
-    tokenizer.sink.0.into_inner().finish()
+    let (title, text) = tokenizer.sink.0.into_inner().finish();
+    Converted { title, text, is_whole: rest.is_empty() }
 }
 
 struct Sink(RefCell<Page>);
@@ -129,7 +151,8 @@ impl Page {
         };
         match name.as_str() {
             "base" => {
-                if let Some(base) = attribute(&tag.attrs, "href").and_then(|href| self.base.join(href).ok()) {
+                let base = attribute(&tag.attrs, "href").and_then(|href| self.base.join(href).ok());
+                if let Some(base) = base.filter(|base| base.as_str().len() <= LONGEST_BASE) {
                     self.base = base;
                 }
             }
@@ -294,7 +317,7 @@ impl Page {
             }
             return;
         }
-        if self.hidden > 0 || self.out.len() > LONGEST {
+        if !self.is_shown() {
             return;
         }
         if let Some(code) = self.open_code() {
@@ -311,7 +334,7 @@ impl Page {
 
     /// Writes a word after the line ends and the space that are due. False if nothing is to be shown.
     fn word(&mut self, word: &str) -> bool {
-        if self.hidden > 0 || self.out.len() > LONGEST {
+        if !self.is_shown() {
             return false;
         }
         if self.out.is_empty() {
@@ -329,6 +352,11 @@ impl Page {
         (self.gap, self.space) = (0, false);
         self.out.push_str(word);
         true
+    }
+
+    /// Whether what comes next is to be seen, and there is room for it.
+    fn is_shown(&self) -> bool {
+        self.hidden == 0 && self.out.len() <= LONGEST
     }
 
     /// Whether what comes next begins a line, or the inside of a mark.
@@ -433,6 +461,9 @@ impl Page {
     }
 
     fn link(&mut self, tag: &Tag) -> What {
+        if !self.is_shown() {
+            return What::Plain;
+        }
         let href = attribute(&tag.attrs, "href").filter(|href| !href.starts_with('#'));
         let href = href.and_then(|href| self.base.join(href).ok());
         let href = href.filter(|href| matches!(href.scheme(), "http" | "https" | "mailto" | "ftp"));
@@ -453,6 +484,9 @@ impl Page {
     }
 
     fn image(&mut self, tag: &Tag) {
+        if !self.is_shown() {
+            return;
+        }
         let alt = attribute(&tag.attrs, "alt").map(|alt| alt.split_whitespace().collect::<Vec<_>>().join(" "));
         let source = attribute(&tag.attrs, "src").and_then(|source| self.base.join(source).ok());
         let source = source.filter(|source| matches!(source.scheme(), "http" | "https"));
@@ -516,10 +550,8 @@ impl Page {
             outer.push_str(code);
             return;
         }
-        let mut fence = "```".to_owned();
-        while code.contains(&fence) {
-            fence.push('`');
-        }
+        let longest = code.split(|c| c != '`').map(str::len).max().unwrap_or_default();
+        let fence = "`".repeat((longest + 1).max(3));
         // A cell or a heading is no place for it, but that is what the page wants.
         self.gap = self.gap.max(2);
         self.word(&format!("{fence}{language}"));
@@ -587,8 +619,12 @@ mod tests {
     use super::*;
 
     fn check(html: &str, expected: &str) {
-        let (_, markdown) = convert(html, &Url::parse("https://example.org/a/b").unwrap());
+        let markdown = converted(html, "https://example.org/a/b").text;
         assert_eq!(markdown, expected, "{html}");
+    }
+
+    fn converted(html: &str, base: &str) -> Converted {
+        convert(html, &Url::parse(base).unwrap(), || true)
     }
 
     #[test]
@@ -641,9 +677,8 @@ mod tests {
             "<script>if (a < b) '</p>'</script><style>p{}</style><p>a<template><p>b</template><p hidden>c</p>d",
             "a\n\nd",
         );
-        let (title, text) =
-            convert("<title>A &amp;\n B</title><svg><title>no</title></svg>x", &Url::parse("http://e").unwrap());
-        assert_eq!((title.as_str(), text.as_str()), ("A & B", "x"));
+        let page = converted("<title>A &amp;\n B</title><svg><title>no</title></svg>x", "http://e");
+        assert_eq!((page.title.as_str(), page.text.as_str()), ("A & B", "x"));
     }
 
     #[test]
@@ -651,7 +686,7 @@ mod tests {
         for element in ["div", "b", "blockquote", "ul><li", "table><tr><td", "a href=x", "pre", "span", "ol"] {
             let name = element.split([' ', '>']).next().unwrap();
             let deep = format!("<{element}>").repeat(20_000) + "deep" + &format!("</{name}>").repeat(20_000) + "<p>end";
-            let (_, text) = convert(&deep, &Url::parse("http://e").unwrap());
+            let text = converted(&deep, "http://e").text;
             assert!(text.contains("deep"), "{element}");
             assert!(text.len() < 10_000_000, "{element}: {}", text.len());
         }
@@ -666,14 +701,31 @@ mod tests {
             "<pre>",
             "<b><i></b>x</i>",
         ] {
-            convert(html, &Url::parse("http://e").unwrap());
+            converted(html, "http://e");
         }
+    }
+
+    #[test]
+    fn a_fence_is_longer_than_what_it_holds_and_a_long_base_is_none() {
+        let backticks = converted(&format!("<pre>{}</pre>", "`".repeat(1 << 20)), "http://e").text;
+        assert!(backticks.starts_with("````") && backticks.len() > 3 << 20, "a fence that is longer still");
+        let base = format!("<base href='/{}'>", "b".repeat(LONGEST_BASE));
+        check(&(base + "<a href=x>y</a>"), "[y](https://example.org/a/x)");
+    }
+
+    #[test]
+    fn a_page_is_left_where_it_no_longer_goes_on() {
+        let looks = std::cell::Cell::new(0);
+        let html = format!("<p>begin<p>{}<p>end", "<i a=b>".repeat(PIECE));
+        let page = convert(&html, &Url::parse("http://e").unwrap(), || looks.replace(looks.get() + 1) < 3);
+        assert!(page.text.starts_with("begin") && !page.text.contains("end") && !page.is_whole, "{}", page.text.len());
+        assert!(converted(&html, "http://e").is_whole);
     }
 
     proptest::proptest! {
         #[test]
         fn any_soup_of_tags_becomes_text(soup in "(<(/?)(a href=x|b|p|li|ul|ol|td|tr|th|table|pre|code|h1|blockquote|br|title|script|svg)>| |w|\n|&amp;){0,60}") {
-            convert(&soup, &Url::parse("http://e").unwrap());
+            converted(&soup, "http://e");
         }
     }
 }

@@ -73,6 +73,8 @@ fn encodings_marks_and_line_ends_are_kept() {
     check(b"\xFE\xFF\0a\0b", "b", "c", b"\xFE\xFF\0a\0c");
     check(b"caf\xE9", "caf", "th", b"th\xE9");
     check("e\u{301}x".as_bytes(), "x", "y", "e\u{301}y".as_bytes());
+    // Nearly all of it is UTF-8.
+    check(b"na\xC3\xAFve a caf\xE9", "a ", "\u{fc}\u{2192} ", b"na\xC3\xAFve \xC3\xBC\xE2\x86\x92 caf\xE9");
 }
 
 #[test]
@@ -331,6 +333,36 @@ mod unix {
             let after = fs::metadata(ground.path()).unwrap();
             assert_eq!((after.mode(), after.uid(), after.gid()), (before.mode(), before.uid(), before.gid()));
             assert_ne!(after.ino(), before.ino(), "replaced, not written over");
+        });
+    }
+
+    #[test]
+    fn other_names_of_the_file_stay_its_names() {
+        run(async {
+            let ground = ground(b"a longer text");
+            let other = ground.root.join("other");
+            fs::hard_link(ground.path(), &other).unwrap();
+            ground.edit("longer text", "word").await.unwrap();
+            assert_eq!(fs::read(&other).unwrap(), b"a word");
+            assert_eq!(fs::metadata(&other).unwrap().nlink(), 2);
+            ground.only(&["a.txt", "other"]);
+        });
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn extended_attributes_are_kept() {
+        use rustix::fs::{XattrFlags, getxattr, setxattr};
+        run(async {
+            let ground = ground(b"text");
+            if setxattr(ground.path(), "user.k", b"value", XattrFlags::empty()).is_err() {
+                // Some file systems have none.
+                return;
+            }
+            ground.edit("text", "words").await.unwrap();
+            let mut value = [0; 16];
+            let length = getxattr(ground.path(), "user.k", &mut value[..]).unwrap();
+            assert_eq!((&value[..length], ground.bytes().as_slice()), (&b"value"[..], &b"words"[..]));
         });
     }
 

@@ -49,6 +49,29 @@ fn dots_are_walked() {
     ground.check("src/a.rs/../../../x", "x", false);
 }
 
+/// `.` is what every example of every library begins with.
+#[tokio::test]
+async fn a_relative_root_is_below_the_current_folder() {
+    let here = std::env::current_dir().unwrap();
+    for root in [".", "./", "", "src/.."] {
+        let workspace = Workspace::new(vec![root.into()]);
+        let location = workspace.resolve("Cargo.toml").unwrap();
+        assert_eq!(
+            (location.path.clone(), location.inside),
+            (real(&here.join("Cargo.toml")).unwrap(), true),
+            "{root:?}"
+        );
+        assert!(workspace.read(&location).await.unwrap().text.to_string().contains("pillion"), "{root:?}");
+        assert!(workspace.roots()[0].is_absolute(), "{root:?}");
+
+        workspace.set_roots(vec!["src".into()]);
+        assert_eq!(workspace.roots(), [here.join("src")]);
+        workspace.add_root("tests".into());
+        workspace.remove_root(Path::new("src"));
+        assert_eq!(workspace.roots(), [here.join("tests")]);
+    }
+}
+
 #[test]
 fn a_path_that_does_not_exist_cannot_climb_out() {
     let ground = ground();

@@ -254,6 +254,80 @@ fn before_a_command_the_unsaved_files_inside_are_saved() {
     });
 }
 
+#[test]
+fn what_others_wrote_to_the_file_of_an_open_buffer_is_not_saved_over() {
+    run(async {
+        let (_keep, root) = folder();
+        let file = root.join("a.txt");
+        write(&file, "one\nkeep\n");
+        let workspace = Workspace::with_limits(vec![root], limits(SHORT));
+        let editor = Editor::open(&workspace, &uri_of(&file), "one\nkeep\n");
+        let location = workspace.resolve("a.txt").unwrap();
+        assert!(!workspace.read(&location).await.unwrap().overtaken);
+
+        write(&file, "two\nkeep\ntail\n");
+        let seen = workspace.read(&location).await.unwrap();
+        assert_eq!((seen.text.to_string().as_str(), seen.unsaved, seen.overtaken), ("one\nkeep\n", false, true));
+        assert_eq!(workspace.save_unsaved().await, SaveOutcome::default(), "the command sees all there is");
+        let applied = edit(&workspace, &location, "keep", "kept").await.unwrap();
+        assert!(applied.snapshot.overtaken);
+        let stale = SaveOutcome { saved: vec![], stale: vec![location.clone()] };
+        assert_eq!(workspace.save_unsaved().await, stale);
+        assert!(editor.desk().saves.is_empty());
+        assert_eq!(read(&file), "two\nkeep\ntail\n");
+
+        // The person puts it right.
+        write(&file, "one\nkept\n");
+        workspace.saved(editor.id(), &editor.uri);
+        let seen = workspace.read(&location).await.unwrap();
+        assert!(!seen.unsaved && !seen.overtaken);
+        editor.types(typing(0, 3, "1"));
+        let saved = SaveOutcome { saved: vec![location], stale: vec![] };
+        assert_eq!(workspace.save_unsaved().await, saved);
+        assert_eq!(read(&file), "1\nkept\n");
+    });
+}
+
+#[test]
+fn changes_that_were_typed_before_a_command_wrote_the_file_are_not_saved_over_it() {
+    run(async {
+        let (_keep, root) = folder();
+        let file = root.join("a.txt");
+        write(&file, "one\n");
+        let workspace = Workspace::with_limits(vec![root], limits(SHORT));
+        let editor = Editor::open(&workspace, &uri_of(&file), "one\n");
+        editor.types(typing(0, 3, "typed"));
+        write(&file, "written\n");
+        let outcome = workspace.save_unsaved().await;
+        assert_eq!((outcome.saved.len(), outcome.stale.len()), (0, 1));
+        assert_eq!(read(&file), "written\n");
+        // A command may also take the file away.
+        std::fs::remove_file(&file).unwrap();
+        assert_eq!(workspace.save_unsaved().await.stale.len(), 1);
+        assert!(!file.exists() && editor.desk().saves.is_empty());
+    });
+}
+
+#[test]
+fn an_editor_gets_a_moment_to_show_what_a_command_wrote() {
+    run(async {
+        let (_keep, root) = folder();
+        let file = root.join("a.txt");
+        write(&file, "one\n");
+        let workspace = Workspace::with_limits(vec![root], limits(LONG));
+        let editor = Editor::open(&workspace, &uri_of(&file), "one\n");
+        let location = workspace.resolve("a.txt").unwrap();
+        workspace.read(&location).await.unwrap();
+        write(&file, "two and more\n");
+        let reload = async { editor.types(typing(0, 3, "two and more")) };
+        let (seen, ()) = tokio::join!(workspace.read(&location), reload);
+        let seen = seen.unwrap();
+        assert_eq!((seen.text.to_string().as_str(), seen.unsaved, seen.overtaken), ("two and more\n", false, false));
+        assert_eq!(workspace.save_unsaved().await, SaveOutcome::default());
+        assert!(editor.desk().saves.is_empty());
+    });
+}
+
 #[allow(clippy::disallowed_methods)]
 fn write(path: &Path, text: &str) {
     std::fs::write(path, text).unwrap();

@@ -143,6 +143,31 @@ async fn a_chat_goes_on_with_a_session_of_the_editor_and_leaves_to_it_what_it_ca
 }
 
 #[tokio::test]
+async fn what_a_chat_has_waiting_is_taken_back_without_harm_to_the_editors_turn() {
+    let ground = Ground::new(&json!([{"steps": [{"text": "Working"}, {"hang": true}], "reuse": true}]));
+    let mut editor = editor(&ground).await;
+    let session = editor.new_session().await;
+    editor.start(&session, "work").await;
+    editor.events_until(&session, "messageDelta").await;
+    let mut chat = Chat::new(&ground, json!({})).await;
+    let place = json!({"sessionId": session, "cwd": ground.project(), "mcpServers": []});
+    chat.call("session/resume", place).await;
+    let request = chat.begin(&session, "and then").await;
+    chat.notify("$/cancel_request", json!({"requestId": request})).await;
+    assert_eq!(chat.ended(request).await, "cancelled");
+    let turn = chat.begin(&session, "and then").await;
+    chat.notify("session/cancel", json!({"sessionId": session})).await;
+    assert_eq!(chat.ended(turn).await, "cancelled");
+    let tab = chat.begin(&session, "and then").await;
+    let close = chat.send("session/close", json!({"sessionId": session})).await;
+    assert_eq!(chat.ended(tab).await, "cancelled");
+    chat.answer(close).await.expect("it is closed");
+    let stopped = editor.call("turn/cancel", json!({"sessionId": session})).await;
+    assert_eq!(stopped, json!({"cancelled": true}), "it still ran");
+    editor.leave().await;
+}
+
+#[tokio::test]
 async fn what_the_editor_has_open_is_its_own_and_the_rest_is_as_the_client_shows_it() {
     let edit = json!([{"toolCall": {"name": "edit", "input":
         {"path": "b.txt", "old_string": "two", "new_string": "zwei"}}}]);

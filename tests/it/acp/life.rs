@@ -106,6 +106,26 @@ async fn a_session_is_listed_loaded_with_its_past_resumed_without_and_deleted() 
 }
 
 #[tokio::test]
+async fn a_session_that_is_opened_while_its_past_is_told_answers_all_who_asked() {
+    let ground = Ground::new(&script::always(json!([{"text": "Hello."}])));
+    let (mut chat, session) = Chat::in_session(&ground, json!({})).await;
+    chat.prompt(&session, "go").await;
+    chat.leave().await;
+    let mut chat = Chat::new(&ground, json!({})).await;
+    let place = json!({"sessionId": session, "cwd": ground.project(), "mcpServers": []});
+    let mut asked = Vec::new();
+    for method in ["session/load", "session/load", "session/resume"] {
+        asked.push(chat.send(method, place.clone()).await);
+    }
+    while asked.iter().any(|id| !chat.heard.iter().any(|message| message["id"] == json!(id))) {
+        chat.next().await.expect("an answer");
+    }
+    let failed: Vec<&Value> = chat.heard.iter().filter(|message| message.get("error").is_some()).collect();
+    assert!(failed.is_empty(), "{failed:#?}");
+    assert_eq!(chat.prompt(&session, "go on").await, "end_turn");
+}
+
+#[tokio::test]
 async fn closing_or_deleting_a_session_cancels_what_runs_in_it() {
     let ground = Ground::new(&json!([{"steps": [{"text": "Working"}, {"hang": true}], "reuse": true}]));
     for method in ["session/close", "session/delete"] {

@@ -34,6 +34,8 @@ async fn usage_says_how_full_the_context_is_and_what_the_session_has_cost() {
     let mut chat = Chat::new(&ground, json!({})).await;
     chat.call("session/load", json!({"sessionId": session, "cwd": ground.project(), "mcpServers": []})).await;
     assert_eq!(told(&chat), [json!([1_100, 10_000, cost(2.4)])]);
+    chat.call("session/load", json!({"sessionId": session, "cwd": ground.project(), "mcpServers": []})).await;
+    assert_eq!(told(&chat)[1..], [json!([1_100, 10_000, cost(2.4)])], "what is shown twice was paid once");
     chat.leave().await;
     // Without a window or a price, nothing is made up.
     let ground = Ground::new(&script::always(json!([{"text": "x"}, usage])));

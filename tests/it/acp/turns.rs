@@ -1,6 +1,7 @@
 //! Turns: what is told, in which order, and how they end.
 
 use serde_json::{Value, json};
+use tokio::io::AsyncWriteExt;
 
 use super::{Chat, files};
 use crate::support::{Ground, script, text};
@@ -46,6 +47,23 @@ async fn a_cancelled_turn_ends_as_cancelled_after_all_its_updates() {
     let id = chat.send("session/prompt", prompt).await;
     chat.notify("$/cancel_request", json!({"requestId": id})).await;
     assert_eq!(chat.answer(id).await, Ok(json!({"stopReason": "cancelled"})));
+}
+
+#[tokio::test]
+async fn what_is_said_after_a_cancel_is_done() {
+    let ground = Ground::new(&script::by_prompt(json!({"first": [{"hang": true}], "second": [{"text": "Done."}]})));
+    let (mut chat, session) = Chat::in_session(&ground, json!({})).await;
+    let say = |id: u64, words: &str| {
+        let params = json!({"sessionId": session, "prompt": [{"type": "text", "text": words}]});
+        json!({"jsonrpc": "2.0", "id": id, "method": "session/prompt", "params": params})
+    };
+    let cancel = json!({"jsonrpc": "2.0", "method": "session/cancel", "params": {"sessionId": session}});
+    // In one piece: the cancel comes before the first turn is known to have begun.
+    let piece = format!("{}\n{cancel}\n{}\n", say(101, "first"), say(102, "second"));
+    chat.stdin.as_mut().expect("it is open").write_all(piece.as_bytes()).await.expect("the agent reads");
+    assert_eq!(chat.ended(101).await, "cancelled");
+    assert_eq!(chat.ended(102).await, "end_turn");
+    assert_eq!(chat.said(), "Done.");
 }
 
 #[tokio::test]

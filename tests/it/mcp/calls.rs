@@ -48,6 +48,25 @@ async fn what_a_server_says_of_its_tools_is_advice_and_no_permission() {
 }
 
 #[tokio::test]
+async fn a_field_whose_name_models_do_not_take_comes_to_the_server_as_its_own() {
+    let script = script::by_prompt(json!({"go": calls("sloppy", json!({"filter_id_": [1]}))}));
+    let ground = ground!(&script, &["--sloppy"], "");
+    let (mut client, session) = ready(&ground).await;
+    assert_eq!(turn(&mut client, &session, "go").await.0["text"], r#"{"filter[id]": [1]}"#);
+}
+
+#[tokio::test]
+async fn more_tools_than_models_take_are_left_out_and_that_is_told() {
+    let ground = ground!(&script::always(json!([{"text": "fine"}])), &["--many"], "");
+    let mut client = ground.client(everything()).await;
+    let session = client.new_session().await;
+    assert_eq!(until(&client, json!({}), "tests", "ready").await["tools"], 100);
+    let notice = client.events_until(&session, "notice").await.pop().expect("an event");
+    let message = text(&notice["message"]);
+    assert!(message.contains("50 are left out, from `mcp__tests__tool_100` on"), "{message}");
+}
+
+#[tokio::test]
 async fn a_wrong_input_is_told_before_anybody_is_asked() {
     let ground = ground!(&script::by_prompt(json!({"go": calls("echo", json!({"times": []}))})), &[], "");
     let mut client = ground.client(everything()).await;
@@ -86,7 +105,7 @@ async fn each_answer_becomes_one_result() {
             ("fail", json!({}), "failed", "it did not work"),
             ("structured", json!({}), "ok", r#"{"answer":42}"#),
             ("kinds", json!({}), "ok", "<resource uri=\"test://a\">\ninside\n</resource>"),
-            ("kinds", json!({}), "ok", "[image left out: models take no image/tiff]"),
+            ("kinds", json!({}), "ok", "[image left out: it is neither PNG, JPEG, GIF nor WebP]"),
             ("kinds", json!({}), "ok", "[resource <test://b> left out: 6 bytes of application/zip]"),
             ("kinds", json!({}), "ok", "[resource linked <test://c>]"),
         ],

@@ -102,6 +102,15 @@ async fn a_server_that_never_starts_is_given_up_and_says_why() {
 }
 
 #[tokio::test]
+async fn a_server_that_asks_without_end_and_takes_no_answer_is_ended() {
+    let ground = ground!(&script::always(json!([{"text": "fine"}])), &["--deaf"], "");
+    let mut client = ground.client(everything()).await;
+    let session = client.new_session().await;
+    let notice = event(&mut client, &session, "notice").await;
+    assert!(text(&notice["message"]).contains("went on asking without taking the answers"), "{notice}");
+}
+
+#[tokio::test]
 async fn a_project_may_switch_a_server_off_and_hide_tools_but_never_start_one() {
     let ground = ground!(&script::always(json!([{"text": "fine"}])), &[], "");
     let marker = ground.folder().join("started").to_string_lossy().into_owned();
@@ -156,6 +165,42 @@ async fn a_client_brings_servers_for_one_session() {
     assert_eq!(client.call("mcp/list", json!({"sessionId": session})).await, json!({"servers": []}));
     client.call("session/load", json!({"sessionId": session, "mcpServers": brought})).await;
     until(&client, json!({"sessionId": session}), "tests", "ready").await;
+}
+
+#[tokio::test]
+async fn an_open_approval_of_a_servers_tool_outlives_a_kill() {
+    let Some(python) = super::python() else { return };
+    let script = script::always(calls("echo", json!({"text": "again"})));
+    let options = ["--slow-start", "0.3"];
+    let brought = json!([{
+        "type": "stdio", "name": "tests", "command": python,
+        "args": [json!(super::script_path()), json!(options[0]), json!(options[1])], "env": [],
+    }]);
+    let (settings, none) = (ground!(&script, &options, ""), Value::Null);
+    for (ground, servers) in [(settings, none), (Ground::new(&script), brought)] {
+        let mut client = ground.client(everything()).await;
+        let with = |mut params: Value| {
+            if servers.is_array() {
+                params["mcpServers"] = servers.clone();
+            }
+            params
+        };
+        let session = text(&client.call("session/new", with(json!({}))).await["sessionId"]);
+        until(&client, json!({"sessionId": session}), "tests", "ready").await;
+        client.start(&session, "go").await;
+        let (_unanswered, before) = client.asked("approval/request").await;
+        client.child.start_kill().expect("kill -9");
+        client.ended().await;
+
+        let mut client = ground.client(everything()).await;
+        client.call("session/load", with(json!({"sessionId": session}))).await;
+        let (reply, params) = client.asked("approval/request").await;
+        assert_eq!(params["approval"], before["approval"]);
+        reply.send(Ok(json!({"type": "allow"})));
+        let events = client.events_until(&session, "turnEnded").await;
+        let result = events.iter().find(|event| event["type"] == "toolResult").expect("a result");
+        assert_eq!((&result["status"], &result["text"]), (&json!("ok"), &json!("again")), "{servers}");
+    }
 }
 
 #[cfg(target_os = "linux")]

@@ -83,13 +83,50 @@ async fn what_is_not_understood_is_asked_again_in_one_line() {
     let mut person = Person::sit_down(&ground, &["run", "go"]);
     person.sees("[y] yes, once").await;
     person.types("perhaps\n");
-    person.sees("not understood; type y, s, n (and why) or c").await;
+    person.sees("not understood; type y, s, p, u, n (and why) or c").await;
     assert_eq!(person.screen().matches("[y] yes").count(), 1, "{}", person.screen());
     assert!(!ground.project().join("made.txt").exists());
     person.types("y\n");
     person.sees("✓ done").await;
     assert_eq!(person.ends().await, Some(0));
     assert!(ground.project().join("made.txt").exists());
+}
+
+#[tokio::test]
+async fn always_stores_the_rule_that_was_shown() {
+    for (key, stored_in) in [("p", "state/projects"), ("u", "rules.toml")] {
+        let ground = Ground::new(&script::always(json!([write("made.txt"), write("made.txt")])));
+        let mut person = Person::sit_down(&ground, &["run", "go"]);
+        person.sees("yes to write(made.txt) [s] in this session, [p] always in this project, [u] always").await;
+        person.types(&format!("{key}\n"));
+        assert_eq!(person.ends().await, Some(0), "it asks once");
+        assert!(ground.project().join("made.txt").exists());
+        let stored = ground.folder().join(stored_in);
+        let stored = match std::fs::read_dir(&stored) {
+            Ok(mut projects) => projects.next().expect("a project").expect("its folder").path().join("rules.toml"),
+            Err(_) => stored,
+        };
+        let rules = std::fs::read_to_string(stored).expect("rules");
+        assert!(rules.contains("\"write(made.txt)\""), "{rules}");
+    }
+}
+
+#[tokio::test]
+async fn some_hunks_can_be_allowed() {
+    let edits = json!([{"old_string": "first", "new_string": "FIRST"}, {"old_string": "last", "new_string": "LAST"}]);
+    let edit = json!({"toolCall": {"name": "edit", "input": {"path": "a.txt", "edits": edits}}});
+    let ground = Ground::new(&script::always(json!([edit])));
+    let between = "x\n".repeat(20);
+    ground.write("a.txt", &format!("first\n{between}last\n"));
+    let mut person = Person::sit_down(&ground, &["run", "go"]);
+    person.sees("@@ hunk 2").await;
+    person.sees("[h 1 ...] yes, to these hunks only").await;
+    person.types("h 3\n");
+    person.sees("h wants the numbers of hunks, from 1 to 2").await;
+    person.types("h 2\n");
+    assert_eq!(person.ends().await, Some(0));
+    let written = std::fs::read_to_string(ground.project().join("a.txt")).expect("the file");
+    assert_eq!(written, format!("first\n{between}LAST\n"));
 }
 
 #[tokio::test]
@@ -118,6 +155,24 @@ async fn an_answer_from_elsewhere_needs_no_enter_and_what_was_typed_for_it_answe
 }
 
 #[tokio::test]
+async fn what_was_typed_before_a_question_was_shown_does_not_answer_it() {
+    let ground = Ground::new(&script::always(json!([write("one.txt"), write("two.txt")])));
+    let mut person = Person::sit_down(&ground, &["run", "go"]);
+    person.types("y\n");
+    person.sees("? Create one.txt").await;
+    person.sees("[y] yes, once").await;
+    assert!(!ground.project().join("one.txt").exists());
+    // One line for the question, and one too many.
+    person.types("y\ny\n");
+    person.sees("? Create two.txt").await;
+    person.types("n not this one\n");
+    person.sees("✓ done").await;
+    assert_eq!(person.ends().await, Some(0));
+    let made = ["one.txt", "two.txt"].map(|name| ground.project().join(name).exists());
+    assert_eq!(made, [true, false]);
+}
+
+#[tokio::test]
 async fn a_run_whose_last_question_is_answered_elsewhere_ends_by_itself() {
     let ground = Ground::new(&script::always(json!([write("made.txt")])));
     let editor = ground.client(everything()).await;
@@ -129,4 +184,20 @@ async fn a_run_whose_last_question_is_answered_elsewhere_ends_by_itself() {
     assert_eq!(person.ends().await, Some(0));
     assert!(ground.project().join("made.txt").exists());
     editor.leave().await;
+}
+
+#[tokio::test]
+async fn a_demo_that_is_stopped_leaves_nothing_behind() {
+    let mut ground = Ground::new(&json!([]));
+    let folder = ground.folder().join("tmp");
+    std::fs::create_dir(&folder).expect("a folder");
+    ground.env.push(("TMPDIR".to_owned(), folder.to_string_lossy().into_owned()));
+    let person = Person::sit_down(&ground, &["demo"]);
+    person.sees("[y] yes, once").await;
+    let left = || std::fs::read_dir(&folder).expect("the folder").count();
+    assert_eq!(left(), 1);
+    let pid = rustix::process::Pid::from_raw(person.child.id().expect("it runs").cast_signed()).expect("an id");
+    rustix::process::kill_process(pid, rustix::process::Signal::INT).expect("it is told");
+    assert_eq!(person.ends().await, Some(130));
+    assert_eq!(left(), 0);
 }

@@ -71,8 +71,15 @@ fn stored_sessions_are_listed_shown_written_out_and_deleted() {
     assert_eq!(out(&pillion(&ground, &["sessions", "delete", "--yes", &session])), format!("Deleted {session}.\n"));
     let gone = pillion(&ground, &["sessions", "show", &session]);
     assert_eq!(gone.status.code(), Some(2));
-    assert!(String::from_utf8_lossy(&gone.stderr).contains("no session"), "{gone:?}");
+    assert!(String::from_utf8_lossy(&gone.stderr).contains("`pillion sessions list` shows those"), "{gone:?}");
     assert_eq!(pillion(&ground, &["sessions", "delete", "--yes", "../../etc"]).status.code(), Some(2));
+}
+
+#[test]
+fn a_folder_that_is_not_there_is_named() {
+    let output = pillion(&Ground::new(&json!([])), &["sessions", "list", "--root", "/no/such/folder"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("/no/such/folder cannot be looked into"), "{output:?}");
 }
 
 #[test]
@@ -84,6 +91,17 @@ fn the_last_session_of_the_folder_goes_on() {
     let elsewhere = pillion(&ground, &["run", "--continue", "--root", "/", "go on"]);
     assert_eq!(elsewhere.status.code(), Some(2));
     assert!(String::from_utf8_lossy(&elsewhere.stderr).contains("no session of this folder"), "{elsewhere:?}");
+}
+
+#[cfg(unix)]
+#[test]
+fn whoever_follows_a_session_that_nobody_has_open_is_told_what_helps() {
+    let (ground, session) = talked();
+    for (id, advice) in [(session.as_str(), "pillion run --session 2"), ("zzz", "\"zzz\" is not a session id")] {
+        let output = pillion(&ground, &["attach", id]);
+        assert_eq!(output.status.code(), Some(2));
+        assert!(String::from_utf8_lossy(&output.stderr).contains(advice), "{output:?}");
+    }
 }
 
 #[test]
@@ -120,8 +138,12 @@ fn settings_are_checked_and_shown_with_their_origin() {
     let ground = Ground::new(&json!([]));
     let config = ground.folder().join("config.toml");
     let old = std::fs::read_to_string(&config).expect("it");
-    let more = "[providers.work]\nbase_url = \"https://models.example/v1\"\napi_key = \"sk-very-secret\"\n";
-    std::fs::write(&config, format!("turn_limit = 40\n{old}{more}")).expect("a file");
+    let proxy = "proxy = \"me:proxy-pass@proxy.example:3128\"";
+    let more = "[providers.work]\nbase_url = \"https://me:my-pass@models.example/v1?key=my-key\"\n\
+                api_key = \"sk-very-secret\"\n\
+                [mcp.hub]\nenabled = false\ncommand = \"hub\"\n\
+                args = [\"--token\", \"ghp_x\", \"https://me:my-pass@hub.example\"]\n";
+    std::fs::write(&config, format!("turn_limit = 40\n{proxy}\n{old}{more}")).expect("a file");
     #[cfg(unix)]
     std::fs::set_permissions(&config, std::os::unix::fs::PermissionsExt::from_mode(0o600)).expect("a mode");
     assert_eq!(out(&pillion(&ground, &["config", "check"])), "");
@@ -131,6 +153,21 @@ fn settings_are_checked_and_shown_with_their_origin() {
     let checked = pillion(&ground, &["config", "check"]);
     assert_eq!(checked.status.code(), Some(1));
     assert!(String::from_utf8_lossy(&checked.stdout).contains("`model` is refused here"), "{checked:?}");
+    std::fs::write(&config, format!("fallback = [\"nope/x\"]\n{old}")).expect("a file");
+    let checked = pillion(&ground, &["config", "check"]);
+    assert!(
+        String::from_utf8_lossy(&checked.stdout).contains("fallback: There is no provider \"nope\""),
+        "{checked:?}"
+    );
+    std::fs::write(&config, format!("turn_limit = 40\n{proxy}\n{old}{more}")).expect("a file");
+
+    let rules = ground.folder().join("rules.toml");
+    std::fs::write(&rules, "ruls = [\"bash(ls)\"]\n").expect("rules");
+    for command in [&["config", "check"][..], &["doctor"]] {
+        let checked = pillion(&ground, command);
+        let wrong = format!("{}: No rule in this file counts", rules.display());
+        assert!(String::from_utf8_lossy(&checked.stdout).contains(&wrong), "{checked:?}");
+    }
 
     let shown = pillion(&ground, &["config", "show", "--origin"]);
     let lines = out(&shown);
@@ -139,7 +176,15 @@ fn settings_are_checked_and_shown_with_their_origin() {
     assert!(line("model").contains("scripted/any") && line("model").ends_with("# the environment"), "{lines}");
     assert!(line("providers.work.api_key").contains("= \"***\" ") && !lines.contains("sk-very-secret"), "{lines}");
     assert!(line("providers.work.base_url").ends_with("config.toml"), "{lines}");
-    for (name, value) in [("mode", "\"ask\""), ("retry.tries", "5"), ("compaction.at", "0.8"), ("proxy", "(not set)")] {
+    for (name, value) in [
+        ("providers.work.base_url", "\"https://me:***@models.example/v1?key=***\""),
+        ("mcp.hub.args", "[\"--token\",\"***\",\"https://me:***@hub.example/\"]"),
+        ("proxy", "\"me:***@proxy.example:3128/\""),
+    ] {
+        assert!(line(name).contains(&format!("= {value} ")), "{name}: {lines}");
+    }
+    for (name, value) in [("mode", "\"ask\""), ("retry.tries", "5"), ("compaction.at", "0.8"), ("ca_file", "(not set)")]
+    {
         assert!(line(name).contains(&format!("= {value} ")) && line(name).ends_with("# default"), "{name}: {lines}");
     }
     let set = out(&pillion(&ground, &["config", "show"]));
@@ -176,7 +221,16 @@ fn shells_and_readers_of_manuals_are_served() {
         let script = out(&pillion(&ground, &["completions", shell]));
         assert!(script.contains("pillion") && script.contains("doctor"), "{shell}: {script}");
     }
-    assert!(out(&pillion(&ground, &["man"])).starts_with(".ie"));
+    let man = out(&pillion(&ground, &["man"]));
+    assert!(man.starts_with(".ie"));
+    for (page, name) in [(man.replace("\\-", "-"), "man"), (out(&pillion(&ground, &["--help"])), "--help")] {
+        for place in ["PILLION_MODEL ", "ANTHROPIC_API_KEY", "config.toml", "PILLION_STATE_DIR", "pillion man COMMAND"]
+        {
+            assert!(page.contains(place), "{name} does not name {place}: {page}");
+        }
+    }
+    let help = out(&pillion(&ground, &["run", "--help"]));
+    assert!(help.contains("acceptEdits") && !help.contains("accept-edits"), "one spelling everywhere: {help}");
     let page = out(&pillion(&ground, &["man", "run"]));
     assert!(page.contains("\\-\\-output\\-schema") && page.contains("Exit codes"), "{page}");
     assert_eq!(pillion(&ground, &["man", "nothing"]).status.code(), Some(2));

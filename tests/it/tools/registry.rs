@@ -1,4 +1,4 @@
-use pillion::tool::{Class, Collision, DuplicateTool, Dynamic, Fixed, Source, Typed, typed};
+use pillion::tool::{AddError, Class, Collision, Dynamic, Fixed, Source, Typed, typed};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::json;
@@ -77,7 +77,7 @@ fn tools_come_by_name_and_sorted() {
         ]
     );
     assert_eq!(tools.add(typed(Add)), Ok(()));
-    assert_eq!(tools.add(typed(Add)), Err(DuplicateTool("add".to_owned())));
+    assert_eq!(tools.add(typed(Add)), Err(AddError::Duplicate("add".to_owned())));
     let specs = tools.specs();
     assert!(specs.is_sorted_by(|a, b| a.name < b.name));
     assert!(tools.get("none").is_none());
@@ -123,6 +123,46 @@ async fn what_was_prepared_is_for_the_same_input_only() {
     assert_eq!(add(&project, json!({ "numbers": [1] }), other).await.unwrap(), "5 unprepared");
 }
 
+/// A word; no object with fields.
+#[derive(Deserialize, JsonSchema)]
+struct Word(#[allow(dead_code)] String);
+
+struct Say;
+
+#[async_trait]
+impl Typed for Say {
+    const NAME: &'static str = "say";
+    type Input = Word;
+
+    async fn propose(&self, _: &Word, _: &Context) -> Result<Proposal, ToolError> {
+        Ok(Proposal::harmless("Say"))
+    }
+
+    async fn run(&self, _: Word, _: &Context) -> Result<Output, ToolError> {
+        Ok(Output::default())
+    }
+}
+
+#[test]
+fn a_tool_that_no_provider_takes_is_refused_where_it_is_added() {
+    let mut tools = Registry::new();
+    let long = "l".repeat(65);
+    for name in ["bad name!", "", "größe", &long].map(str::to_owned) {
+        let bad = name.clone();
+        let named = Fixed::new("mine", vec![typed(Add)]).renamed(move |_| bad.clone());
+        let error = tools.add_source(named, Collision::First).unwrap_err();
+        assert_eq!(error, AddError::Name(name));
+        assert!(error.to_string().contains("1 to 64 letters"), "{error}");
+    }
+    assert_eq!(tools.add(typed(Say)), Err(AddError::Input("say".to_owned())));
+
+    // What comes later cannot be refused.
+    let later = Dynamic::new("later");
+    tools.add_source(later.clone(), Collision::Refuse).unwrap();
+    later.set(vec![typed(Add), typed(Say)]);
+    assert_eq!(names(&tools), ["add"]);
+}
+
 fn names(tools: &Registry) -> Vec<String> {
     tools.names().collect()
 }
@@ -163,7 +203,7 @@ fn what_becomes_of_two_tools_of_one_name_is_a_choice() {
         let other = Fixed::new("other", vec![typed(Add)]).renamed(|_| "bash".to_owned());
         tools.add_source(other, collision).map(|()| tools)
     };
-    assert_eq!(with(Collision::Refuse).err(), Some(DuplicateTool("bash".to_owned())));
+    assert_eq!(with(Collision::Refuse).err(), Some(AddError::Duplicate("bash".to_owned())));
     let is_other = |tools: &Registry, name: &str| tools.get(name).unwrap().spec().description == "Adds numbers.";
     let first = with(Collision::First).unwrap();
     assert!(!is_other(&first, "bash") && names(&first) == names(&Registry::standard()));

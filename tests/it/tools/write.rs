@@ -69,6 +69,23 @@ async fn only_the_chosen_hunks_are_written() {
 }
 
 #[tokio::test]
+async fn where_none_of_the_changes_is_chosen_nothing_is_written() {
+    let project = Project::new();
+    for (path, content, expect, is_there) in [
+        ("folder/new.txt", "one\n", "The person chose none of the changes. Nothing was written.", false),
+        // There is nothing to choose from: to allow it is to make it.
+        ("empty.txt", "", "Wrote empty.txt.", true),
+    ] {
+        let mut call = project.call("write", json!({ "path": path, "content": content }));
+        call.propose().await.unwrap();
+        call.context.hunks = Some(Vec::new());
+        assert_eq!(text(&call.finish().await.unwrap()), expect);
+        assert_eq!(project.root.join(path).exists(), is_there, "{path}");
+    }
+    assert!(!project.root.join("folder").exists());
+}
+
+#[tokio::test]
 async fn what_was_typed_meanwhile_stays() {
     let project = Project::new().with_editor();
     project.file("a.txt", "one\ntwo\nthree\n");

@@ -100,7 +100,7 @@
 ---@field sessionId string
 ---@field fromSeq? integer Replays the events from this number on (1 for all), before any new one. Without it nothing is replayed.
 ---@field mcpServers? pillion.McpServer[] As in `session/new`, which keeps none of them. Absent leaves those of a session that is open.
----@field roots? string[] The folders it works in from now on, for as long as it is open; as they are when absent.
+---@field roots? string[] The folders it works in from now on, for as long as it is open; as they are when absent. All watchers get a `notice` of a move, and what was allowed elsewhere asks again. Refused while a turn runs.
 
 ---Stops watching a session. Its turn is cancelled when nobody watches it any more; its log stays.
 ---@class pillion.SessionCloseParams
@@ -190,6 +190,7 @@
 ---@field turnId string
 ---@field prompt pillion.ContentBlock[]
 ---@field by? string What the client that sent it calls itself.
+---@field outputSchema? any As in `turn/start`.
 
 ---The person said this to the running turn.
 ---@class pillion.SessionEvent.TurnSteered
@@ -685,6 +686,7 @@
 ---@class pillion.TurnCancelParams
 ---@field sessionId string
 ---@field background? boolean Whether to end what runs in the background of the session, too.
+---@field waitingOnly? boolean Whether only to take back what this client has waiting (see `queue` of `turn/start`): what runs goes on.
 
 ---Whether there was a turn to stop.
 ---@class pillion.TurnCancelResponse

@@ -116,7 +116,7 @@ fn selection(workspace: &Workspace, path: String, start_line: u32, end_line: u32
     });
     match text {
         Some(text) => ContentBlock::Selection { path, start_line, end_line, text },
-        // Closed meanwhile.
+        // Not open.
         None => ContentBlock::Range { path, start_line, end_line },
     }
 }

@@ -1,6 +1,9 @@
 //! The sessions that commands begin and go on with.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{
+    Arc, Mutex, MutexGuard, PoisonError,
+    atomic::{AtomicBool, Ordering},
+};
 
 use serde_json::{Value, json};
 
@@ -24,6 +27,8 @@ pub(in crate::face::lsp) struct Sessions(Arc<Mutex<Known>>);
 #[derive(Default)]
 struct Known {
     begun: Vec<String>,
+    /// Held by each ask that has no session yet; true once they are stopped.
+    beginning: Arc<AtomicBool>,
     /// The one that the person wants to go on with.
     resumed: Option<String>,
     /// What they chose for the sessions to come.
@@ -36,6 +41,13 @@ impl Sessions {
     pub(super) fn all(&self) -> Vec<String> {
         let known = self.lock();
         known.begun.iter().chain(&known.resumed).cloned().collect()
+    }
+
+    /// Has what was asked and has no session yet never begin. Returns how much that was.
+    pub(super) fn stop_beginning(&self) -> usize {
+        let beginning = std::mem::take(&mut self.lock().beginning);
+        beginning.store(true, Ordering::Relaxed);
+        Arc::strong_count(&beginning) - 1
     }
 
     fn lock(&self) -> MutexGuard<'_, Known> {
@@ -52,11 +64,12 @@ impl Caller {
             ));
         }
         let wanted = arguments.session_id.clone().or_else(|| self.sessions.lock().resumed.clone());
+        // Before anything is waited for: what it points to is what the person sees now.
+        let prompt = arguments.prompt(self.sidecar.workspace());
         let session_id = match wanted {
             Some(session_id) => session_id,
             None => self.begin().await?,
         };
-        let prompt = arguments.prompt(self.sidecar.workspace());
         let request = Request::TurnStart(TurnStartParams {
             session_id: session_id.clone(),
             prompt,
@@ -68,6 +81,7 @@ impl Caller {
     }
 
     async fn begin(&self) -> Result<String, Error> {
+        let is_stopped = self.sessions.lock().beginning.clone();
         self.let_go().await;
         let (mode, model) = {
             let known = self.sessions.lock();
@@ -76,23 +90,27 @@ impl Caller {
         let request = Request::SessionNew(SessionNewParams { mode, model, ..SessionNewParams::default() });
         let session: SessionInfo = self.request(request).await?;
         self.sessions.lock().begun.push(session.session_id.clone());
+        if is_stopped.load(Ordering::Relaxed) {
+            return Err(Error::new(Error::CANCELLED, "it was stopped before it had begun"));
+        }
         Ok(session.session_id)
     }
 
     /// Closes the sessions of earlier commands in which nothing goes on any more, so that they do not gather while the
     /// editor runs.
     async fn let_go(&self) {
-        let begun = std::mem::take(&mut self.sessions.lock().begun);
+        let begun = self.sessions.lock().begun.clone();
         for session_id in begun {
             match self.load(session_id.clone()).await {
-                Ok(session) if session.turn_id.is_none() && !self.has_tasks(&session_id).await => {
-                    let close = Request::SessionClose(SessionCloseParams { session_id });
+                Ok(session) if session.turn_id.is_some() || self.has_tasks(&session_id).await => continue,
+                Ok(_) => {
+                    let close = Request::SessionClose(SessionCloseParams { session_id: session_id.clone() });
                     // One that is closed already is what was wanted.
                     let _ = self.request::<Empty>(close).await;
                 }
-                Ok(_) => self.sessions.lock().begun.push(session_id),
                 Err(error) => tracing::info!(%error, "a session of an earlier command is gone"),
             }
+            self.sessions.lock().begun.retain(|begun| *begun != session_id);
         }
     }
 

@@ -170,7 +170,7 @@ async fn an_approval_is_at_its_place() {
 fn asked_about(line: u32) -> crate::sidecar::LoggedEvent {
     let text = "rename a".to_owned();
     let prompt = vec![ContentBlock::Comment { path: "untitled:a".to_owned(), line, text }];
-    logged(1, SessionEvent::TurnStarted { turn_id: "t1".to_owned(), prompt, by: None })
+    logged(1, SessionEvent::TurnStarted { turn_id: "t1".to_owned(), prompt, by: None, output_schema: None })
 }
 
 #[tokio::test]

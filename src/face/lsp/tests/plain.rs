@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json, value::to_raw_value};
 
-use super::{Test, logged};
+use super::{Test, logged, until};
 use crate::{
     protocol::{
         ContentBlock, Limits, Mode, NoticeLevel, Request, SessionEvent, SessionInfo, ToolClass, TurnCancelResponse,
@@ -14,7 +14,7 @@ use crate::{
 
 fn started(seq: u64) -> crate::sidecar::LoggedEvent {
     let prompt = vec![ContentBlock::Text { text: "\nFix the test\nplease".to_owned() }];
-    logged(seq, SessionEvent::TurnStarted { turn_id: "t1".to_owned(), prompt, by: None })
+    logged(seq, SessionEvent::TurnStarted { turn_id: "t1".to_owned(), prompt, by: None, output_schema: None })
 }
 
 pub(super) fn ended(seq: u64, stop_reason: TurnStopReason, error: Option<&str>) -> crate::sidecar::LoggedEvent {
@@ -171,5 +171,58 @@ async fn commands_ask_and_stop() {
     test.request(5, "workspace/executeCommand", json!({ "command": "pillion.ask", "arguments": [5] })).await;
     test.expect("window/showMessage").await;
     test.expect_error(5, Error::INVALID_PARAMS).await;
+    test.close().await;
+}
+
+#[tokio::test]
+async fn what_is_asked_about_lines_is_about_those_that_were_there_then() {
+    let (mut test, _) = Test::open(json!({})).await;
+    let document = json!({ "uri": "file:///a.txt", "languageId": "text", "version": 1, "text": "one\ntwo\n" });
+    test.notify("textDocument/didOpen", json!({ "textDocument": document })).await;
+    let about = json!({ "prompt": "why?", "uri": "file:///a.txt", "lines": { "start": 2, "end": 2 } });
+    test.request(1, "workspace/executeCommand", json!({ "command": "pillion.ask", "arguments": [about] })).await;
+    let (_, reply) = test.hub_request().await;
+    let insert = json!([{ "range": { "start": { "line": 0, "character": 0 }, "end": { "line": 0, "character": 0 } },
+        "text": "zero\n" }]);
+    let version = json!({ "uri": "file:///a.txt", "version": 2 });
+    test.notify("textDocument/didChange", json!({ "textDocument": version, "contentChanges": insert })).await;
+    let workspace = test.workspace.clone();
+    until(|| workspace.buffers().iter().any(|buffer| buffer.text == "zero\none\ntwo\n")).await;
+    session_info(reply);
+    let (request, _) = test.hub_request().await;
+    let Request::TurnStart(params) = request else { panic!("{request:?}") };
+    let selection = ContentBlock::Selection {
+        path: "file:///a.txt".to_owned(),
+        start_line: 2,
+        end_line: 2,
+        text: "two\n".to_owned(),
+    };
+    assert_eq!(params.prompt[1], selection);
+}
+
+#[tokio::test]
+async fn a_stop_reaches_what_is_about_to_begin_and_what_ran_before_it() {
+    let (mut test, _) = Test::open(json!({})).await;
+    let command = |command: &str| json!({ "command": command, "arguments": ["fix"] });
+    test.request(1, "workspace/executeCommand", command("pillion.ask")).await;
+    session_info(test.hub_request().await.1);
+    let started = to_raw_value(&TurnStartResponse { turn_id: "t1".to_owned() }).unwrap();
+    (test.hub_request().await.1)(Ok(started));
+    test.read().await;
+    // The next looks first whether the earlier one is over.
+    test.request(2, "workspace/executeCommand", command("pillion.ask")).await;
+    let (request, loaded) = test.hub_request().await;
+    assert!(matches!(request, Request::SessionLoad(_)));
+    test.request(3, "workspace/executeCommand", json!({ "command": "pillion.stop" })).await;
+    let (request, reply) = test.hub_request().await;
+    assert!(matches!(request, Request::TurnCancel(params) if params.session_id == "s1"));
+    reply(Ok(to_raw_value(&TurnCancelResponse { cancelled: true }).unwrap()));
+    assert_eq!(test.read().await["result"], json!({ "cancelled": 2 }));
+    loaded(Err(RequestError { code: RequestError::NOT_FOUND, message: "gone".to_owned() }));
+    let (request, reply) = test.hub_request().await;
+    assert!(matches!(request, Request::SessionNew(_)));
+    session_info(reply);
+    test.expect("window/showMessage").await;
+    test.expect_error(2, Error::CANCELLED).await;
     test.close().await;
 }
