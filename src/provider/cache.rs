@@ -6,7 +6,11 @@
 
 use serde_json::{Map, Value};
 
-use super::{ErrorClass, error::Failure};
+use super::{
+    ErrorClass,
+    catalog::takes::{self, Takes},
+    error::Failure,
+};
 use crate::transcript::Message;
 
 /// The longest key that OpenAI takes, in characters.
@@ -118,22 +122,23 @@ impl Caching {
             Self::Unknown => Ability::default(),
             Self::Control if !model.contains("claude") => Self::Implicit.ability(model),
             Self::Implicit => Ability { keeps: true, breakpoints: 0, extended: false },
+            Self::Key => Ability { keeps: true, breakpoints: 0, extended: takes::of(model).long_cache },
             // The places of breakpoints are ours there, not the caller's.
-            Self::Key | Self::Control => Ability { keeps: true, breakpoints: 0, extended: true },
+            Self::Control => Ability { keeps: true, breakpoints: 0, extended: true },
         }
     }
 }
 
 impl Cache {
-    /// Puts OpenAI's words for this into a request's body.
-    pub(super) fn say(&self, body: &mut Map<String, Value>) {
+    /// Puts OpenAI's words for this into the body of a request to a model that takes this.
+    pub(super) fn say(&self, takes: &Takes, body: &mut Map<String, Value>) {
         if self.mode == Mode::Disabled {
             return;
         }
         if let Some(key) = &self.key {
             body.insert("prompt_cache_key".into(), key.chars().take(LONGEST_KEY).collect::<String>().into());
         }
-        if self.retention == Retention::Extended {
+        if self.retention == Retention::Extended && takes.long_cache {
             body.insert("prompt_cache_retention".into(), "24h".into());
         }
     }

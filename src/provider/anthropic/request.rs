@@ -17,6 +17,9 @@ use crate::{
 /// The most tokens that a model may generate when nobody says and it can; chosen.
 const USUAL_ANSWER: u32 = 32_000;
 
+/// The highest temperature that the API takes; others go up to 2.
+const HOTTEST: f32 = 1.0;
+
 /// The request's JSON, for the provider of this name.
 pub fn body(request: &Request, name: &str) -> Value {
     let mut body = Map::new();
@@ -54,10 +57,10 @@ pub fn body(request: &Request, name: &str) -> Value {
             body.insert("thinking".into(), json!({"type": "disabled"}));
         }
         // Not together with thinking: the API refuses that.
-        (None, Some(temperature)) => {
-            body.insert("temperature".into(), round(temperature).into());
+        (None, Some(temperature)) if takes.temperature => {
+            body.insert("temperature".into(), round(temperature.clamp(0.0, HOTTEST)).into());
         }
-        (None, None) => {}
+        (None, _) => {}
     }
     if let Some(output_schema) = &request.output_schema {
         let schema = schema::plain(&output_schema.schema);

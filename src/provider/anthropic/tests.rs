@@ -237,6 +237,18 @@ fn thinking_fits_its_limit_and_excludes_temperature() {
 }
 
 #[test]
+fn a_temperature_is_one_that_the_model_takes() {
+    let sent = |model: &str, temperature| {
+        let request = Request { model: model.into(), temperature: Some(temperature), ..Request::default() };
+        body(&request)["temperature"].clone()
+    };
+    assert_eq!(sent("claude-sonnet-4-5", 0.2), json!(0.2));
+    assert_eq!(sent("claude-sonnet-4-5", 1.7), json!(1.0));
+    assert_eq!(sent("claude-opus-4-6", 0.2), json!(0.2));
+    assert_eq!(sent("claude-opus-4-7", 0.2), Value::Null);
+}
+
+#[test]
 fn no_more_is_asked_for_than_the_model_can() {
     let sent = |model: &str, max_tokens| {
         let thinking = Some(Thinking::Effort(Effort::Max));

@@ -39,7 +39,7 @@ pub fn body(request: &Request, quirks: &Quirks) -> Value {
         body.insert(field.into(), most.into());
     }
     if let Some(temperature) = request.temperature
-        && !takes_no_temperature(&request.model)
+        && takes.temperature
     {
         body.insert("temperature".into(), round(temperature).into());
     }
@@ -47,7 +47,7 @@ pub fn body(request: &Request, quirks: &Quirks) -> Value {
         body.insert("stop".into(), json!(request.stop_sequences));
     }
     if quirks.caching == Caching::Key {
-        request.cache.say(&mut body);
+        request.cache.say(takes, &mut body);
     }
     if let Some(thinking) = request.thinking {
         match quirks.reasoning {
@@ -75,12 +75,6 @@ pub fn body(request: &Request, quirks: &Quirks) -> Value {
         body.insert("response_format".into(), json!({"type": "json_schema", "json_schema": format}));
     }
     Value::Object(body)
-}
-
-/// OpenAI's reasoning models refuse any but their own.
-pub fn takes_no_temperature(model: &str) -> bool {
-    let name = model.rsplit('/').next().unwrap_or(model);
-    ["o1", "o3", "o4", "gpt-5"].iter().any(|family| name.starts_with(family))
 }
 
 fn messages(request: &Request, quirks: &Quirks) -> Vec<Value> {

@@ -39,7 +39,7 @@ pub fn body(request: &Request, name: &str, caching: Caching) -> Value {
         body.insert("max_output_tokens".into(), most.into());
     }
     if let Some(temperature) = request.temperature
-        && !chat::takes_no_temperature(&request.model)
+        && takes.temperature
     {
         body.insert("temperature".into(), round(temperature).into());
     }
@@ -63,7 +63,7 @@ pub fn body(request: &Request, name: &str, caching: Caching) -> Value {
         body.insert("text".into(), json!({ "format": format }));
     }
     if caching == Caching::Key {
-        request.cache.say(&mut body);
+        request.cache.say(takes, &mut body);
     }
     Value::Object(body)
 }

@@ -282,6 +282,23 @@ fn a_whole_request() {
 }
 
 #[test]
+fn a_prompt_is_kept_for_long_where_the_model_can() {
+    let sent = |model: &str| {
+        let request =
+            Request { model: model.into(), cache: Cache::kept_for(Retention::Extended), ..Request::default() };
+        request::body(&request, "openai", Caching::Key)["prompt_cache_retention"].clone()
+    };
+    for model in ["gpt-5.1", "gpt-4.1-2025-04-14", "somebody-elses"] {
+        assert_eq!(sent(model), "24h", "{model}");
+        assert!(Caching::Key.ability(model).extended, "{model}");
+    }
+    for model in ["gpt-4o", "gpt-4.1-mini", "gpt-5-mini", "o3"] {
+        assert_eq!(sent(model), Value::Null, "{model}");
+        assert!(!Caching::Key.ability(model).extended, "{model}");
+    }
+}
+
+#[test]
 fn a_model_is_told_not_to_think_where_it_can_be() {
     let sent = |model: &str| {
         let thinking = Some(Thinking::Budget(0));
