@@ -484,7 +484,7 @@ impl Workspace {
         if let Err(SinkError(message)) = self.pull(&location.path).await {
             return Err(ReadError::Unasked { shown: location.shown.clone(), message });
         }
-        self.settle_with_disk(Some(&location.path)).await;
+        self.settle_with_disk(|open| open == location.path).await;
         if let Some((editor, buffer)) = lock(&self.state).find(&location.path) {
             return match buffer.out_of_sync {
                 true => Err(ReadError::OutOfSync(location.shown.clone())),

@@ -61,7 +61,7 @@ impl Workspace {
             return Ok(Applied { diff, snapshot, rebased, created: false, before, edits: Vec::new() });
         }
         // Since it was planned, a command may have written the file, which the editor is about to show.
-        self.settle_with_disk(Some(&plan.location.path)).await;
+        self.settle_with_disk(|open| open == plan.location.path).await;
         let held = self
             .hold(&plan.location, plan.create)
             .await

@@ -72,7 +72,7 @@ impl Workspace {
                 tracing::warn!(path = %path.display(), message, "what a client shows of a file may be out of date");
             }
         }
-        self.settle_with_disk(None).await;
+        self.settle_with_disk(|_| true).await;
     }
 
     /// Finds out what clients show of a file.
@@ -209,6 +209,7 @@ impl State {
     /// A client shows this text of a file.
     fn show(&mut self, editor: EditorId, uri: &str, path: &Path, text: &Rope, saved: Saved) {
         let text = text.to_string();
+        let file = Stamp::of(path);
         match self.buffer_mut(editor, uri).map(|buffer| buffer.version) {
             Some(version) => {
                 // It is open, and a change without a range always fits.
@@ -216,12 +217,13 @@ impl State {
             }
             None => {
                 let path = path.to_path_buf();
-                let file = Stamp::of(&path);
                 self.open(editor, OpenBuffer { uri, path, file, language: "", version: 0, text: &text });
             }
         }
         if let Some(buffer) = self.buffer_mut(editor, uri) {
             buffer.saved = saved;
+            // It tells of no saving: what it shows now counts over what the disk has.
+            buffer.holds_file(file);
         }
     }
 

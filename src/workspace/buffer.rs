@@ -49,6 +49,9 @@ pub struct Buffer {
     /// Of this opening, counted over all buffers.
     pub opening: u64,
     pub saved: Saved,
+    /// The texts before and after the first change since the disk had what is here. The second is what the editor read, if
+    /// someone else had written the file; the person may have typed since.
+    pub known: Vec<Rope>,
     /// The file as it was when the disk last had what the editor knows of: when it was opened, saved, or found to be the same.
     pub file: Stamp,
     /// The file as someone else has written it since, which the editor has had the time to show and does not.
@@ -71,6 +74,7 @@ pub enum Saved {
 /// How a buffer stood to its file at one moment.
 pub struct Standing {
     pub text: Rope,
+    pub known: Vec<Rope>,
     pub generation: u64,
     pub saved: Saved,
     pub file: Stamp,
@@ -160,6 +164,7 @@ impl State {
             generation,
             opening,
             saved: if buffer.file == Stamp::NO_FILE { Saved::No } else { Saved::Unknown },
+            known: Vec::new(),
             file: buffer.file,
             overtaken: None,
             out_of_sync: false,
@@ -213,6 +218,9 @@ impl State {
             // The version alone has moved, which is news to whoever waits with an edit of the old one.
             buffer.tell();
             return Ok(());
+        }
+        if buffer.saved != Saved::No {
+            buffer.known = vec![buffer.text.clone(), text.clone()];
         }
         buffer.text = text;
         buffer.generation = generation;
@@ -364,12 +372,24 @@ impl Buffer {
     }
 
     pub fn standing(&self) -> Standing {
-        Standing { text: self.text.clone(), generation: self.generation, saved: self.saved, file: self.file }
+        Standing {
+            text: self.text.clone(),
+            known: self.known.clone(),
+            generation: self.generation,
+            saved: self.saved,
+            file: self.file,
+        }
+    }
+
+    /// Whether it still stands as it did then.
+    pub fn is_as(&self, then: &Standing) -> bool {
+        (self.generation, self.saved, self.file) == (then.generation, then.saved, then.file)
     }
 
     /// The disk has what the buffer has, in this state of the file.
     pub fn is_on_disk(&mut self, file: Stamp) {
         self.saved = Saved::Yes;
+        self.known.clear();
         self.holds_file(file);
     }
 

@@ -88,6 +88,11 @@ impl Encoding {
         }
     }
 
+    /// Whether the bytes may mean another text as well.
+    pub fn is_guessed(self) -> bool {
+        matches!(self, Self::Latin1 | Self::Mixed | Self::Windows1252)
+    }
+
     /// Its name for the model and the person.
     pub fn name(self) -> &'static str {
         match self {

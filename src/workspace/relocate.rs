@@ -151,11 +151,15 @@ impl Workspace {
     async fn saved_where_needed(&self, path: &Path) -> Result<Vec<Showing>, MoveError> {
         let showing = self.showing(path).await;
         let unsaved: Vec<&Showing> = showing.iter().filter(|buffer| buffer.unsaved).collect();
+        // An editor that opened it anew would take the disk's text for what it had begun with.
+        if let Some(overtaken) = unsaved.iter().find(|buffer| buffer.overtaken) {
+            return Err(MoveError::Unsaved(overtaken.location.shown.clone()));
+        }
         let one_moves_all = unsaved.iter().all(|buffer| buffer.sink.can_rename() && buffer.editor == unsaved[0].editor);
         if one_moves_all {
             return Ok(showing);
         }
-        for buffer in unsaved.into_iter().filter(|buffer| !buffer.overtaken) {
+        for buffer in unsaved {
             // What it could not do shows below.
             let saving = buffer.sink.save(vec![buffer.uri.clone()]);
             let failed = tokio::time::timeout(self.limits.save, saving).await;
@@ -178,10 +182,7 @@ impl Workspace {
 
     /// The buffers that show something at or below the path.
     pub(super) async fn showing(&self, path: &Path) -> Vec<Showing> {
-        let open: Vec<_> = lock(&self.state).all().map(|(_, buffer)| buffer.path.clone()).collect();
-        for open in open.iter().filter(|open| open.starts_with(path)) {
-            self.settle_with_disk(Some(open)).await;
-        }
+        self.settle_with_disk(|open| open.starts_with(path)).await;
         let roots = lock(&self.roots).clone();
         let state = lock(&self.state);
         let showing = state.all().filter(|(_, buffer)| buffer.path.is_absolute() && buffer.path.starts_with(path));

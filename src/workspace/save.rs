@@ -103,10 +103,10 @@ impl Workspace {
         saved.collect()
     }
 
-    /// Finds out how open buffers (all of them, or those of `path`) and their files stand to each other: an editor may open
-    /// them with text that it restored from its last run, and someone else may write the files. To show the latter, an
-    /// editor gets a moment, once for each time.
-    pub(super) async fn settle_with_disk(&self, path: Option<&Path>) {
+    /// Finds out how the open buffers of these paths and their files stand to each other: an editor may open them with text
+    /// that it restored from its last run, and someone else may write the files. To show the latter, an editor gets a
+    /// moment, once for each buffer that falls behind.
+    pub(super) async fn settle_with_disk(&self, concerns: impl Fn(&Path) -> bool) {
         let deadline = Instant::now() + self.limits.settle;
         loop {
             let news = lock(&self.state).news.clone();
@@ -114,14 +114,14 @@ impl Workspace {
             tokio::pin!(news);
             // From here on no news is missed.
             news.as_mut().enable();
-            let behind = self.compare_with_disk(path).await;
+            let behind = self.compare_with_disk(&concerns).await;
             if behind.is_empty() {
                 return;
             }
-            if timeout_at(deadline, news).await.is_err() {
+            if Instant::now() >= deadline || timeout_at(deadline, news).await.is_err() {
                 let mut state = lock(&self.state);
-                for (editor, uri, file) in behind {
-                    if let Some(buffer) = state.buffer_mut(editor, &uri) {
+                for Behind { editor, uri, then, file } in behind {
+                    if let Some(buffer) = state.buffer_mut(editor, &uri).filter(|buffer| buffer.is_as(&then)) {
                         buffer.overtaken = Some(file);
                     }
                 }
@@ -130,52 +130,90 @@ impl Workspace {
         }
     }
 
-    /// Looks once. The buffers whose files have another text since, which is not known of them yet, with those files.
-    async fn compare_with_disk(&self, path: Option<&Path>) -> Vec<(EditorId, String, Stamp)> {
+    /// Looks once. Gives the buffers whose files have another text since, for which their editors had no moment yet.
+    async fn compare_with_disk(&self, concerns: &impl Fn(&Path) -> bool) -> Vec<Behind> {
         let open: Vec<_> = {
             let state = lock(&self.state);
-            let open = state
-                .all()
-                .filter(|(_, buffer)| buffer.path.is_absolute() && path.is_none_or(|path| buffer.path == path));
+            let open = state.all().filter(|(_, buffer)| buffer.path.is_absolute() && concerns(&buffer.path));
             open.map(|(editor, buffer)| (editor, buffer.uri.clone(), buffer.path.clone(), buffer.standing())).collect()
         };
         let mut behind = Vec::new();
-        for (editor, uri, path, then) in open {
-            let file = Stamp::of(&path);
-            let is_same = match &then {
-                Standing { saved: Saved::Yes | Saved::No, file: known, .. } if *known == file => None,
-                Standing { text, .. } => Some(self.disk_has(path, text.clone()).await),
-            };
-            let mut state = lock(&self.state);
-            let Some(buffer) = state.buffer_mut(editor, &uri) else { continue };
-            if (buffer.generation, buffer.file) != (then.generation, then.file) {
-                // Compared in vain: it has moved on, which is news.
-                behind.push((editor, uri, file));
-            } else if is_same == Some(true) {
-                buffer.is_on_disk(file);
-            } else {
-                if buffer.saved == Saved::Unknown {
-                    buffer.saved = Saved::No;
+        for (editor, uri, path, mut then) in open {
+            loop {
+                let file = Stamp::of(&path);
+                let found = match then.saved != Saved::Unknown && then.file == file {
+                    true => None,
+                    false => Some(self.find_on_disk(path.clone(), &then).await),
+                };
+                let mut state = lock(&self.state);
+                let Some(buffer) = state.buffer_mut(editor, &uri) else { break };
+                if !buffer.is_as(&then) {
+                    // Compared in vain: somebody types, or another reader was quicker.
+                    then = buffer.standing();
+                    continue;
                 }
-                if file == buffer.file {
-                    buffer.overtaken = None;
-                } else if buffer.overtaken != Some(file) {
-                    behind.push((editor, uri, file));
+                match found {
+                    Some(OnDisk::TheSame) => buffer.is_on_disk(file),
+                    // The editor has read or written this state of the file; what differs was typed since.
+                    Some(OnDisk::Known) => buffer.holds_file(file),
+                    Some(OnDisk::Another) => {
+                        if buffer.saved == Saved::Unknown {
+                            buffer.saved = Saved::No;
+                        }
+                        match buffer.overtaken {
+                            _ if buffer.file == file => buffer.overtaken = None,
+                            Some(_) => buffer.overtaken = Some(file),
+                            None => {
+                                let then = buffer.standing();
+                                drop(state);
+                                behind.push(Behind { editor, uri, then, file });
+                            }
+                        }
+                    }
+                    None => buffer.overtaken = None,
                 }
+                break;
             }
         }
         behind
     }
 
-    async fn disk_has(&self, path: PathBuf, text: Rope) -> bool {
+    async fn find_on_disk(&self, path: PathBuf, then: &Standing) -> OnDisk {
         let limit = self.limits.size;
         let location = Location { path, inside: true, shown: String::new() };
-        let same = blocking(move || {
+        let text = then.text.clone();
+        let known = if then.saved == Saved::No { then.known.clone() } else { Vec::new() };
+        let found = blocking(move || {
             let bytes = disk::read(&location, limit).map_err(|_| ())?;
-            let (_, on_disk) = Encoding::decode(&bytes).map_err(|_| ())?;
-            // An editor shows the line ends its own way.
-            Ok::<_, ()>(with_line_feeds(&text) == line_feeds(&on_disk).as_str())
+            let (encoding, on_disk) = Encoding::decode(&bytes).map_err(|_| ())?;
+            // An editor shows the line ends its own way, and takes the bytes of old encodings for what it likes.
+            let on_disk = line_feeds(&on_disk);
+            let is_same = |text: &Rope| match (with_line_feeds(text), encoding.is_guessed()) {
+                (text, false) => text == on_disk.as_str(),
+                (text, true) => text.chars().filter(char::is_ascii).eq(on_disk.chars().filter(char::is_ascii)),
+            };
+            Ok::<_, ()>(match () {
+                () if is_same(&text) => OnDisk::TheSame,
+                () if known.iter().any(is_same) => OnDisk::Known,
+                () => OnDisk::Another,
+            })
         });
-        same.await.unwrap_or(false)
+        found.await.unwrap_or(OnDisk::Another)
     }
+}
+
+/// A buffer whose file has another text since.
+struct Behind {
+    editor: EditorId,
+    uri: String,
+    then: Standing,
+    file: Stamp,
+}
+
+/// What a file has, for the editor that shows it.
+enum OnDisk {
+    TheSame,
+    /// What it showed when its text and the disk's were the same the last time, or what it made of that.
+    Known,
+    Another,
 }

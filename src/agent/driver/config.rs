@@ -102,7 +102,7 @@ impl SessionConfig {
         self
     }
 
-    /// Whether [`Interrupt::AfterToolResult`] is wanted.
+    /// Whether [`Interrupt::AfterToolResult`](crate::agent::Interrupt::AfterToolResult) is wanted.
     pub fn stop_after_tool_results(self, stops_after_tool_results: bool) -> Self {
         Self { stops_after_tool_results, ..self }
     }

@@ -328,6 +328,71 @@ fn an_editor_gets_a_moment_to_show_what_a_command_wrote() {
     });
 }
 
+/// What was typed after the editor had shown it, or after the file was written with what it had, is the person's alone.
+#[test]
+fn what_is_typed_after_a_reload_is_saved_as_ever() {
+    run(async {
+        let (_keep, root) = folder();
+        let (reloaded, touched) = (root.join("a.txt"), root.join("b.txt"));
+        write(&reloaded, "one\n");
+        write(&touched, "one\n");
+        let workspace = Workspace::with_limits(vec![root], limits(SHORT));
+        let first = Editor::open(&workspace, &uri_of(&reloaded), "one\n");
+        let second = Editor::open(&workspace, &uri_of(&touched), "one\n");
+        assert_eq!(workspace.save_unsaved().await, SaveOutcome::default());
+
+        write(&reloaded, "two and more\n");
+        first.types(typing(0, 3, "two and more"));
+        first.types(typing(0, 0, "typed "));
+        // In another state, with the same text.
+        write(&touched, "some other text\n");
+        write(&touched, "one\n");
+        second.types(typing(0, 0, "typed "));
+        let location = workspace.resolve("a.txt").unwrap();
+        assert!(!workspace.read(&location).await.unwrap().overtaken);
+        let outcome = workspace.save_unsaved().await;
+        assert_eq!((outcome.saved.len(), outcome.stale.len()), (2, 0), "{outcome:?}");
+        assert_eq!((read(&reloaded), read(&touched)), ("typed two and more\n".into(), "typed one\n".into()));
+    });
+}
+
+#[test]
+fn readers_side_by_side_see_the_same_after_a_reload() {
+    run(async {
+        let (_keep, root) = folder();
+        let file = root.join("a.txt");
+        write(&file, "one\n");
+        let workspace = Workspace::with_limits(vec![root], limits(SHORT));
+        let editor = Editor::open(&workspace, &uri_of(&file), "one\n");
+        let location = workspace.resolve("a.txt").unwrap();
+        workspace.read(&location).await.unwrap();
+        write(&file, "two and more\n");
+        editor.types(typing(0, 3, "two and more"));
+        let seen = futures::future::join_all((0..8).map(|_| workspace.read(&location))).await;
+        assert!(seen.into_iter().all(|seen| !seen.unwrap().overtaken));
+    });
+}
+
+#[test]
+#[allow(clippy::disallowed_methods)]
+fn an_old_encoding_is_shown_as_the_editor_likes() {
+    run(async {
+        let (_keep, root) = folder();
+        let file = root.join("a.txt");
+        let write_bytes = |bytes: &[u8]| std::fs::write(&file, bytes).unwrap();
+        write_bytes(b"na\xC3\xAFve caf\xE9 one\n");
+        let workspace = Workspace::with_limits(vec![root], limits(SHORT));
+        let editor = Editor::open(&workspace, &uri_of(&file), "na\u{C3}\u{AF}ve caf\u{E9} one\n");
+        let location = workspace.resolve("a.txt").unwrap();
+        assert!(!workspace.read(&location).await.unwrap().unsaved);
+        write_bytes(b"na\xC3\xAFve caf\xE9 two\n");
+        assert!(workspace.read(&location).await.unwrap().overtaken);
+        editor.types(typing(12, 3, "two"));
+        let seen = workspace.read(&location).await.unwrap();
+        assert!(!seen.unsaved && !seen.overtaken, "{seen:?}");
+    });
+}
+
 #[allow(clippy::disallowed_methods)]
 fn write(path: &Path, text: &str) {
     std::fs::write(path, text).unwrap();
