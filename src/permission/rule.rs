@@ -116,15 +116,19 @@ fn covers_host(pattern: &str, host: &str) -> bool {
 /// roots, or as a pattern that a shell makes such words of. Quotes hide nothing, nor do the abbreviations that programs
 /// take, and braces, of which a shell makes words, count as one.
 fn commandeers(words: &str, roots: &[PathBuf]) -> bool {
-    let plain = words.replace(['\'', '"', '\\'], "");
-    plain.split_whitespace().any(|word| {
+    let unquoted = words.replace(['\'', '"'], "");
+    let names_other = |word: &str| {
         let name = word.split('=').next().unwrap_or_default();
         let is_option = |option: &&str| word.starts_with(*option) || (name.len() > 2 && option.starts_with(name));
         // Of git commit, also among other letters: the file that has the message.
         let takes_text = name.starts_with('-') && !name.starts_with("--") && name.contains('F');
-        let names_other = word == "-c" || word.starts_with("-O") || takes_text || COMMANDEERING.iter().any(is_option);
-        names_other || word.contains('{') || matches_other(word) || leads_out(word, roots)
-    })
+        word == "-c" || word.starts_with("-O") || takes_text || COMMANDEERING.iter().any(is_option)
+    };
+    let leads_elsewhere = |word: &str| matches_other(word) || leads_out(word, roots);
+    let commandeers = |word: &str| names_other(word) || word.contains('{') || leads_elsewhere(word);
+    // What hides a character from one shell stands between folders for another.
+    unquoted.replace('\\', "").split_whitespace().any(commandeers)
+        || unquoted.replace('\\', "/").split_whitespace().any(leads_elsewhere)
 }
 
 /// Whether a shell may find an option for this pattern, or a folder above. A file can have any name.

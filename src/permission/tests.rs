@@ -204,7 +204,16 @@ fn a_prefix_covers_no_wildcard_that_may_become_an_option() {
 fn a_prefix_covers_no_path_that_leads_out_of_the_roots() {
     let rules = &["bash(git diff *)"];
     let inside = absolute("project/src").display().to_string().replace('\\', "/");
-    for words in ["/dev/null ../secret", "a ..", "a src/../../secret", "--x=/etc/passwd", "~/.ssh/id", "--x=../y"] {
+    for words in [
+        "/dev/null ../secret",
+        "a ..",
+        "a src/../../secret",
+        "--x=/etc/passwd",
+        "~/.ssh/id",
+        "--x=../y",
+        r"a ..\secret",
+        r"src\..\..\x",
+    ] {
         assert_eq!(bash(rules, &format!("git diff {words}")), Decision::Ask, "{words}");
     }
     for words in ["main..topic", "main...", "src/a.rs", &inside] {
