@@ -272,6 +272,19 @@ async fn an_editor_that_cannot_move_keeps_what_is_not_saved() {
 }
 
 #[tokio::test]
+async fn what_others_wrote_under_unsaved_changes_is_not_moved_away_from_them() {
+    for way in [Way::Keeps, Way::CanSave] {
+        let (project, mover) = with_mover(way, "typed\n");
+        project.file("a.txt", "written by others\n");
+        let error = moved(&project, "a.txt", "b.txt").await.unwrap_err();
+        assert!(error.contains("changes that are not saved"), "{error}");
+        assert!(mover.asked.lock().unwrap().is_empty());
+        let now = (project.on_disk("a.txt"), project.in_editor("a.txt").await);
+        assert_eq!(now, ("written by others\n".into(), "typed\n".into()));
+    }
+}
+
+#[tokio::test]
 async fn an_editor_that_does_not_move_is_not_believed() {
     for (way, why) in [(Way::Refuses, "refused to move a.txt"), (Way::Lies, "the disk does not show it")] {
         let (project, _) = with_mover(way, "typed\n");
