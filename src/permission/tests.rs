@@ -192,7 +192,7 @@ fn a_prefix_covers_no_option_that_names_a_program_or_a_file() {
 #[test]
 fn a_prefix_covers_no_wildcard_that_may_become_an_option() {
     let rules = &["bash(git log *)"];
-    for word in ["*/hooks/*", "?-output=x", "[-]-output=x", "--outpu?=x", "'*'", ".?/secret", "src/.*/.?/secret"] {
+    for word in ["*/hooks/*", "?-output=x", "[-]-output=x", "--outp?t=x", "'*'", ".?/secret", "src/.*/.?/secret"] {
         assert_eq!(bash(rules, &format!("git log -1 {word}")), Decision::Ask, "{word}");
     }
     for word in ["src/*.rs", "./*", "HEAD~2..", "a?"] {
