@@ -112,6 +112,10 @@ impl Hub {
                         let workspace = self.workspace.with_roots(roots);
                         let rules = stored_rules(&workspace);
                         session.move_to(workspace, rules);
+                        // Servers stay in the folders that they were started for.
+                        if params.mcp_servers.is_some() {
+                            session.mcp = None;
+                        }
                         Ok(())
                     }
                 });
@@ -205,12 +209,16 @@ impl Hub {
             session.restore(recovered, waiting_turn.is_some());
             session.listen(hub);
         }
-        // The turn may be about their tools.
-        let brought = waiting.iter().find_map(|deferred| match &deferred.request {
-            Request::SessionLoad(params) => params.mcp_servers.clone(),
-            _ => None,
-        });
-        self.equip(id, brought.unwrap_or_default());
+        if waiting_turn.is_some() {
+            // The turn may be about their tools. Others bring theirs once the session is where they want it.
+            let brought = waiting.iter().find_map(|deferred| match &deferred.request {
+                Request::SessionLoad(params) => params.mcp_servers.clone(),
+                _ => None,
+            });
+            self.equip(id, brought.unwrap_or_default());
+        } else {
+            self.watch_tools(id);
+        }
         self.loading.insert(id.clone(), waiting);
         if let Some(turn) = waiting_turn {
             self.go_on(id, turn);
