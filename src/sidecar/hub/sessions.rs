@@ -219,10 +219,11 @@ impl Hub {
         } else {
             self.watch_tools(id);
         }
-        self.loading.insert(id.clone(), waiting);
+        self.loading.insert(id.clone(), Vec::new());
         if let Some(turn) = waiting_turn {
             self.go_on(id, turn);
         }
+        self.serve_deferred(waiting);
         self.let_in(id);
     }
 
