@@ -23,7 +23,8 @@ use crate::{agent::Settled, transcript::Message, workspace::Landed};
 ///
 /// What was appended is in the system's hands when the call returns: it outlives this process, however that ends. What
 /// did not fit on the disk is held back, in its order, and written before what is appended next, or when this is
-/// dropped: a log is always what happened until some moment, without gaps.
+/// dropped: a log is always what happened until some moment, without gaps. More than 64 MiB are not held back: what is
+/// appended then is lost, and stands as missing in the log.
 #[derive(Debug)]
 pub struct Log {
     file: Arc<File>,
