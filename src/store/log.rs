@@ -126,6 +126,11 @@ impl Log {
         self.append(&Line::Settings(settings))
     }
 
+    /// What is held back. In the file it stands behind all that is there.
+    pub fn held_back(&self) -> &[u8] {
+        &self.unwritten
+    }
+
     /// Has what was appended so far brought to the disk itself, on a thread that may wait. Asked for again before it has
     /// begun, it is done once.
     pub fn sync(&mut self) {
