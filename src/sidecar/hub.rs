@@ -339,8 +339,8 @@ impl Hub {
         }
     }
 
-    /// Whether it cancels a turn that is being taken up again, which it does at once, whatever that turn waits for. Where
-    /// others are to begin first, it is about them, too.
+    /// Whether it cancels a turn that is being taken up again, which it does at once, whatever that turn waits for.
+    /// Where others are to begin first, it is about them, too.
     fn stops_reopening(&self, request: &Request) -> bool {
         let Request::TurnCancel(TurnCancelParams { session_id, .. }) = request else { return false };
         let mut waiting = self.loading.get(session_id.as_str()).into_iter().flatten();

@@ -58,8 +58,8 @@ pub struct Watch {
     pub number: u64,
 }
 
-/// Sends these events of a session to one client, every number of them, then tells the hub. Of its log, some may be held
-/// back. Ends when the handle is dropped.
+/// Sends these events of a session to one client, every number of them, then tells the hub. Of its log, some may be
+/// held back. Ends when the handle is dropped.
 pub fn replay(
     store: Store,
     watch: Watch,
