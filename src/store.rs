@@ -185,12 +185,17 @@ impl Store {
     /// missing is replaced by a notice that says so. Reads as it goes, in bounded memory, while the log may grow. Waits
     /// for the disk.
     pub fn replay(&self, id: &str, seqs: RangeInclusive<u64>) -> Result<Replay, StoreError> {
+        self.replay_with(id, seqs, Vec::new())
+    }
+
+    /// As [`Store::replay`], of a log of which this is [held back](Log::held_back).
+    pub fn replay_with(&self, id: &str, seqs: RangeInclusive<u64>, held_back: Vec<u8>) -> Result<Replay, StoreError> {
         let path = self.path(id)?;
         let failed = |error: io::Error| match error.kind() {
             io::ErrorKind::NotFound => StoreError::NotFound { id: id.to_owned() },
             _ => StoreError::Io { path: path.clone(), what: "read", source: error },
         };
-        Replay::new(File::open(&path).map_err(failed)?, seqs).map_err(failed)
+        Replay::new(File::open(&path).map_err(failed)?, seqs, held_back).map_err(failed)
     }
 
     /// Makes a new log, locked, and has it filled. One that cannot be is not left behind.

@@ -75,9 +75,10 @@ pub trait Hook: Send + Sync + 'static {
 /// When a hook is asked, and of what.
 #[derive(Clone, Debug)]
 pub enum Moment {
-    /// A turn is to begin with what the person said since the model's last word or, if it `steers`, a running turn is to go
-    /// on with that. Denied, it is taken out of the transcript; a turn that was to begin ends at once with the reason as
-    /// its error, and one that runs goes on without. Sub-agents' turns are not told of.
+    /// A turn is to begin with something that the person said since the model's last word or, if it `steers`, a running
+    /// turn is to go on with it. Each message is asked about by itself. Denied, it is taken out of the transcript; a
+    /// turn that was to begin ends at once with the reason as its error, and one that runs goes on without. Sub-agents'
+    /// turns are not told of.
     TurnStart { prompt: Message, steers: bool },
     /// A call is to run, or to be put before the person; asked again if the person changes its input. Denied, it does not
     /// run, nobody is asked, and the model reads the reason.

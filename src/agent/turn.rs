@@ -468,8 +468,9 @@ impl<'a> Turn<'a> {
 
     /// Takes in what the person said to the running turn, and what else is new. Whether the model has anything to answer.
     async fn steer(&mut self, point: Point) -> bool {
+        let since = self.request.messages.len();
         let (is_said, is_news) = self.gather(point).await;
-        let may_be_read = is_said && self.hear_steering().await;
+        let may_be_read = is_said && self.hear_steering(since).await;
         may_be_read || is_news
     }
 

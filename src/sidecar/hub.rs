@@ -31,7 +31,8 @@ use crate::{
     mcp::Servers,
     protocol::{
         ApprovalRespondResponse, Empty, ModelListResponse, NoticeLevel, QuestionRespondResponse, Request, SessionEvent,
-        TaskCancelResponse, TaskListResponse, TaskReadResponse, TurnBackgroundResponse, TurnStartParams,
+        TaskCancelResponse, TaskListResponse, TaskReadResponse, TurnBackgroundResponse, TurnCancelParams,
+        TurnStartParams,
     },
     session::{self, Session, Signal, Verdict},
     store::Store,
@@ -230,7 +231,9 @@ impl Hub {
     }
 
     pub(super) fn request(&mut self, from: AttachmentId, request: Request, reply: Reply) {
-        if let Some(waiting) = session_of(&request).and_then(|id| self.loading.get_mut(id)) {
+        if !self.stops_reopening(&request)
+            && let Some(waiting) = session_of(&request).and_then(|id| self.loading.get_mut(id))
+        {
             return waiting.push(Deferred { from, request, reply });
         }
         if let Request::TurnStart(TurnStartParams { session_id, .. }) = &request
@@ -334,6 +337,15 @@ impl Hub {
                 }),
             ),
         }
+    }
+
+    /// Whether it cancels a turn that is being taken up again, which it does at once, whatever that turn waits for.
+    /// Where others are to begin first, it is about them, too.
+    fn stops_reopening(&self, request: &Request) -> bool {
+        let Request::TurnCancel(TurnCancelParams { session_id, .. }) = request else { return false };
+        let mut waiting = self.loading.get(session_id.as_str()).into_iter().flatten();
+        self.sessions.get(session_id.as_str()).is_some_and(|session| session.turn.is_some())
+            && !waiting.any(|deferred| matches!(deferred.request, Request::TurnStart(_)))
     }
 
     pub(super) fn session(&mut self, id: &str) -> Result<&mut Session, RequestError> {

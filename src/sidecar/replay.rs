@@ -27,13 +27,18 @@ pub fn read_event(seq: u64, json: &RawValue) -> SessionEvent {
 }
 
 /// Reads these events of a session, or as many of them as fit. Waits for the disk.
-pub fn page(store: &Store, session_id: &str, seqs: RangeInclusive<u64>) -> Result<EventListResponse, StoreError> {
+pub fn page(
+    store: &Store,
+    session_id: &str,
+    seqs: RangeInclusive<u64>,
+    held_back: Vec<u8>,
+) -> Result<EventListResponse, StoreError> {
     let mut next_seq = *seqs.start();
     if seqs.is_empty() {
         return Ok(EventListResponse { events: Vec::new(), next_seq });
     }
     let (mut events, mut bytes) = (Vec::new(), 0);
-    for (seq, json) in store.replay(session_id, seqs)? {
+    for (seq, json) in store.replay_with(session_id, seqs, held_back)? {
         bytes += json.get().len();
         if bytes > PAGE_BYTES && !events.is_empty() {
             break;
@@ -53,18 +58,19 @@ pub struct Watch {
     pub number: u64,
 }
 
-/// Sends these events of a session to one client, every number of them, then tells the hub. Ends when the handle is
-/// dropped.
+/// Sends these events of a session to one client, every number of them, then tells the hub. Of its log, some may be
+/// held back. Ends when the handle is dropped.
 pub fn replay(
     store: Store,
     watch: Watch,
     seqs: RangeInclusive<u64>,
+    held_back: Vec<u8>,
     hub: mpsc::UnboundedSender<Event>,
 ) -> AbortOnDropHandle<()> {
     let Watch { session_id, client, attachment, number } = watch;
     let (read, mut events) = mpsc::channel::<(u64, Box<RawValue>)>(READ_AHEAD);
     let (log_of, wanted) = (session_id.clone(), seqs.clone());
-    tokio::task::spawn_blocking(move || match store.replay(&log_of, wanted) {
+    tokio::task::spawn_blocking(move || match store.replay_with(&log_of, wanted, held_back) {
         Ok(past) => {
             for entry in past {
                 if read.blocking_send(entry).is_err() {

@@ -23,7 +23,8 @@ use crate::{agent::Settled, transcript::Message, workspace::Landed};
 ///
 /// What was appended is in the system's hands when the call returns: it outlives this process, however that ends. What
 /// did not fit on the disk is held back, in its order, and written before what is appended next, or when this is
-/// dropped: a log is always what happened until some moment, without gaps.
+/// dropped: a log is always what happened until some moment, without gaps. More than 64 MiB are not held back: what is
+/// appended then is lost, and stands as missing in the log.
 #[derive(Debug)]
 pub struct Log {
     file: Arc<File>,
@@ -123,6 +124,11 @@ impl Log {
     pub fn append_settings(&mut self, settings: &Settings) -> io::Result<()> {
         self.state.settings.clone_from(settings);
         self.append(&Line::Settings(settings))
+    }
+
+    /// What is held back. In the file it stands behind all that is there.
+    pub fn held_back(&self) -> &[u8] {
+        &self.unwritten
     }
 
     /// Has what was appended so far brought to the disk itself, on a thread that may wait. Asked for again before it has

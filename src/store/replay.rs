@@ -2,7 +2,7 @@
 
 use std::{
     fs::File,
-    io::{self, BufReader, Seek, SeekFrom},
+    io::{self, BufReader, Chain, Cursor, Read, Seek, SeekFrom},
     ops::RangeInclusive,
 };
 
@@ -13,7 +13,7 @@ use crate::protocol::{NoticeLevel, SessionEvent};
 
 /// The events of a range, in order and without gaps. See [`Store::replay`](super::Store::replay).
 pub struct Replay {
-    lines: Lines<BufReader<File>>,
+    lines: Lines<Chain<BufReader<File>, Cursor<Vec<u8>>>>,
     next: u64,
     last: u64,
     /// What was read when something before it was missing.
@@ -21,11 +21,13 @@ pub struct Replay {
 }
 
 impl Replay {
-    pub(super) fn new(mut file: File, seqs: RangeInclusive<u64>) -> io::Result<Self> {
+    pub(super) fn new(mut file: File, seqs: RangeInclusive<u64>, held_back: Vec<u8>) -> io::Result<Self> {
         let (next, last) = (*seqs.start().max(&1), *seqs.end());
         let start = offset_before(&mut file, next)?;
         file.seek(SeekFrom::Start(start))?;
-        Ok(Self { lines: Lines::new(BufReader::with_capacity(1 << 16, file), start), next, last, ahead: None })
+        // Should it be written meanwhile, it is read twice, and numbers that were read are passed over.
+        let reader = BufReader::with_capacity(1 << 16, file).chain(Cursor::new(held_back));
+        Ok(Self { lines: Lines::new(reader, start), next, last, ahead: None })
     }
 
     /// The next event of the log that is not before `next`.

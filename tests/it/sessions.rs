@@ -258,6 +258,14 @@ async fn what_is_said_while_the_disk_is_full_is_saved_once_there_is_room() {
         assert_eq!(notices.len(), usize::from(notice.is_some()), "{prompt}: {notices:?}");
         assert!(notice.is_none_or(|notice| notices[0].contains(notice)), "{prompt}: {notices:?}");
         shown.extend(events);
+        // Whoever looks back sees what happened, saved or not.
+        let listed = client.call("event/list", json!({"sessionId": session})).await;
+        let listed = listed["events"].as_array().expect("events").iter().map(|event| event["event"].clone());
+        assert!(listed.collect::<Vec<_>>().starts_with(&shown), "{prompt}");
+        client.call("session/load", json!({"sessionId": session, "fromSeq": 1})).await;
+        for expected in &shown {
+            assert_eq!(&client.event(&session).await.1, expected, "{prompt}");
+        }
     }
     client.child.start_kill().expect("kill -9");
     client.ended().await;

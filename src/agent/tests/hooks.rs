@@ -213,9 +213,40 @@ async fn what_a_hook_denied_is_not_left_for_the_next_turn() {
         let failed = agent.run(&history).await.unwrap_err();
         assert!(matches!(failed.source, TurnError::Hook(_)), "{failed}");
         failed.partial.apply(&mut history);
-        assert_eq!(history, before);
+        assert_eq!(history, [&before[..], &[Message::user("and now?")]].concat());
     }
     assert_eq!(model.requests.lock().unwrap().len(), 0);
+}
+
+#[tokio::test]
+async fn what_a_hook_let_pass_outlives_what_is_denied_after_it() {
+    let (stage, model) = (stage(), Model::new([vec![Cue::Fail]]));
+    let agent = agent(&model, &stage).to_builder().hook(no_secrets).build().unwrap();
+    let mut history = Vec::new();
+    for prompt in ["long and typed with care", "the SECRET is x"] {
+        history.push(Message::user(prompt));
+        agent.run(&history).await.unwrap_err().partial.apply(&mut history);
+        assert_eq!(history, [Message::user("long and typed with care")], "{prompt}");
+    }
+    history.push(Message::user("go on"));
+    agent.run(&history).await.unwrap();
+    assert_eq!(model.requests.lock().unwrap()[1].messages, history);
+}
+
+#[tokio::test]
+async fn a_denied_word_to_a_turn_without_an_answer_leaves_its_prompt() {
+    for others in [vec![], vec![Message::user("faster")]] {
+        let (stage, model) = (stage(), Model::new([vec![Cue::Think("hm"), Cue::Done(StopReason::EndTurn)]]));
+        let said = [vec![Message::user("the SECRET is x")], others.clone()].concat();
+        let host = Recorder { steering: Mutex::new([said].into()), ..Recorder::new(&stage) };
+        let agent = agent(&model, &stage).to_builder().hook(no_secrets).build().unwrap();
+        let history = vec![Message::user("go")];
+        let outcome = turn::run(&agent, &Scope::default(), history.clone(), &host, host.cancel.clone()).await;
+        let expected = [history, others.clone()].concat();
+        assert!(outcome.replaced.unwrap().starts_with(&expected), "{others:?}");
+        // What may be read is answered, and what may not is not.
+        assert_eq!(model.requests.lock().unwrap().len(), 1 + others.len(), "{others:?}");
+    }
 }
 
 #[tokio::test]

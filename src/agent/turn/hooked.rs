@@ -17,45 +17,57 @@ impl Turn<'_> {
     }
 
     pub(super) async fn hear_start(&mut self) -> Result<(), TurnError> {
-        self.hear_said(false).await.map_err(TurnError::Hook)
+        // More than the prompt, where a former turn ended before the model answered.
+        let answered = self.request.messages.iter().rposition(|message| message.role == Role::Assistant);
+        self.hear_said(answered.map_or(0, |last| last + 1), false).await.map_err(TurnError::Hook)
     }
 
-    /// The person has said something to the running turn. True if the model may read it.
-    pub(super) async fn hear_steering(&mut self) -> bool {
-        let Err(reason) = self.hear_said(true).await else { return true };
+    /// The person has said something to the running turn, from this message on. True if the model may read some of it.
+    pub(super) async fn hear_steering(&mut self, since: usize) -> bool {
+        let Err(reason) = self.hear_said(since, true).await else { return true };
         let message = format!("What you said does not reach the model: a hook denied it: {reason}");
         self.ground.emit(Event::Notice { level: NoticeLevel::Warning, message }).await;
-        false
+        self.request.messages.iter().skip(since).any(is_prompt)
     }
 
-    /// Asks about what the person said since the model's last word, which is more than the prompt where a former turn ended
-    /// before it was asked. What is denied is taken out; the error is the reason.
-    async fn hear_said(&mut self, steers: bool) -> Result<(), String> {
-        let messages = &self.request.messages;
-        let since = messages.iter().rposition(|message| message.role == Role::Assistant).map_or(0, |last| last + 1);
-        let prompts: Vec<_> = messages[since..].iter().filter(|message| is_prompt(message)).map(said).collect();
-        if prompts.is_empty() || !self.is_heard() {
+    /// Asks about each thing that the person said from this message on. What is denied is taken out; the error is the
+    /// reason.
+    async fn hear_said(&mut self, since: usize, steers: bool) -> Result<(), String> {
+        if !self.is_heard() {
             return Ok(());
         }
-        let line_end = Content::Text { text: "\n".to_owned() };
-        let content = prompts.join(&&line_end).into_iter().cloned().collect();
-        let prompt = Message { role: Role::User, content };
-        let heard = self.ground.hear_hooks(Moment::TurnStart { prompt, steers }).await;
-        if let Some(reason) = heard.deny {
-            self.take_out(since).await;
-            return Err(reason);
+        let said_by_person = |(index, message): (usize, &Message)| {
+            let content = said(message).into_iter().cloned().collect();
+            is_prompt(message).then_some((index, Message { role: Role::User, content }))
+        };
+        let prompts: Vec<_> = self.request.messages.iter().enumerate().skip(since).filter_map(said_by_person).collect();
+        let (mut context, mut denied, mut why) = (Vec::new(), Vec::new(), None);
+        for (index, prompt) in prompts {
+            let heard = self.ground.hear_hooks(Moment::TurnStart { prompt, steers }).await;
+            match heard.deny {
+                Some(reason) => {
+                    denied.push(index);
+                    why.get_or_insert(reason);
+                }
+                None => context.extend(heard.context),
+            }
         }
-        if !heard.context.is_empty() {
-            self.append(Message::user(format!("{HOOKS_SAY}\n{}", heard.context.join("\n")))).await;
+        if !denied.is_empty() {
+            self.take_out(&denied).await;
         }
-        Ok(())
+        context.dedup();
+        // A turn that does not begin leaves nothing of theirs: they are asked again with the next.
+        if !context.is_empty() && (steers || why.is_none()) {
+            self.append(Message::user(format!("{HOOKS_SAY}\n{}", context.join("\n")))).await;
+        }
+        why.map_or(Ok(()), Err)
     }
 
-    /// Takes out what the person said from this message on.
-    async fn take_out(&mut self, since: usize) {
+    /// Takes out what the person said in these messages.
+    async fn take_out(&mut self, denied: &[usize]) {
         let mut messages = self.request.messages.clone();
-        for message in messages[since..].iter_mut().filter(|message| is_prompt(message)) {
-            message.content.retain(|part| matches!(part, Content::ToolResult(_)));
+        for index in denied {
+            messages[*index].content.retain(|part| matches!(part, Content::ToolResult(_)));
         }
         messages.retain(|message| !message.content.is_empty());
         // Files that a prompt points to are shown by no call.

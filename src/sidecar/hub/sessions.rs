@@ -84,15 +84,15 @@ impl Hub {
     }
 
     pub(super) fn list_events(&mut self, params: EventListParams, reply: Reply) {
-        let last = match self.session(&params.session_id) {
-            Ok(session) => session.last_seq,
+        let (last, held_back) = match self.session(&params.session_id) {
+            Ok(session) => (session.last_seq, session.log.held_back().to_vec()),
             Err(error) => return reply(Err(error)),
         };
         let first = params.from_seq.unwrap_or(1).max(1);
         let limit = u64::from(params.limit.unwrap_or(500).clamp(1, 5_000));
         let (store, seqs) = (self.store.clone(), first..=last.min(first.saturating_add(limit - 1)));
         tokio::task::spawn_blocking(move || {
-            answer(reply, page(&store, &params.session_id, seqs).map_err(store_error));
+            answer(reply, page(&store, &params.session_id, seqs, held_back).map_err(store_error));
         });
     }
 
@@ -112,6 +112,10 @@ impl Hub {
                         let workspace = self.workspace.with_roots(roots);
                         let rules = stored_rules(&workspace);
                         session.move_to(workspace, rules);
+                        // Servers stay in the folders that they were started for.
+                        if params.mcp_servers.is_some() {
+                            session.mcp = None;
+                        }
                         Ok(())
                     }
                 });
@@ -156,7 +160,8 @@ impl Hub {
         }
         let (attachment, number) = (watcher.attachment.clone(), watcher.number);
         let watch = Watch { session_id, client, attachment, number };
-        watcher.replay = Some(replay(self.store.clone(), watch, first..=last, self.sender.clone()));
+        let held_back = session.log.held_back().to_vec();
+        watcher.replay = Some(replay(self.store.clone(), watch, first..=last, held_back, self.sender.clone()));
     }
 
     pub(super) fn loaded(&mut self, id: &Arc<str>, loaded: Result<Box<Loaded>, RequestError>) {
@@ -205,16 +210,21 @@ impl Hub {
             session.restore(recovered, waiting_turn.is_some());
             session.listen(hub);
         }
-        // The turn may be about their tools.
-        let brought = waiting.iter().find_map(|deferred| match &deferred.request {
-            Request::SessionLoad(params) => params.mcp_servers.clone(),
-            _ => None,
-        });
-        self.equip(id, brought.unwrap_or_default());
-        self.loading.insert(id.clone(), waiting);
+        if waiting_turn.is_some() {
+            // The turn may be about their tools. Others bring theirs once the session is where they want it.
+            let brought = waiting.iter().find_map(|deferred| match &deferred.request {
+                Request::SessionLoad(params) => params.mcp_servers.clone(),
+                _ => None,
+            });
+            self.equip(id, brought.unwrap_or_default());
+        } else {
+            self.watch_tools(id);
+        }
+        self.loading.insert(id.clone(), Vec::new());
         if let Some(turn) = waiting_turn {
             self.go_on(id, turn);
         }
+        self.serve_deferred(waiting);
         self.let_in(id);
     }
 

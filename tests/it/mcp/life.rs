@@ -203,6 +203,58 @@ async fn an_open_approval_of_a_servers_tool_outlives_a_kill() {
     }
 }
 
+#[tokio::test]
+async fn a_cancel_does_not_wait_for_the_server_that_a_turn_of_an_earlier_process_waits_for() {
+    let Some(python) = super::python() else { return };
+    let ground = Ground::new(&script::always(calls("echo", json!({"text": "again"}))));
+    let servers = |seconds: &str| {
+        let args = [json!(super::script_path()), json!("--slow-start"), json!(seconds)];
+        json!([{"type": "stdio", "name": "tests", "command": python, "args": args, "env": []}])
+    };
+    let mut client = ground.client(everything()).await;
+    let session = text(&client.call("session/new", json!({"mcpServers": servers("0")})).await["sessionId"]);
+    until(&client, json!({"sessionId": session}), "tests", "ready").await;
+    client.start(&session, "go").await;
+    client.asked("approval/request").await;
+    client.child.start_kill().expect("kill -9");
+    client.ended().await;
+
+    let mut client = ground.client(everything()).await;
+    let load = json!({"sessionId": session, "fromSeq": 1, "mcpServers": servers("600")});
+    let (_, cancelled) =
+        tokio::join!(client.call("session/load", load), client.call("turn/cancel", json!({"sessionId": session})));
+    assert_eq!(cancelled, json!({"cancelled": true}));
+    let events = client.events_until(&session, "turnEnded").await;
+    let result = events.iter().find(|event| event["type"] == "toolResult").expect("a result");
+    assert_eq!(result["status"], "cancelled", "the wait did not end first, or there would be no such tool: {result}");
+}
+
+#[tokio::test]
+async fn brought_servers_work_in_the_folder_that_the_session_is_loaded_in() {
+    let Some(python) = super::python() else { return };
+    let ground = Ground::new(&script::by_prompt(json!({"go": calls("roots", json!({}))})));
+    let brought = json!([{
+        "type": "stdio", "name": "tests", "command": python, "args": [super::script_path()], "env": [],
+    }]);
+    let mut client = ground.client(everything()).await;
+    let session = text(&client.call("session/new", json!({"mode": "auto"})).await["sessionId"]);
+    // So that it is stored.
+    client.start(&session, "hello").await;
+    client.events_until(&session, "turnEnded").await;
+    client.call("session/close", json!({"sessionId": session})).await;
+    // First it is read from the disk, then it is open.
+    for name in ["one", "two"] {
+        let folder = ground.project().with_file_name(name);
+        std::fs::create_dir(&folder).expect("a folder");
+        let load = json!({"sessionId": session, "roots": [folder], "mcpServers": brought});
+        client.call("session/load", load).await;
+        until(&client, json!({"sessionId": session}), "tests", "ready").await;
+        let (result, _) = turn(&mut client, &session, "go").await;
+        let roots: Value = serde_json::from_str(&text(&result["text"])).expect("JSON");
+        assert_eq!(roots["roots"], json!([{"uri": format!("file://{}", folder.display()), "name": name}]));
+    }
+}
+
 #[cfg(target_os = "linux")]
 #[tokio::test]
 async fn servers_end_with_pillion_and_so_does_all_that_they_started() {
