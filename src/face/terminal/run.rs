@@ -216,29 +216,55 @@ async fn converse(
     let prompt = shown.map(|path| ContentBlock::File { path }).chain([ContentBlock::Text { text: prompt }]).collect();
     // From here on there is a turn to stop.
     let mut signals = Signals::new()?;
-    // A turn that was waiting for the person when an earlier process ended waits again.
-    let said = match turn_id {
-        None => {
-            let start = TurnStartParams {
-                session_id: session_id.clone(),
-                prompt,
-                // Another client may have begun one just now.
-                queue: true,
-                output_schema: schema.clone(),
-            };
-            link.call::<TurnStartResponse>(me, Request::TurnStart(start)).await.map(|turn| turn.turn_id)
+    let said = async {
+        match turn_id {
+            None => {
+                let start = TurnStartParams {
+                    session_id: session_id.clone(),
+                    prompt,
+                    // Another client may have begun one just now.
+                    queue: true,
+                    output_schema: schema.clone(),
+                };
+                link.call::<TurnStartResponse>(me, Request::TurnStart(start)).await.map(|turn| turn.turn_id)
+            }
+            // A turn that was waiting for the person when an earlier process ended waits again.
+            Some(turn_id) => {
+                let steer = TurnSteerParams { session_id: session_id.clone(), prompt };
+                link.call::<Empty>(me, Request::TurnSteer(steer)).await.map(|Empty {}| turn_id)
+            }
         }
-        Some(turn_id) => {
-            let steer = TurnSteerParams { session_id: session_id.clone(), prompt };
-            link.call::<Empty>(me, Request::TurnSteer(steer)).await.map(|Empty {}| turn_id)
+    };
+    let cancel = |waiting_only: bool| {
+        let params = TurnCancelParams { session_id: session_id.clone(), background: false, waiting_only };
+        link.request(me, Request::TurnCancel(params), Box::new(|_| {}));
+    };
+    let mut is_stopped = false;
+    tokio::pin!(said);
+    let said = loop {
+        tokio::select! {
+            biased;
+            said = &mut said => break said,
+            stop = signals.next() => {
+                if is_stopped && stop == Stop::Person {
+                    return Ok(STOPPED);
+                }
+                is_stopped = true;
+                // What runs meanwhile is somebody else's.
+                cancel(true);
+            }
         }
     };
     let ours = match said {
         Ok(turn_id) => turn_id,
+        Err(_) if is_stopped => return Ok(STOPPED),
         Err(error) => return refused(args, &error),
     };
+    if is_stopped {
+        // It had begun already.
+        cancel(false);
+    }
     let mut answer = LastAnswer::default();
-    let mut is_stopped = false;
     loop {
         tokio::select! {
             biased;
@@ -247,9 +273,7 @@ async fn converse(
                     return Ok(STOPPED);
                 }
                 is_stopped = true;
-                let session_id = session_id.clone();
-                let cancel = TurnCancelParams { session_id, background: false, waiting_only: false };
-                link.request(me, Request::TurnCancel(cancel), Box::new(|_| {}));
+                cancel(false);
             }
             event = dialogue.next() => {
                 let Some(event) = event? else {
