@@ -15,7 +15,7 @@ use super::{
     signals::{Signals, Stop},
 };
 use crate::{
-    config::Rules,
+    config::{Config, Rules},
     face::{
         attach::{self, Joined},
         link::Link,
@@ -180,7 +180,7 @@ async fn converse(
         && let Some(missing) = args.files.iter().find(|path| !path.exists())
     {
         let message = format!("{} cannot be shown to the model: there is no such file or folder.", missing.display());
-        return refused(args, &RequestError::new(RequestError::NOT_FOUND, message));
+        return unopened(link, args, &RequestError::new(RequestError::NOT_FOUND, message));
     }
     let open = match &args.session {
         Some(id) => Request::SessionLoad(SessionLoadParams {
@@ -198,7 +198,7 @@ async fn converse(
     };
     let (session_id, turn_id) = match link.call::<SessionInfo>(me, open).await {
         Ok(session) => (session.session_id, session.turn_id),
-        Err(error) => return refused(args, &error),
+        Err(error) => return unopened(link, args, &error),
     };
     if args.session.is_some() && (args.model.is_some() || args.mode.is_some()) {
         let configure = Request::SessionConfigure(SessionConfigureParams {
@@ -345,6 +345,16 @@ fn tell_ended(dialogue: &Dialogue) -> io::Result<()> {
             visible(title)
         )
     })
+}
+
+/// There is no session that would tell what is wrong with the settings, and that may be the reason.
+fn unopened(link: &Link, args: &Args, error: &RequestError) -> anyhow::Result<u8> {
+    if let Some(hub) = link.own() {
+        for warning in Config::load(&hub.workspace().roots(), None).1 {
+            writeln!(io::stderr(), "pillion: {warning}")?;
+        }
+    }
+    refused(args, error)
 }
 
 fn refused(args: &Args, error: &RequestError) -> anyhow::Result<u8> {
