@@ -53,7 +53,7 @@ impl Rules {
     }
 
     /// What is wrong with the user's rules, and with those that were stored for these roots.
-    pub(super) fn check(roots: &[PathBuf]) -> Vec<Warning> {
+    pub fn check(roots: &[PathBuf]) -> Vec<Warning> {
         Files::of_this_user().check(roots)
     }
 

@@ -24,6 +24,8 @@ const TOOLS: usize = 100;
 /// MCP servers that run side by side. Dropping it ends them in the background; [`Servers::shut_down`] waits for it.
 pub struct Servers {
     ground: Arc<Ground>,
+    /// Those whose tools come first.
+    others: Option<Arc<Servers>>,
     running: Mutex<Vec<Running>>,
     resources: Arc<dyn Tool>,
     /// How many tools there was no room for when it was last looked.
@@ -54,9 +56,19 @@ struct Running {
 impl Servers {
     /// None yet. Servers are told the workspace's roots; `notify` hears of those that fail, and must not wait.
     pub fn new(workspace: Arc<Workspace>, notify: impl Fn(Notice) + Send + Sync + 'static) -> Arc<Self> {
+        Self::beside(None, workspace, notify)
+    }
+
+    /// The same, for who has others, too: these offer as many tools as those leave room for.
+    pub fn beside(
+        others: Option<Arc<Servers>>,
+        workspace: Arc<Workspace>,
+        notify: impl Fn(Notice) + Send + Sync + 'static,
+    ) -> Arc<Self> {
         let ground = Ground { workspace, notify: Box::new(notify), changed: watch::Sender::default() };
         Arc::new_cyclic(|me: &Weak<Self>| Self {
             ground: Arc::new(ground),
+            others,
             running: Mutex::default(),
             resources: typed(Resources(me.clone())),
             left_out: AtomicUsize::new(0),
@@ -109,7 +121,7 @@ impl Servers {
 
     /// What has become of each, in the order in which they were set.
     pub fn list(&self) -> Vec<Status> {
-        let mut room = TOOLS;
+        let mut room = self.room();
         let status = |running: &Running| {
             let mut status = running.server.status();
             status.tools = status.tools.min(room);
@@ -139,6 +151,12 @@ impl Servers {
         self.lock().iter().map(|running| &running.server).find(|server| server.spec.name == name).cloned()
     }
 
+    /// How many tools these may offer.
+    fn room(&self) -> usize {
+        let offered = |others: &Arc<Servers>| others.list().iter().map(|status| status.tools).sum();
+        TOOLS - self.others.as_ref().map_or(0, offered)
+    }
+
     /// Tells of tools that there is no room for, once there are more of them than before.
     fn tell_left_out(&self, tools: &[(String, Arc<dyn Tool>)]) {
         let known = self.left_out.swap(tools.len(), Ordering::Relaxed);
@@ -164,13 +182,14 @@ impl Source for Servers {
     }
 
     fn tools(&self) -> Vec<Arc<dyn Tool>> {
+        let room = self.room();
         let running = self.lock();
         let of = |Running { server, .. }: &Running| {
             let name = server.spec.name.clone();
             server.tools().into_iter().map(move |tool| (name.clone(), tool))
         };
         let mut tools: Vec<_> = running.iter().flat_map(of).collect();
-        let left_out = tools.split_off(tools.len().min(TOOLS));
+        let left_out = tools.split_off(tools.len().min(room));
         let mut tools: Vec<_> = tools.into_iter().map(|(_, tool)| tool).collect();
         let has_resources = running.iter().any(|running| {
             let offer = running.server.offer();

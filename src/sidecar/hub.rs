@@ -88,7 +88,7 @@ impl Hub {
             providers: Providers::new(&config),
             config,
             editor_settings: None,
-            mcp: servers::servers(workspace.clone(), sender.clone(), None),
+            mcp: servers::servers(None, workspace.clone(), sender.clone(), None),
             workspace,
             store,
             sender,

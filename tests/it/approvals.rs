@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{Client, Ground, Heard, everything, script, text};
+use crate::support::{Client, Ground, Heard, eventually, everything, script, text};
 
 const BEFORE: &str = "one\ntwo\nthree\n";
 
@@ -166,6 +166,34 @@ async fn the_modes_allow_what_they_say() {
         let events = client.events_until(&session, "turnEnded").await;
         assert!(!events.iter().any(|event| event["type"] == "approvalRequested"), "{mode} asked");
         assert_eq!(on_disk(&ground), expected, "{mode}");
+    }
+}
+
+#[tokio::test]
+async fn broken_rules_of_folders_that_only_a_session_has_are_told_there() {
+    let write = json!({"toolCall": {"name": "write", "input": {"path": "made.txt", "content": "made"}}});
+    let ground = Ground::new(&script::by_prompt(json!({"make it": [write], "hello": [{"text": "Hello."}]})));
+    let elsewhere = tempfile::tempdir().expect("a folder");
+    let own = json!({"roots": [elsewhere.path()]});
+    let mut client = ground.client(everything()).await;
+    let session = text(&client.call("session/new", own.clone()).await["sessionId"]);
+    client.start(&session, "make it").await;
+    let (reply, _) = client.asked("approval/request").await;
+    reply.send(Ok(json!({"type": "allow", "scope": "project"})));
+    client.events_until(&session, "turnEnded").await;
+    let stored = || {
+        let projects = std::fs::read_dir(ground.state().join("projects")).into_iter().flatten().flatten();
+        projects.map(|project| project.path().join("rules.toml")).find(|file| file.exists())
+    };
+    eventually("the rule is stored", || stored().is_some()).await;
+    std::fs::write(stored().expect("a file"), "ruls = []\n").expect("a mistake");
+    for (params, told) in [(own, 1), (json!({}), 0)] {
+        let session = text(&client.call("session/new", params).await["sessionId"]);
+        client.start(&session, "hello").await;
+        let events = client.events_until(&session, "turnEnded").await;
+        let is_told =
+            |event: &&Value| event["type"] == "notice" && text(&event["message"]).contains("No rule in this file");
+        assert_eq!(events.iter().filter(is_told).count(), told, "{events:?}");
     }
 }
 

@@ -14,6 +14,7 @@ use tokio::{
 };
 
 use crate::{
+    compaction,
     serve::served::{self, Served},
     support::{Client, Ground, LIMIT, eventually, everything, script, text},
 };
@@ -295,6 +296,28 @@ async fn a_cancel_takes_back_what_the_same_client_has_waiting() {
     assert!(refused.contains("-32800"), "{refused}");
     editor.events_until(&session, "turnEnded").await;
     editor.leave().await;
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_run_that_waits_for_a_compaction_can_be_stopped() {
+    use rustix::process::{Pid, Signal, kill_process};
+    for signal in [Signal::INT, Signal::TERM] {
+        let (ground, editor, session) = compaction::without_end().await;
+        let run = terminal(&ground, &["run", "--json", "--session", &session, "next"]);
+        let pid = run.child.id().expect("it runs");
+        // The handlers come one after the other, and then the prompt.
+        let hears = || {
+            let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+            let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:")).map(str::trim);
+            let caught = u64::from_str_radix(caught.unwrap_or_default(), 16).unwrap_or_default();
+            caught & (1 << (signal.as_raw() - 1)) != 0
+        };
+        eventually("it hears signals", hears).await;
+        kill_process(Pid::from_raw(pid.cast_signed()).expect("an id"), signal).expect("it is told");
+        assert_eq!(run.end().await.0, Some(130), "{signal:?}");
+        compaction::goes_on_until_cancelled(editor, &session).await;
+    }
 }
 
 #[tokio::test]

@@ -43,6 +43,30 @@ fn reading(more: &[Value]) -> Value {
     json!(script)
 }
 
+/// A session whose conversation is just being made shorter, by a model that says nothing.
+#[cfg(unix)]
+pub async fn without_end() -> (Ground, Client, String) {
+    let then =
+        [json!({"match": "forever", "steps": [{"hang": true}]}), json!({"match": "go on", "steps": [{"text": "On."}]})];
+    let ground = ground(&reading(&then), 100_000, "");
+    let mut client = ground.client(everything()).await;
+    let session = well_read(&ground, &mut client).await;
+    client.call("session/compact", json!({"sessionId": session, "instructions": "forever"})).await;
+    (ground, client, session)
+}
+
+/// It still is; what comes then is the next turn.
+#[cfg(unix)]
+pub async fn goes_on_until_cancelled(mut client: Client, session: &str) {
+    let cancelled = client.call("turn/cancel", json!({"sessionId": session})).await;
+    assert_eq!(cancelled["cancelled"], true, "it went on");
+    client.start(session, "go on").await;
+    let events = client.events_until(session, "turnEnded").await;
+    assert_eq!(of_kind(&events, "turnStarted").len(), 1, "{events:?}");
+    assert_eq!(streamed(&events), "On.");
+    client.leave().await;
+}
+
 #[tokio::test]
 async fn each_call_says_what_it_cost_and_how_full_the_context_is() {
     let usage = json!({"usage": {"inputTokens": 1_000, "outputTokens": 100, "cacheReadTokens": 2_000}});

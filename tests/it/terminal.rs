@@ -161,13 +161,21 @@ fn a_file_that_is_not_there_is_told_before_the_model_is_asked() {
 
 #[test]
 fn what_is_wrong_with_the_settings_is_told_once() {
-    let ground = Ground::new(&script::always(json!([{"text": "hello"}])));
+    let mut ground = Ground::new(&script::always(json!([{"text": "hello"}])));
     std::fs::create_dir(ground.project().join(".pillion")).expect("a folder");
     ground.write(".pillion/config.toml", "model = \"evil/model\"\n");
     for args in [&["go"][..], &["--continue", "go"]] {
         let output = run(&ground, args);
         let told = [output.stdout, output.stderr].map(|said| String::from_utf8_lossy(&said).matches("refused").count());
         assert_eq!(told, [1, 0], "{args:?}");
+    }
+    // No session tells it where none can be opened.
+    ground.env.push(("PILLION_MODEL".to_owned(), "unknown/any".to_owned()));
+    for (args, why) in [(&["go"][..], "no provider \"unknown\""), (&["--file", "none.txt", "go"], "none.txt")] {
+        let output = run(&ground, args);
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!((output.status.code(), said.matches("refused").count()), (Some(2), 1), "{said}");
+        assert!(said.contains(why), "{said}");
     }
 }
 

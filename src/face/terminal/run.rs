@@ -15,7 +15,7 @@ use super::{
     signals::{Signals, Stop},
 };
 use crate::{
-    config::Rules,
+    config::{Config, Rules},
     face::{
         attach::{self, Joined},
         link::Link,
@@ -180,7 +180,7 @@ async fn converse(
         && let Some(missing) = args.files.iter().find(|path| !path.exists())
     {
         let message = format!("{} cannot be shown to the model: there is no such file or folder.", missing.display());
-        return refused(args, &RequestError::new(RequestError::NOT_FOUND, message));
+        return unopened(link, args, &RequestError::new(RequestError::NOT_FOUND, message));
     }
     let open = match &args.session {
         Some(id) => Request::SessionLoad(SessionLoadParams {
@@ -198,7 +198,7 @@ async fn converse(
     };
     let (session_id, turn_id) = match link.call::<SessionInfo>(me, open).await {
         Ok(session) => (session.session_id, session.turn_id),
-        Err(error) => return refused(args, &error),
+        Err(error) => return unopened(link, args, &error),
     };
     if args.session.is_some() && (args.model.is_some() || args.mode.is_some()) {
         let configure = Request::SessionConfigure(SessionConfigureParams {
@@ -216,29 +216,55 @@ async fn converse(
     let prompt = shown.map(|path| ContentBlock::File { path }).chain([ContentBlock::Text { text: prompt }]).collect();
     // From here on there is a turn to stop.
     let mut signals = Signals::new()?;
-    // A turn that was waiting for the person when an earlier process ended waits again.
-    let said = match turn_id {
-        None => {
-            let start = TurnStartParams {
-                session_id: session_id.clone(),
-                prompt,
-                // Another client may have begun one just now.
-                queue: true,
-                output_schema: schema.clone(),
-            };
-            link.call::<TurnStartResponse>(me, Request::TurnStart(start)).await.map(|turn| turn.turn_id)
+    let said = async {
+        match turn_id {
+            None => {
+                let start = TurnStartParams {
+                    session_id: session_id.clone(),
+                    prompt,
+                    // Another client may have begun one just now.
+                    queue: true,
+                    output_schema: schema.clone(),
+                };
+                link.call::<TurnStartResponse>(me, Request::TurnStart(start)).await.map(|turn| turn.turn_id)
+            }
+            // A turn that was waiting for the person when an earlier process ended waits again.
+            Some(turn_id) => {
+                let steer = TurnSteerParams { session_id: session_id.clone(), prompt };
+                link.call::<Empty>(me, Request::TurnSteer(steer)).await.map(|Empty {}| turn_id)
+            }
         }
-        Some(turn_id) => {
-            let steer = TurnSteerParams { session_id: session_id.clone(), prompt };
-            link.call::<Empty>(me, Request::TurnSteer(steer)).await.map(|Empty {}| turn_id)
+    };
+    let cancel = |waiting_only: bool| {
+        let params = TurnCancelParams { session_id: session_id.clone(), background: false, waiting_only };
+        link.request(me, Request::TurnCancel(params), Box::new(|_| {}));
+    };
+    let mut is_stopped = false;
+    tokio::pin!(said);
+    let said = loop {
+        tokio::select! {
+            biased;
+            said = &mut said => break said,
+            stop = signals.next() => {
+                if is_stopped && stop == Stop::Person {
+                    return Ok(STOPPED);
+                }
+                is_stopped = true;
+                // What runs meanwhile is somebody else's.
+                cancel(true);
+            }
         }
     };
     let ours = match said {
         Ok(turn_id) => turn_id,
+        Err(_) if is_stopped => return Ok(STOPPED),
         Err(error) => return refused(args, &error),
     };
+    if is_stopped {
+        // It had begun already.
+        cancel(false);
+    }
     let mut answer = LastAnswer::default();
-    let mut is_stopped = false;
     loop {
         tokio::select! {
             biased;
@@ -247,9 +273,7 @@ async fn converse(
                     return Ok(STOPPED);
                 }
                 is_stopped = true;
-                let session_id = session_id.clone();
-                let cancel = TurnCancelParams { session_id, background: false, waiting_only: false };
-                link.request(me, Request::TurnCancel(cancel), Box::new(|_| {}));
+                cancel(false);
             }
             event = dialogue.next() => {
                 let Some(event) = event? else {
@@ -321,6 +345,16 @@ fn tell_ended(dialogue: &Dialogue) -> io::Result<()> {
             visible(title)
         )
     })
+}
+
+/// There is no session that would tell what is wrong with the settings, and that may be the reason.
+fn unopened(link: &Link, args: &Args, error: &RequestError) -> anyhow::Result<u8> {
+    if let Some(hub) = link.own() {
+        for warning in Config::load(&hub.workspace().roots(), None).1 {
+            writeln!(io::stderr(), "pillion: {warning}")?;
+        }
+    }
+    refused(args, error)
 }
 
 fn refused(args: &Args, error: &RequestError) -> anyhow::Result<u8> {

@@ -19,6 +19,10 @@ pub struct Signals {
     hangup: Option<tokio::signal::unix::Signal>,
     #[cfg(windows)]
     interrupt: tokio::signal::windows::CtrlC,
+    #[cfg(windows)]
+    close: tokio::signal::windows::CtrlClose,
+    #[cfg(windows)]
+    shutdown: tokio::signal::windows::CtrlShutdown,
 }
 
 /// Who wants it to stop.
@@ -26,7 +30,8 @@ pub struct Signals {
 pub enum Stop {
     /// The person, by Ctrl-C. They press it again if it takes them too long.
     Person,
-    /// The system: by SIGTERM, or by SIGHUP where the terminal is closed. It may send both.
+    /// The system: by SIGTERM, or by SIGHUP where the terminal is closed; it may send both. On Windows, where the console
+    /// is closed or the system shuts down.
     System,
 }
 
@@ -43,7 +48,8 @@ impl Signals {
 
     #[cfg(windows)]
     pub fn new() -> io::Result<Self> {
-        Ok(Self { interrupt: tokio::signal::windows::ctrl_c()? })
+        use tokio::signal::windows::{ctrl_c, ctrl_close, ctrl_shutdown};
+        Ok(Self { interrupt: ctrl_c()?, close: ctrl_close()?, shutdown: ctrl_shutdown()? })
     }
 
     /// The next. Safe to drop and call again.
@@ -59,7 +65,10 @@ impl Signals {
 
     #[cfg(windows)]
     pub async fn next(&mut self) -> Stop {
-        self.interrupt.recv().await;
-        Stop::Person
+        tokio::select! {
+            _ = self.interrupt.recv() => Stop::Person,
+            _ = self.close.recv() => Stop::System,
+            _ = self.shutdown.recv() => Stop::System,
+        }
     }
 }

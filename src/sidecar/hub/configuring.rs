@@ -54,11 +54,19 @@ impl Hub {
         }
     }
 
-    /// Tells a session that is opened what nobody was told of yet.
+    /// Tells a session that is opened what nobody was told of yet, and what is wrong with the rules of its own roots.
     pub(super) fn tell_warnings(&mut self, session_id: &str) {
+        let roots = self.workspace.roots();
         let Some(session) = self.sessions.get_mut(session_id) else { return };
         for warning in self.warnings.drain(..) {
             session.notice(NoticeLevel::Warning, warning);
+        }
+        let own = session.workspace.roots();
+        if own != roots {
+            // With the settings, these were told.
+            let known = Rules::check(&roots);
+            let wrong = Rules::check(&own).into_iter().filter(|warning| !known.contains(warning));
+            session.warn(wrong.map(|warning| warning.to_string()).collect());
         }
     }
 

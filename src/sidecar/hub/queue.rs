@@ -43,19 +43,19 @@ impl Hub {
 
     /// Takes back what a client has waiting, in one session or in all.
     pub(super) fn unqueue(&mut self, session_id: Option<&str>, client: AttachmentId) {
-        for (of, queue) in &mut self.queued {
-            if session_id.is_some_and(|session_id| session_id != &**of) {
-                continue;
-            }
-            let (gone, kept): (VecDeque<_>, _) = queue.drain(..).partition(|deferred| deferred.from == client);
+        let concerned = |of: &str| session_id.is_none_or(|session_id| session_id == of);
+        let mut gone = Vec::new();
+        for (_, queue) in self.queued.iter_mut().filter(|(of, _)| concerned(of)) {
+            let (taken, kept): (VecDeque<_>, _) = queue.drain(..).partition(|deferred| deferred.from == client);
             *queue = kept;
-            for Deferred { reply, .. } in gone {
-                reply(Err(RequestError::new(
-                    RequestError::CANCELLED,
-                    "This prompt was still waiting and was taken back.",
-                )));
-            }
+            gone.extend(taken);
+        }
+        for (_, waiting) in self.compacting.iter_mut().filter(|(of, _)| concerned(of)) {
+            gone.extend(waiting.extract_if(.., |deferred| deferred.from == client));
         }
         self.queued.retain(|_, queue| !queue.is_empty());
+        for Deferred { reply, .. } in gone {
+            reply(Err(RequestError::new(RequestError::CANCELLED, "This prompt was still waiting and was taken back.")));
+        }
     }
 }

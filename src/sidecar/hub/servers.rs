@@ -13,13 +13,14 @@ use crate::{
     workspace::Workspace,
 };
 
-/// Servers whose failures the hub hears of.
+/// Servers whose failures the hub hears of, beside others that a session has.
 pub fn servers(
+    others: Option<Arc<Servers>>,
     workspace: Arc<Workspace>,
     hub: mpsc::UnboundedSender<Event>,
     session_id: Option<Arc<str>>,
 ) -> Arc<Servers> {
-    Servers::new(workspace, move |Notice { message, .. }| {
+    Servers::beside(others, workspace, move |Notice { message, .. }| {
         let _ = hub.send(Event::ServerFailed { session_id: session_id.clone(), message });
     })
 }
@@ -30,7 +31,8 @@ impl Hub {
         let withheld = self.config.secret_variables();
         let Some(session) = self.sessions.get_mut(session_id) else { return };
         if session.mcp.is_some() || !brought.is_empty() {
-            let own = || servers(session.workspace.clone(), self.sender.clone(), Some(session_id.clone()));
+            let (others, hub) = (self.mcp.clone(), self.sender.clone());
+            let own = || servers(Some(others), session.workspace.clone(), hub, Some(session_id.clone()));
             let own = session.mcp.get_or_insert_with(own).clone();
             let mut specs: Vec<Spec> = brought.into_iter().map(Spec::from).collect();
             specs.retain_mut(|spec| {
@@ -57,8 +59,9 @@ impl Hub {
         let own = self.sessions.get(session_id).and_then(|session| session.mcp.clone());
         let sources = [(Some(self.mcp.clone()), Collision::First), (own, Collision::Prefix)];
         for (source, collision) in sources.into_iter().filter_map(|(source, c)| Some((source?, c))) {
-            // Only `Collision::Refuse` refuses.
-            let _ = tools.add_source(source, collision);
+            if let Err(error) = tools.add_source(source, collision) {
+                tracing::warn!(session = session_id, "the tools of MCP servers are left out: {error}");
+            }
         }
         tools
     }

@@ -9,6 +9,7 @@ use tokio::{
 use super::{Chat, files};
 use crate::{
     attach::{SAVED, editor},
+    compaction,
     support::{Client, Ground, script, text},
 };
 
@@ -193,6 +194,27 @@ async fn what_the_editor_has_open_is_its_own_and_the_rest_is_as_the_client_shows
     let result = events.iter().find(|event| event["type"] == "toolResult").expect("a result");
     assert!(text(&result["text"]).contains("two"), "{result}");
     editor.leave().await;
+}
+
+#[tokio::test]
+async fn a_prompt_that_waits_for_a_compaction_is_cancelled_at_once() {
+    let (ground, editor, session) = compaction::without_end().await;
+    let mut chat = Chat::new(&ground, json!({})).await;
+    let resume = json!({"sessionId": session, "cwd": ground.project(), "mcpServers": []});
+    for by_request in [true, false] {
+        chat.call("session/resume", resume.clone()).await;
+        let prompt = chat.begin(&session, "next").await;
+        match by_request {
+            true => chat.notify("$/cancel_request", json!({"requestId": prompt})).await,
+            false => chat.notify("session/cancel", json!({"sessionId": session})).await,
+        }
+        assert_eq!(chat.ended(prompt).await, "cancelled");
+        let prompt = chat.begin(&session, "next").await;
+        let close = chat.send("session/close", json!({"sessionId": session})).await;
+        assert_eq!(chat.ended(prompt).await, "cancelled");
+        chat.answer(close).await.expect("it is closed");
+    }
+    compaction::goes_on_until_cancelled(editor, &session).await;
 }
 
 #[tokio::test]

@@ -67,6 +67,23 @@ async fn more_tools_than_models_take_are_left_out_and_that_is_told() {
 }
 
 #[tokio::test]
+async fn what_a_client_brings_gets_the_room_that_the_settings_servers_leave() {
+    let names: Vec<String> = (0..90).map(|number| format!("tool_{number}")).collect();
+    let ground = ground!(&script::always(json!([{"text": "fine"}])), &["--many"], &format!("tools = {names:?}"));
+    let Some(python) = super::python() else { return };
+    let brought = json!([{
+        "type": "stdio", "name": "own", "command": python, "args": [super::script_path().to_string_lossy(), "--many"],
+    }]);
+    let mut client = ground.client(everything()).await;
+    assert_eq!(until(&client, json!({}), "tests", "ready").await["tools"], 90);
+    let session = text(&client.call("session/new", json!({"mcpServers": brought})).await["sessionId"]);
+    assert_eq!(until(&client, json!({"sessionId": session}), "own", "ready").await["tools"], 10);
+    let notice = client.events_until(&session, "notice").await.pop().expect("an event");
+    let message = text(&notice["message"]);
+    assert!(message.contains("140 are left out, from `mcp__own__tool_10` on"), "{message}");
+}
+
+#[tokio::test]
 async fn a_wrong_input_is_told_before_anybody_is_asked() {
     let ground = ground!(&script::by_prompt(json!({"go": calls("echo", json!({"times": []}))})), &[], "");
     let mut client = ground.client(everything()).await;
