@@ -55,7 +55,6 @@ mod tests;
 
 use std::{fmt, path::PathBuf, time::Duration};
 
-pub use secret::secret_in_argument;
 pub use servers::{Notice, Servers};
 
 use crate::provider::http::Route;

@@ -15,6 +15,7 @@
 //! are ended, too, with the last command that runs.
 #![expect(clippy::disallowed_methods, reason = "this is the one room that starts processes, and reads /proc")]
 
+mod argument;
 mod environment;
 mod pipe;
 mod tree;
@@ -43,6 +44,7 @@ use tokio::{
     time::{Instant, timeout},
 };
 
+pub use argument::{Expected, Held};
 pub use environment::{names_secret, secrets};
 use pipe::Pipe;
 use tree::Tree;

@@ -9,7 +9,10 @@ use super::{
     settings::{CompactionSettings, HIDDEN, RetrySettings, Settings, Share},
     tooling::ALL_TOOLS,
 };
-use crate::{mcp::secret_in_argument, provider::http::without_secrets};
+use crate::{
+    process::{Expected, Held},
+    provider::http::without_secrets,
+};
 
 /// The place of what is set nowhere.
 const DEFAULT: &str = "default";
@@ -49,14 +52,19 @@ impl Origin {
 
 /// What programs are started with.
 fn hide_arguments(arguments: &mut [Value]) {
-    let mut before: Option<String> = None;
+    let mut expected = Expected::Any;
     for argument in arguments {
         let Value::String(argument) = argument else { continue };
-        let hidden = match secret_in_argument(before.as_deref(), argument) {
-            Some(start) => format!("{}{HIDDEN}", &argument[..start]),
-            None => without_secrets(argument),
-        };
-        before = Some(std::mem::replace(argument, hidden));
+        let (held, next) = expected.look(argument);
+        expected = next;
+        match held {
+            Held::Nothing => {}
+            Held::Secret(start) | Held::Value(start) => argument.replace_range(start.., HIDDEN),
+            Held::Address(start) => {
+                let address = without_secrets(&argument[start..]);
+                argument.replace_range(start.., &address);
+            }
+        }
     }
 }
 

@@ -10,7 +10,9 @@ use std::{
 use futures::FutureExt;
 
 use super::{
-    Config, Warning, models, recording, secrets,
+    Config, Warning,
+    mcp::Way,
+    models, recording, secrets,
     settings::{Kind, ProviderSettings},
     shown,
 };
@@ -135,11 +137,13 @@ impl Providers {
         let of_fallback = config.fallback.iter().map(|model| ("fallback", model));
         let of_compaction = config.compaction.model.iter().map(|model| ("compaction.model", model));
         for (place, model) in of_all.chain(of_fallback).chain(of_compaction) {
-            if let Err(error) = providers.get(model) {
-                warn(place, error.to_string());
+            match providers.get(model) {
+                // A wrong proxy is told with its line, where the settings are read.
+                Ok(_) | Err(ModelError::Proxy { .. }) => {}
+                Err(error) => warn(place, error.to_string()),
             }
         }
-        if let Err(error) = config.route("") {
+        if let Err(error) = (Way { proxy: None, ca_file: config.ca_file.as_deref() }).to("") {
             warn("the way to all servers", format!("{error}. Correct it in {}.", shown(config.user_file.as_deref())));
         }
         warnings

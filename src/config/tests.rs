@@ -646,9 +646,11 @@ fn a_mistake_in_rules_is_told() {
 #[test]
 fn a_proxy_that_is_none_is_told_and_not_gone_around() {
     let ground = Ground::new().user("proxy = 'http://'\n[providers.x]\nproxy = 'none'\n[web_fetch]\nproxy = 'a b'\n");
+    let ground = ground.variable("OPENAI_API_KEY", "k");
     let wrong = "`proxy` cannot be used: it is no address such as http://proxy.example:3128.";
     check_warnings(&ground, &[&format!("config.toml:1: {wrong}"), &format!("config.toml:5: {wrong}")]);
     let config = ground.load().0;
+    assert_eq!(Providers::check(&Config { model: Some("openai/any".to_owned()), ..config.clone() }), [], "once");
     assert_eq!((config.proxy.as_deref(), config.tooling.web.proxy.as_deref()), (Some("http://"), Some("a b")));
 }
 

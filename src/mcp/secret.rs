@@ -7,7 +7,7 @@ use rmcp::transport::streamable_http_client::StreamableHttpError;
 
 use super::{Reach, Spec};
 use crate::{
-    process::names_secret,
+    process::{Expected, Held, names_secret},
     provider::http::{broken, secrets_of},
 };
 
@@ -24,9 +24,14 @@ impl Spec {
         match &self.reach {
             Reach::Program { arguments, variables, .. } => {
                 let named = variables.iter().filter(|(name, _)| names_secret(name));
-                let before = [None].into_iter().chain(arguments.iter().map(|argument| Some(argument.as_str())));
-                let behind_options = before.zip(arguments).filter_map(|(before, argument)| {
-                    secret_in_argument(before, argument).map(|start| argument[start..].to_owned())
+                let mut expected = Expected::Any;
+                let behind_options = arguments.iter().filter_map(|argument| {
+                    let (held, next) = expected.look(argument);
+                    expected = next;
+                    match held {
+                        Held::Secret(start) => Some(argument[start..].trim_start().to_owned()),
+                        Held::Nothing | Held::Value(_) | Held::Address(_) => None,
+                    }
                 });
                 behind_options.chain(named.map(|(_, value)| value.clone())).collect()
             }
@@ -37,20 +42,6 @@ impl Spec {
             }
         }
     }
-}
-
-/// Where a secret begins in an argument of a program, if there is one: behind `--token=`, or at the beginning where the
-/// argument `before` is `--token`.
-pub fn secret_in_argument(before: Option<&str>, argument: &str) -> Option<usize> {
-    let is_secret = |option: &str| {
-        let name = option.trim_start_matches('-');
-        name.len() < option.len() && (names_secret(name) || name == "key")
-    };
-    if before.is_some_and(is_secret) {
-        return Some(0);
-    }
-    let (option, _) = argument.split_once('=')?;
-    is_secret(option).then_some(option.len() + 1)
 }
 
 impl Secrets {

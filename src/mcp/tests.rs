@@ -102,6 +102,9 @@ fn what_a_server_was_given_is_hidden_in_what_it_says() {
     assert_eq!(Secrets::of(&near).hide("invalid key sk-0123456789, 1 try"), "invalid key ***, 1 try");
     let told = Spec::program("a", "b", ["--port", "8080", "--token", "ghp_1", "--api-key=sk=1", "token", "--key", "k"]);
     assert_eq!(told.secrets(), ["ghp_1", "sk=1", "k"]);
+    let told =
+        Spec::program("a", "b", ["--header", "Authorization: Bearer x1", "-e", "DB=x2", "--cookie", "x3", "KEY"]);
+    assert_eq!(told.secrets(), ["Bearer x1", "x3"]);
 }
 
 #[tokio::test(start_paused = true)]

@@ -18,9 +18,13 @@ pub fn secrets() -> Vec<String> {
 const ENDINGS: &[&str] = &["_KEY", "_TOKEN", "_SECRET", "PASSWORD", "_PASSWD", "_PAT", "_CREDENTIALS"];
 const WHOLE: &[&str] = &["API_KEY", "TOKEN", "SECRET"];
 
-/// Whether a variable, or an option of a program, of this name holds a secret.
+/// Whether a variable, a header, a field, or an option of a program, of this name holds a secret.
 pub fn names_secret(name: &str) -> bool {
-    is_secret(&name.replace('-', "_"), &[])
+    /// Anywhere in a name, without what stands between its words.
+    const PARTS: &[&str] =
+        &["apikey", "accesskey", "authorization", "password", "passwd", "secret", "bearer", "credential", "cookie"];
+    let plain = name.to_ascii_lowercase().replace(['-', '_'], "");
+    PARTS.iter().any(|part| plain.contains(part)) || plain.ends_with("token") || is_secret(&name.replace('-', "_"), &[])
 }
 
 fn is_secret(name: &str, named: &[String]) -> bool {

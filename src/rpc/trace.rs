@@ -11,6 +11,8 @@ use std::{
 
 use serde_json::{Value, json};
 
+use crate::process::{Expected, Held, names_secret};
+
 /// Where messages are written down. Clones write to the same place.
 #[derive(Clone)]
 pub struct Trace(Arc<Mutex<State>>);
@@ -58,7 +60,7 @@ fn strip(value: &mut Value) {
     match value {
         Value::String(text) => hide_in_address(text),
         Value::Array(items) => {
-            let mut next = Next::Any;
+            let mut next = Expected::Any;
             for item in items {
                 match item {
                     Value::String(text) => next = strip_argument(text, next),
@@ -89,7 +91,7 @@ fn strip_pairs(value: &mut Value) {
         Value::Array(pairs) => {
             for pair in pairs {
                 match pair {
-                    Value::String(text) => _ = strip_argument(text, Next::Pair),
+                    Value::String(text) => _ = strip_argument(text, Expected::Pair),
                     _ => pair.get_mut("value").into_iter().for_each(strip_pairs),
                 }
             }
@@ -98,50 +100,19 @@ fn strip_pairs(value: &mut Value) {
     }
 }
 
-/// What an argument is, as the one before it says.
-#[derive(Clone, Copy, PartialEq)]
-enum Next {
-    Any,
-    /// A secret.
-    Secret,
-    /// A header or a variable: `Name: value` or `NAME=value`.
-    Pair,
-}
-
 /// Empties an argument, or what it holds behind a name. Returns what the next one is.
-fn strip_argument(text: &mut String, this: Next) -> Next {
-    if this == Next::Secret {
-        hide(text);
-        return Next::Any;
-    }
-    let mut is_pair = this == Next::Pair;
-    let mut start = 0;
-    // `--header=Authorization: Bearer ...`: a name may stand behind another.
-    while let Some(length) = text[start..].find(['=', ':']) {
-        let end = start + length;
-        let name = text[start..end].trim_start_matches('-');
-        if name.contains(char::is_whitespace) {
-            return Next::Any;
-        }
-        if text[end..].starts_with("://") {
+fn strip_argument(text: &mut String, this: Expected) -> Expected {
+    let (held, next) = this.look(text);
+    match held {
+        Held::Nothing => {}
+        Held::Secret(start) | Held::Value(start) => text.replace_range(start.., HIDDEN),
+        Held::Address(start) => {
             let mut address = text.split_off(start);
             hide_in_address(&mut address);
             *text += &address;
-            return Next::Any;
         }
-        if is_pair || names_secret(name) {
-            text.truncate(end + 1);
-            *text += HIDDEN;
-            return Next::Any;
-        }
-        is_pair = names_pair(name);
-        start = end + 1;
     }
-    match text.strip_prefix('-').map(|option| option.trim_start_matches('-')) {
-        Some(option) if start == 0 && names_secret(option) => Next::Secret,
-        Some(option) if start == 0 && names_pair(option) => Next::Pair,
-        _ => Next::Any,
-    }
+    next
 }
 
 /// Hides who asks, and the query, in `scheme://user:password@host/path?query#part`. Files have neither.
@@ -170,24 +141,9 @@ fn hide(text: &mut String) {
     HIDDEN.clone_into(text);
 }
 
-/// Whether an option is followed by a header or a variable.
-fn names_pair(option: &str) -> bool {
-    matches!(option, "header" | "headers" | "H" | "env" | "e")
-}
-
 /// As [`names_secret`], but for what LSP calls the number of a progress.
 fn names_secret_member(name: &str) -> bool {
     names_secret(name) && !matches!(name, "token" | "workDoneToken" | "partialResultToken")
-}
-
-fn names_secret(name: &str) -> bool {
-    /// Anywhere in a name, without what stands between its words.
-    const PARTS: &[&str] =
-        &["apikey", "accesskey", "authorization", "password", "passwd", "secret", "bearer", "credential", "cookie"];
-    let plain = name.to_ascii_lowercase().replace(['-', '_'], "");
-    PARTS.iter().any(|part| plain.contains(part))
-        || plain.ends_with("token")
-        || ["_KEY", "_PAT"].iter().any(|ending| name.ends_with(ending))
 }
 
 #[cfg(test)]

@@ -68,8 +68,8 @@ async fn more_tools_than_models_take_are_left_out_and_that_is_told() {
 
 #[tokio::test]
 async fn what_a_client_brings_gets_the_room_that_the_settings_servers_leave() {
-    let names: Vec<String> = (0..90).map(|number| format!("tool_{number}")).collect();
-    let ground = ground!(&script::always(json!([{"text": "fine"}])), &["--many"], &format!("tools = {names:?}"));
+    let ninety = "tools = ['tool_?', 'tool_[1-8]?']";
+    let ground = ground!(&script::always(json!([{"text": "fine"}])), &["--many"], ninety);
     let Some(python) = super::python() else { return };
     let brought = json!([{
         "type": "stdio", "name": "own", "command": python, "args": [super::script_path().to_string_lossy(), "--many"],

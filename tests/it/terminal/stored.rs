@@ -142,7 +142,8 @@ fn settings_are_checked_and_shown_with_their_origin() {
     let more = "[providers.work]\nbase_url = \"https://me:my-pass@models.example/v1?key=my-key\"\n\
                 api_key = \"sk-very-secret\"\n\
                 [mcp.hub]\nenabled = false\ncommand = \"hub\"\n\
-                args = [\"--token\", \"ghp_x\", \"https://me:my-pass@hub.example\"]\n";
+                args = [\"--token\", \"ghp_x\", \"--header\", \"X-Key: hk\", \"-e\", \"DB=dk\", \
+                \"https://me:my-pass@hub.example\"]\n";
     std::fs::write(&config, format!("turn_limit = 40\n{proxy}\n{old}{more}")).expect("a file");
     #[cfg(unix)]
     std::fs::set_permissions(&config, std::os::unix::fs::PermissionsExt::from_mode(0o600)).expect("a mode");
@@ -178,7 +179,10 @@ fn settings_are_checked_and_shown_with_their_origin() {
     assert!(line("providers.work.base_url").ends_with("config.toml"), "{lines}");
     for (name, value) in [
         ("providers.work.base_url", "\"https://me:***@models.example/v1?key=***\""),
-        ("mcp.hub.args", "[\"--token\",\"***\",\"https://me:***@hub.example/\"]"),
+        (
+            "mcp.hub.args",
+            "[\"--token\",\"***\",\"--header\",\"X-Key:***\",\"-e\",\"DB=***\",\"https://me:***@hub.example/\"]",
+        ),
         ("proxy", "\"me:***@proxy.example:3128/\""),
     ] {
         assert!(line(name).contains(&format!("= {value} ")), "{name}: {lines}");
