@@ -257,11 +257,7 @@ fn before_a_command_the_unsaved_files_inside_are_saved() {
 #[test]
 fn what_others_wrote_to_the_file_of_an_open_buffer_is_not_saved_over() {
     run(async {
-        let (_keep, root) = folder();
-        let file = root.join("a.txt");
-        write(&file, "one\nkeep\n");
-        let workspace = Workspace::with_limits(vec![root], limits(SHORT));
-        let editor = Editor::open(&workspace, &uri_of(&file), "one\nkeep\n");
+        let (_keep, file, workspace, editor) = shown("one\nkeep\n", SHORT);
         let location = workspace.resolve("a.txt").unwrap();
         assert!(!workspace.read(&location).await.unwrap().overtaken);
 
@@ -291,11 +287,7 @@ fn what_others_wrote_to_the_file_of_an_open_buffer_is_not_saved_over() {
 #[test]
 fn changes_that_were_typed_before_a_command_wrote_the_file_are_not_saved_over_it() {
     run(async {
-        let (_keep, root) = folder();
-        let file = root.join("a.txt");
-        write(&file, "one\n");
-        let workspace = Workspace::with_limits(vec![root], limits(SHORT));
-        let editor = Editor::open(&workspace, &uri_of(&file), "one\n");
+        let (_keep, file, workspace, editor) = shown("one\n", SHORT);
         editor.types(typing(0, 3, "typed"));
         write(&file, "written\n");
         let outcome = workspace.save_unsaved().await;
@@ -311,11 +303,7 @@ fn changes_that_were_typed_before_a_command_wrote_the_file_are_not_saved_over_it
 #[test]
 fn an_editor_gets_a_moment_to_show_what_a_command_wrote() {
     run(async {
-        let (_keep, root) = folder();
-        let file = root.join("a.txt");
-        write(&file, "one\n");
-        let workspace = Workspace::with_limits(vec![root], limits(LONG));
-        let editor = Editor::open(&workspace, &uri_of(&file), "one\n");
+        let (_keep, file, workspace, editor) = shown("one\n", LONG);
         let location = workspace.resolve("a.txt").unwrap();
         workspace.read(&location).await.unwrap();
         write(&file, "two and more\n");
@@ -326,6 +314,16 @@ fn an_editor_gets_a_moment_to_show_what_a_command_wrote() {
         assert_eq!(workspace.save_unsaved().await, SaveOutcome::default());
         assert!(editor.desk().saves.is_empty());
     });
+}
+
+/// A file that an editor shows as it is.
+fn shown(text: &str, limit: Duration) -> (tempfile::TempDir, PathBuf, Arc<Workspace>, Arc<Editor>) {
+    let (keep, root) = folder();
+    let file = root.join("a.txt");
+    write(&file, text);
+    let workspace = Workspace::with_limits(vec![root], limits(limit));
+    let editor = Editor::open(&workspace, &uri_of(&file), text);
+    (keep, file, workspace, editor)
 }
 
 /// What was typed after the editor had shown it, or after the file was written with what it had, is the person's alone.
@@ -359,11 +357,7 @@ fn what_is_typed_after_a_reload_is_saved_as_ever() {
 #[test]
 fn readers_side_by_side_see_the_same_after_a_reload() {
     run(async {
-        let (_keep, root) = folder();
-        let file = root.join("a.txt");
-        write(&file, "one\n");
-        let workspace = Workspace::with_limits(vec![root], limits(SHORT));
-        let editor = Editor::open(&workspace, &uri_of(&file), "one\n");
+        let (_keep, file, workspace, editor) = shown("one\n", SHORT);
         let location = workspace.resolve("a.txt").unwrap();
         workspace.read(&location).await.unwrap();
         write(&file, "two and more\n");
