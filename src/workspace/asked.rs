@@ -93,10 +93,11 @@ impl Workspace {
             };
             let shown = files.read(path).await?;
             let is_told = shown.is_some();
+            let file = Stamp::of(path);
             let mut state = lock(&self.state);
             match shown.map(|shown| like(&base, &shown)) {
                 Some(shown) if !matches!(&on_disk, Some(Ok(text)) if is_same(text, &shown)) => {
-                    state.show(editor, &uri, path, &shown, Saved::No);
+                    state.show(editor, &uri, (path, file), &shown, Saved::No);
                 }
                 _ => state.close(editor, &uri),
             }
@@ -130,7 +131,8 @@ impl Workspace {
                 None => return Ok(None),
             },
         };
-        lock(&self.state).show(editor, &uri, path, &text, Saved::Unknown);
+        let file = Stamp::of(path);
+        lock(&self.state).show(editor, &uri, (path, file), &text, Saved::Unknown);
         Ok(Some(Held { editor, uri, path: path.clone(), folders }))
     }
 
@@ -177,7 +179,8 @@ impl BufferSink for Asked {
         if let Ok(Some(shown)) = shown
             && shown != text
         {
-            lock(&state).show(editor, &uri, &path, &shown, Saved::Unknown);
+            let file = Stamp::of(&path);
+            lock(&state).show(editor, &uri, (&path, file), &shown, Saved::Unknown);
             return Ok(false);
         }
         let mut made = text.clone();
@@ -195,7 +198,8 @@ impl BufferSink for Asked {
                 Some(Err(NotText)) | None => text,
             },
         };
-        lock(&state).show(editor, &uri, &path, &back, Saved::Unknown);
+        let file = Stamp::of(&path);
+        lock(&state).show(editor, &uri, (&path, file), &back, Saved::Unknown);
         Ok(true)
     }
 
@@ -207,9 +211,8 @@ impl BufferSink for Asked {
 
 impl State {
     /// A client shows this text of a file.
-    fn show(&mut self, editor: EditorId, uri: &str, path: &Path, text: &Rope, saved: Saved) {
+    fn show(&mut self, editor: EditorId, uri: &str, (path, file): (&Path, Stamp), text: &Rope, saved: Saved) {
         let text = text.to_string();
-        let file = Stamp::of(path);
         match self.buffer_mut(editor, uri).map(|buffer| buffer.version) {
             Some(version) => {
                 // It is open, and a change without a range always fits.
