@@ -45,7 +45,7 @@ use tokio::{
 };
 
 pub use argument::{Expected, Held};
-pub use environment::{names_secret, secrets};
+pub use environment::{HIDDEN, names_secret, secrets};
 use pipe::Pipe;
 use tree::Tree;
 

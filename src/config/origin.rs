@@ -6,11 +6,11 @@ use serde_json::Value;
 
 use super::{
     Config,
-    settings::{CompactionSettings, HIDDEN, RetrySettings, Settings, Share},
+    settings::{CompactionSettings, RetrySettings, Settings, Share},
     tooling::ALL_TOOLS,
 };
 use crate::{
-    process::{Expected, Held},
+    process::{Expected, HIDDEN, Held},
     provider::http::without_secrets,
 };
 

@@ -9,6 +9,7 @@ use tracing::level_filters::LevelFilter;
 use super::tooling::{BudgetSettings, HookSettings, WebSettings};
 use crate::{
     permission,
+    process::HIDDEN,
     provider::{self, Thinking, cache::Retention, catalog, key::Key, presets::Api},
 };
 
@@ -275,15 +276,12 @@ pub enum Kind {
     Scripted,
 }
 
-/// A secret is told apart from another, and not told.
+/// A secret is told apart from another, and not told: what hides it is only the beginning.
 fn mark(secret: impl std::hash::Hash) -> String {
     use std::hash::{BuildHasher, RandomState};
     static KEYS: std::sync::LazyLock<RandomState> = std::sync::LazyLock::new(RandomState::new);
     format!("{HIDDEN}{:x}", KEYS.hash_one(secret))
 }
-
-/// How a hidden value begins.
-pub(super) const HIDDEN: &str = "***";
 
 fn hidden<S: Serializer>(key: &Option<Key>, serializer: S) -> Result<S::Ok, S::Error> {
     key.as_ref().map(mark).serialize(serializer)

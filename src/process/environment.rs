@@ -18,6 +18,9 @@ pub fn secrets() -> Vec<String> {
 const ENDINGS: &[&str] = &["_KEY", "_TOKEN", "_SECRET", "PASSWORD", "_PASSWD", "_PAT", "_CREDENTIALS"];
 const WHOLE: &[&str] = &["API_KEY", "TOKEN", "SECRET"];
 
+/// Stands where a secret stood.
+pub const HIDDEN: &str = "***";
+
 /// Whether a variable, a header, a field, or an option of a program, of this name holds a secret.
 pub fn names_secret(name: &str) -> bool {
     /// Anywhere in a name, without what stands between its words.

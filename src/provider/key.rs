@@ -5,6 +5,8 @@ use std::{fmt, sync::Arc};
 use futures::future::BoxFuture;
 use tokio::sync::Mutex;
 
+use crate::process::HIDDEN;
+
 /// A secret. Shows as `***`.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Key(Arc<str>);
@@ -23,13 +25,13 @@ impl Key {
     /// The text with every copy of this key hidden. A key of fewer than eight characters is a placeholder like `none`,
     /// and hiding it would only garble the text.
     pub fn redact(&self, text: &str) -> String {
-        if self.0.len() < 8 { text.to_owned() } else { text.replace(&*self.0, "***") }
+        if self.0.len() < 8 { text.to_owned() } else { text.replace(&*self.0, HIDDEN) }
     }
 }
 
 impl fmt::Debug for Key {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("***")
+        formatter.write_str(HIDDEN)
     }
 }
 

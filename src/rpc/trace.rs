@@ -11,7 +11,7 @@ use std::{
 
 use serde_json::{Value, json};
 
-use crate::process::{Expected, Held, names_secret};
+use crate::process::{Expected, HIDDEN, Held, names_secret};
 
 /// Where messages are written down. Clones write to the same place.
 #[derive(Clone)]
@@ -134,8 +134,6 @@ fn hide_in_address(text: &mut String) {
         text.replace_range(start..start + at, HIDDEN);
     }
 }
-
-const HIDDEN: &str = "***";
 
 fn hide(text: &mut String) {
     HIDDEN.clone_into(text);

@@ -2,10 +2,10 @@
 
 use reqwest::Url;
 
+use crate::process::HIDDEN;
+
 /// A part of a path from so many characters on, with a digit in it, is a token: words are shorter, and numbers, too.
 const TOKEN: usize = 16;
-
-const HIDDEN: &str = "***";
 
 /// The values in an address that are or may be secrets: a password or a lone name before the host, what the query says,
 /// and tokens in the path. As they stand there, and as they are meant. Nothing for what is no address.
